@@ -1,0 +1,88 @@
+"""Calls: direct, through a table, and out to the runtime; and what the runtime does for tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from insitu.port.xip import layout
+
+if TYPE_CHECKING:
+    from insitu.aot.function import FunctionBuilder
+    from insitu.wasm.types import FuncType
+
+
+def aggregate(f: FunctionBuilder, types: tuple[str, ...], values: list[str]) -> str:
+    """Several results as the one struct that an LLVM function returns."""
+    struct_type, whole = f.module.result_type(types), "poison"
+    for i, (ir_type, value) in enumerate(zip(types, values, strict=True)):
+        whole = f.value(f"insertvalue {struct_type} {whole}, {ir_type} {value}, {i}")
+    return whole
+
+
+def _call(f: FunctionBuilder, code: str, instance: str, function_type: FuncType) -> None:
+    """Call code (an operand or @name) with the operands on the stack, and push its results."""
+    params, results = f.module.ir_types(function_type.params), f.module.ir_types(function_type.results)
+    arguments = "".join(
+        f", {t} {v}" for t, v in zip(params, f.pop_many(len(params)), strict=True)
+    )
+    result_type = f.module.result_type(results)
+    text = f"call {result_type} {code}(ptr {instance}{arguments})"
+    if not results:
+        f.line(text)
+    elif len(results) == 1:
+        f.push(results[0], f.value(text))
+    else:
+        whole = f.value(text)
+        for i, ir_type in enumerate(results):
+            f.push(ir_type, f.value(f"extractvalue {result_type} {whole}, {i}"))
+
+
+def emit_call(f: FunctionBuilder, index: int) -> None:
+    """A call of this module's function, or of an import's wrapper: a direct branch either way."""
+    _call(f, f"@f{index}", "%inst", f.module.function_type(index))
+
+
+def emit_call_indirect(f: FunctionBuilder, immediate: tuple[int, int]) -> None:
+    """A call through a table: bounds, then the signature word that lies before the code."""
+    type_index, table_index = immediate
+    table, function_type = f.module.tables[table_index], f.module.wasm.types[type_index]
+    index = f.pop()
+    length = str(table.length)
+    if not table.fixed:
+        length = f.value(
+            f"load i32, ptr {f.instance_pointer(table.slot - layout.TABLE_SLOT_LENGTH)}, align 4, !tbaa !table"
+        )
+    f.trap_if(f.value(f"icmp uge i32 {index}, {length}"), layout.TRAP_UNDEFINED_ELEMENT)
+    if table.fixed:
+        entries = f.instance_pointer(table.entries)
+    else:
+        entries = f.value(f"load ptr, ptr {f.instance_pointer(table.slot)}, align 4, !tbaa !table")
+    entry = f.value(f"getelementptr [2 x ptr], ptr {entries}, i32 {index}")
+    code = f.value(f"load ptr, ptr {entry}, align 4, !tbaa !table")
+    before = f.value(f"getelementptr i8, ptr {code}, i32 {-4 - f.module.target.code_bit}")
+    word = f.value(f"load i32, ptr {before}, align 4, !invariant.load !{{}}")
+    same = f.value(f"icmp eq i32 {word}, {f.module.signature_word(function_type)}")
+    f.signature_failures.append((word, f.block))
+    go_on = f.name("b")
+    f.line(f"br i1 {same}, label %{go_on}, label %signature, !prof !likely")
+    f.start_block(go_on)
+    owner = f.value(f"getelementptr i8, ptr {entry}, i32 4")
+    instance = f.value(f"load ptr, ptr {owner}, align 4, !tbaa !table")
+    _call(f, code, instance, function_type)
+
+
+def _run(f: FunctionBuilder) -> list[tuple[str, str]]:
+    """Destination, source and length, in the order of the args area."""
+    return [("i32", operand) for operand in f.pop_many(3)]
+
+
+def emit_table_init(f: FunctionBuilder, immediate: tuple[int, int]) -> None:
+    """table.init; immediate is (segment, table) as the binary format has them."""
+    segment, table = immediate
+    f.request(layout.REQUEST_TABLE_INIT, table << 12 | segment, _run(f))
+
+
+def emit_table_copy(f: FunctionBuilder, immediate: tuple[int, int]) -> None:
+    """table.copy; immediate is (destination table, source table)."""
+    destination, source = immediate
+    f.request(layout.REQUEST_TABLE_COPY, destination << 12 | source, _run(f))

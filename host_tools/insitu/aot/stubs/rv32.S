@@ -1,0 +1,97 @@
+# RV32IMC: leaving and entering compiled code. The offsets are those of port/xip/layout.py and come as -D
+# options (aot/stubs.py).
+    .section .text.insitu_stub, "ax", @progbits
+
+    .macro save
+    addi  sp, sp, -64
+    sw    ra, 0(sp)
+    sw    s0, 4(sp)
+    sw    s1, 8(sp)
+    sw    s2, 12(sp)
+    sw    s3, 16(sp)
+    sw    s4, 20(sp)
+    sw    s5, 24(sp)
+    sw    s6, 28(sp)
+    sw    s7, 32(sp)
+    sw    s8, 36(sp)
+    sw    s9, 40(sp)
+    sw    s10, 44(sp)
+    sw    s11, 48(sp)
+    .endm
+
+    .global insitu_enter
+    .type insitu_enter, @function
+    .balign 4
+insitu_enter:                           # a0: exec env. Returns its request
+    save
+    lw    t0, ENV_MAIN_SP(a0)
+    sw    t0, 52(sp)
+    sw    sp, ENV_MAIN_SP(a0)
+    lw    t1, ENV_CELL(a0)
+    lw    t2, ENV_LIMIT(a0)
+    sw    t2, CELL_LIMIT(t1)
+    sw    a0, CELL_EXEC_ENV(t1)
+    lw    sp, ENV_SP(a0)
+    lw    t0, ENV_START(a0)
+    beqz  t0, restore
+    sw    zero, ENV_START(a0)
+    mv    s0, a0
+    lw    a0, ENV_START_INSTANCE(s0)
+    lw    a1, ENV_START_FUNCTION(s0)
+    jalr  t0                            # thunk(instance, function)
+    mv    a2, s0
+    li    a1, 0                         # REQUEST_RETURN
+    sw    a1, ENV_REQUEST(a2)
+leave:                                  # a2: exec env, a1: request
+    lw    sp, ENV_MAIN_SP(a2)
+    lw    t0, 52(sp)
+    sw    t0, ENV_MAIN_SP(a2)
+    mv    a0, a1
+restore:
+    lw    ra, 0(sp)
+    lw    s0, 4(sp)
+    lw    s1, 8(sp)
+    lw    s2, 12(sp)
+    lw    s3, 16(sp)
+    lw    s4, 20(sp)
+    lw    s5, 24(sp)
+    lw    s6, 28(sp)
+    lw    s7, 32(sp)
+    lw    s8, 36(sp)
+    lw    s9, 40(sp)
+    lw    s10, 44(sp)
+    lw    s11, 48(sp)
+    addi  sp, sp, 64
+    ret
+
+    .global insitu_host_call
+    .type insitu_host_call, @function
+    .balign 4
+insitu_host_call:                       # a0: instance, a1: request
+    save
+    lw    a2, -INSTANCE_RUNTIME(a0)
+    lw    a2, CELL_EXEC_ENV(a2)
+    sw    sp, ENV_SP(a2)
+    sw    a1, ENV_REQUEST(a2)
+    sw    a0, ENV_INSTANCE(a2)
+    j     leave
+
+    .global insitu_trap
+    .type insitu_trap, @function
+    .balign 4
+insitu_trap:                            # a0: instance, a1: TRAP_*; ra: in the function that trapped
+    lw    a2, -INSTANCE_RUNTIME(a0)
+    lw    a2, CELL_EXEC_ENV(a2)
+    slli  a1, a1, 8
+    addi  a1, a1, REQUEST_TRAP
+    sw    a1, ENV_REQUEST(a2)
+    sw    a0, ENV_INSTANCE(a2)
+    sw    ra, ENV_PC(a2)
+    j     leave
+
+    .balign 4
+    .word 0                             # signature word of a null funcref
+    .global insitu_null
+    .type insitu_null, @function
+insitu_null:
+    unimp                               # never reached: no signature word is 0

@@ -1,0 +1,95 @@
+"""The CPUs that images are made for, one row a target.
+
+To add one: a row here, an assembly stub in stubs/, an ARCH_* number in port/xip/layout.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from insitu.errors import InsituError
+from insitu.port.xip import layout
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What LLVM, the linker and the loader must know of a CPU.
+
+    Attributes:
+        arch: layout.ARCH_*, written into the image.
+        cpu_features: layout.FEATURE_* bits that the device must have.
+        triple, cpu, features: LLVM's names; four-part triples, or LLVM picks other library calls.
+        zig_target, zig_cpu: the same CPU for ziglang's assembler, linker and compiler-rt.
+        stub: file in stubs/; stub_defines: its preprocessor names.
+        code_bit: what is added to a code address that is called (Thumb's bit 0).
+        exception_frame: bytes that an interrupt pushes onto the operand stack
+            (ARMv7-M Architecture Reference Manual, B1.5.6: 8 words, 26 with FPU state, and 4 to align).
+    """
+
+    name: str
+    arch: int
+    cpu_features: int
+    triple: str
+    cpu: str
+    features: str
+    zig_target: str
+    zig_cpu: str
+    stub: str
+    stub_defines: tuple[str, ...]
+    code_bit: int
+    exception_frame: int
+
+
+_ROWS = (
+    Target(
+        name="cortex-m3",
+        arch=layout.ARCH_THUMB,
+        cpu_features=0,
+        triple="thumbv7m-none-unknown-eabi",
+        cpu="cortex-m3",
+        features="",
+        zig_target="thumb-freestanding-eabi",
+        zig_cpu="cortex_m3",
+        stub="thumb.S",
+        stub_defines=(),
+        code_bit=1,
+        exception_frame=36,
+    ),
+    Target(
+        name="cortex-m4f",
+        arch=layout.ARCH_THUMB_HARD_FLOAT,
+        cpu_features=layout.FEATURE_FPU,
+        triple="thumbv7em-none-unknown-eabihf",
+        cpu="cortex-m4",
+        features="+vfp4d16sp",
+        zig_target="thumb-freestanding-eabihf",
+        zig_cpu="cortex_m4+vfp4d16sp",
+        stub="thumb.S",
+        stub_defines=("FPU",),
+        code_bit=1,
+        exception_frame=108,
+    ),
+    Target(
+        name="rv32imc",
+        arch=layout.ARCH_RV32,
+        cpu_features=0,
+        triple="riscv32-unknown-unknown-elf",
+        cpu="generic-rv32",
+        features="+m,+c,+unaligned-scalar-mem",
+        zig_target="riscv32-freestanding-none",
+        zig_cpu="generic_rv32+m+c",
+        stub="rv32.S",
+        stub_defines=(),
+        code_bit=0,
+        exception_frame=0,
+    ),
+)
+
+TARGETS = {row.name: row for row in _ROWS}
+
+
+def target(name: str) -> Target:
+    """The target called name; raises InsituError with the names there are."""
+    if name not in TARGETS:
+        raise InsituError(f'unknown target "{name}"; there are: {", ".join(TARGETS)}')
+    return TARGETS[name]

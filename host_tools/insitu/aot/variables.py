@@ -1,0 +1,63 @@
+"""Local and global variables. Locals are stack slots that LLVM's mem2reg makes into SSA values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from insitu.port.xip import layout
+
+if TYPE_CHECKING:
+    from insitu.aot.function import FunctionBuilder
+
+ZERO = {"i32": "0", "i64": "0", "float": "0.0", "double": "0.0", "ptr": "null"}
+
+
+def declare_locals(f: FunctionBuilder, parameter_count: int) -> None:
+    """Slots for parameters and locals, filled with arguments and zeros."""
+    for i, ir_type in enumerate(f.local_types):
+        f.line(f"%l{i} = alloca {ir_type}")
+    for i, ir_type in enumerate(f.local_types):
+        initial = f"%a{i}" if i < parameter_count else ZERO[ir_type]
+        f.line(f"store {ir_type} {initial}, ptr %l{i}")
+
+
+def emit_local_get(f: FunctionBuilder, index: int) -> None:
+    ir_type = f.local_types[index]
+    f.push(ir_type, f.value(f"load {ir_type}, ptr %l{index}"))
+
+
+def emit_local_set(f: FunctionBuilder, index: int) -> None:
+    f.line(f"store {f.local_types[index]} {f.pop()}, ptr %l{index}")
+
+
+def emit_local_tee(f: FunctionBuilder, index: int) -> None:
+    f.line(f"store {f.local_types[index]} {f.stack[-1][1]}, ptr %l{index}")
+
+
+def _global_pointer(f: FunctionBuilder, index: int) -> str:
+    """Where the global's value is: in this instance's block, or where an imported one's slot points."""
+    slot = f.instance_pointer(f.module.global_slots[index])
+    if index < f.module.imported_globals:
+        return f.value(f"load ptr, ptr {slot}, align 4, !invariant.load !{{}}")
+    return slot
+
+
+def emit_global_get(f: FunctionBuilder, index: int) -> None:
+    ir_type = f.module.global_types[index]
+    f.push(ir_type, f.value(f"load {ir_type}, ptr {_global_pointer(f, index)}, align 4, !tbaa !global"))
+
+
+def emit_global_set(f: FunctionBuilder, index: int) -> None:
+    """A store; of the aux stack pointer only within the aux stack's bounds, as WAMR checks it."""
+    value, ir_type = f.pop(), f.module.global_types[index]
+    aux = f.module.aux_stack
+    if aux.pointer == index:
+        if aux.bottom:
+            f.trap_if(f.value(f"icmp ult i32 {value}, {aux.bottom}"), layout.TRAP_AUX_STACK_OVERFLOW)
+            f.trap_if(f.value(f"icmp ugt i32 {value}, {aux.top}"), layout.TRAP_AUX_STACK_UNDERFLOW)
+        else:  # below address 0 the pointer wraps to a high address: both ends are one comparison
+            f.branch_unless(f.value(f"icmp ule i32 {value}, {aux.top}"), "aux")
+            f.trap_if(f.value(f"icmp slt i32 {value}, 0"), layout.TRAP_AUX_STACK_OVERFLOW)
+            f.trap_always(layout.TRAP_AUX_STACK_UNDERFLOW)
+            f.resume()
+    f.line(f"store {ir_type} {value}, ptr {_global_pointer(f, index)}, align 4, !tbaa !global")

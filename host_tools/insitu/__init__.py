@@ -1,0 +1,5 @@
+"""insitu, the host side: WebAssembly to images that microcontrollers execute in place."""
+
+from insitu import _micropython
+
+_micropython.install()

@@ -1,0 +1,25 @@
+"""Ahead-of-time compilation: WebAssembly to LLVM IR to position-independent machine code to an image."""
+
+from __future__ import annotations
+
+from insitu.aot import frames, limits, link, optimise
+from insitu.aot.module import ModuleBuilder
+from insitu.aot.targets import target as _target
+from insitu.image.pack import pack
+from insitu.wasm.decode import decode
+from insitu.wasm.validate import validate
+
+
+def compile_wasm(data: bytes, target: str) -> bytes:
+    """The image of a WebAssembly module for the target of that name.
+
+    Raises WasmError where the module is malformed, invalid or uses what is not supported; InsituError for an
+    unknown target. The same input gives the same bytes.
+    """
+    wasm = decode(data)
+    validate(wasm)
+    limits.check(wasm)
+    module = ModuleBuilder(wasm, _target(target))
+    ir = optimise.add_stack_checks(optimise.optimise(module.ir(), module.target))
+    code = link.link(optimise.generate(ir, module.target), module.target)
+    return pack(module, code, frames.measure(code, module.target))

@@ -1,0 +1,180 @@
+"""How much operand stack the code takes, read off the machine code itself.
+
+A function's frame is the sum of all that its instructions take off the stack pointer; the call graph is that
+of its direct calls. Both are read from the linked code, so that library helpers count like the program's.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import capstone
+
+from insitu.errors import InsituError
+from insitu.port.xip import layout
+
+if TYPE_CHECKING:
+    from insitu.aot.link import Code
+    from insitu.aot.targets import Target
+
+_PROGRAM = re.compile(r"^f\d+$|^t\d+$")
+_STUB = "insitu_"
+
+
+@dataclass(frozen=True, slots=True)
+class StackUse:
+    """Bytes of operand stack.
+
+    Attributes:
+        guard: what the checks must leave free below the stack pointer; see docs/SPEC.md.
+        needed: a stack that suffices for any call of an exported function, or layout.NONE with recursion,
+            indirect calls or calls into other instances.
+        frames: function name to its frame.
+    """
+
+    guard: int
+    needed: int
+    frames: dict[str, int]
+
+
+def _disassembler(target: Target) -> capstone.Cs:
+    if target.arch == layout.ARCH_RV32:
+        return capstone.Cs(capstone.CS_ARCH_RISCV, capstone.CS_MODE_RISCV32 | capstone.CS_MODE_RISCVC)
+    return capstone.Cs(capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS)
+
+
+_SUB_SP = re.compile(r"^sp, (?:sp, )?#(0x[0-9a-f]+|\d+)$")
+_ADD_SP = re.compile(r"^sp, (?:sp, )?-(0x[0-9a-f]+|\d+)$")
+_STORE_BACK = re.compile(r"^.*\[sp, #-(0x[0-9a-f]+|\d+)\]!$")
+_REGISTER_SUB = re.compile(r"^sp, (?:sp, )?([a-z]\w*)$")
+_CONSTANT = re.compile(r"^(\w+), #?(-?0x[0-9a-f]+|-?\d+)$")
+_ADD_CONSTANT = re.compile(r"^(\w+), (\w+), (-?0x[0-9a-f]+|-?\d+)$")
+
+
+def _thumb_taken(mnemonic: str, operands: str) -> int:
+    if mnemonic in ("push", "push.w"):
+        return 4 * _register_count(operands)
+    if mnemonic == "vpush":
+        return (8 if "d" in operands else 4) * _register_count(operands)
+    if mnemonic.startswith("stmdb") and operands.startswith("sp!"):
+        return 4 * _register_count(operands.split(",", 1)[1])
+    if mnemonic.startswith("sub") and (found := _SUB_SP.match(operands)):
+        return int(found[1], 0)
+    if found := _STORE_BACK.match(operands):
+        return int(found[1], 0)
+    return 0
+
+
+def _register_count(operands: str) -> int:
+    count = 0
+    for part in operands.strip("{} ").split(","):
+        first, _, last = part.strip(" {}").partition("-")
+        count += int(last[1:]) - int(first[1:]) + 1 if last else 1
+    return count
+
+
+class _Constants:
+    """Registers that hold a constant, as far as a large frame's prologue builds it in a straight line."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, int] = {}
+
+    def note(self, mnemonic: str, operands: str) -> None:
+        if found := _CONSTANT.match(operands):
+            register, value = found[1], int(found[2], 0)
+            if mnemonic in ("movw", "mov.w", "movs", "mov", "li", "c.li"):
+                self._known[register] = value
+            elif mnemonic == "movt":
+                self._known[register] = self._known.get(register, 0) & 0xFFFF | value << 16
+            elif mnemonic in ("lui", "c.lui"):
+                self._known[register] = (value & 0xFFFFF) << 12
+            elif mnemonic == "c.addi" and register in self._known:
+                self._known[register] += value
+        elif (found := _ADD_CONSTANT.match(operands)) and mnemonic == "addi" and found[2] in self._known:
+            self._known[found[1]] = self._known[found[2]] + int(found[3], 0)
+
+    def taken(self, mnemonic: str, operands: str, function: str) -> int:
+        found = _REGISTER_SUB.match(operands)
+        if not found or not mnemonic.startswith(("sub", "c.sub")) or found[1] == "sp":
+            return 0
+        if found[1] not in self._known:
+            raise InsituError(f"the stack frame of {function} has a size that cannot be told: {mnemonic} {operands}")
+        return self._known[found[1]] & 0xFFFFFFFF
+
+
+def _riscv_taken(mnemonic: str, operands: str) -> int:
+    if mnemonic in ("addi", "c.addi", "c.addi16sp") and (found := _ADD_SP.match(operands)):
+        return int(found[1], 0)
+    return 0
+
+
+def _frame(md: capstone.Cs, code: bytes, name: str, thumb: bool) -> int:
+    """The frame of one function. Some constants between instructions are read as code; they only add to it."""
+    taken, constants, offset = 0, _Constants(), 0
+    simple = _thumb_taken if thumb else _riscv_taken
+    while offset < len(code):
+        for _, size, mnemonic, operands in md.disasm_lite(code[offset:], 0):
+            offset += size
+            constants.note(mnemonic, operands)
+            taken += simple(mnemonic, operands) or constants.taken(mnemonic, operands, name)
+        offset += 2  # what cannot be decoded is a constant
+    return taken
+
+
+_BRANCHES = ("bl", "blx", "b", "b.w", "jal", "j", "c.jal", "c.j", "call", "tail")
+
+
+def _calls(md: capstone.Cs, code: bytes, start: int, at: dict[int, str]) -> set[str]:
+    """Names of the functions that are branched to directly."""
+    found: set[str] = set()
+    offset = 0
+    pending: tuple[str, int] | None = None
+    while offset < len(code):
+        for address, size, mnemonic, operands in md.disasm_lite(code[offset:], start + offset):
+            offset = address + size - start
+            last = operands.rsplit(",", 1)[-1].strip().lstrip("#")
+            if mnemonic == "auipc":
+                register, value = operands.split(", ")
+                pending = (register, address + (int(value, 0) << 12))
+            elif mnemonic in ("jalr", "jr") and pending and "(" in operands and pending[0] in operands:
+                found |= _named(at, pending[1] + int(operands.split(",")[-1].split("(")[0], 0))
+            elif mnemonic.split(".")[0] in ("bl", "b", "blx"):
+                found |= _named(at, int(last, 0)) if last.startswith("0x") else set()
+            elif mnemonic in _BRANCHES and last.lstrip("-").startswith("0x"):
+                found |= _named(at, int(last, 0) + address)
+                found |= _named(at, int(last, 0))
+        offset += 2
+    return found
+
+
+def _named(at: dict[int, str], address: int) -> set[str]:
+    name = at.get(address & 0xFFFFFFFF)
+    return {name} if name else set()
+
+
+def _deepest(name: str, frames: dict[str, int], calls: dict[str, set[str]], seen: tuple[str, ...] = ()) -> int:
+    """Sum of frames on the deepest path from a library helper; helpers do not recurse."""
+    if name in seen or name not in frames:
+        return 0
+    below = [_deepest(other, frames, calls, (*seen, name)) for other in calls[name] if other not in seen]
+    return frames[name] + max(below, default=0)
+
+
+def measure(code: Code, target: Target) -> StackUse:
+    """Frames of all functions, and the guard: any frame of the program, the deepest helper or the save area of
+    a request below it, and an interrupt's exception frame."""
+    md, thumb = _disassembler(target), target.code_bit == 1
+    frames, calls = {}, {}
+    at = {offset: name for offset, _, name in code.functions}
+    for offset, size, name in code.functions:
+        text = code.data[offset : offset + size]
+        frames[name] = 0 if name.startswith(_STUB) else _frame(md, text, name, thumb)
+        calls[name] = _calls(md, text, offset, at)
+    save_area = 104 if "FPU" in target.stub_defines else 64
+    helpers = [n for n in frames if not _PROGRAM.match(n) and not n.startswith(_STUB)]
+    deepest = max([save_area, *(_deepest(n, frames, calls) for n in helpers)])
+    program = max([f for n, f in frames.items() if _PROGRAM.match(n)], default=0)
+    guard = (program + deepest + target.exception_frame + 7) & ~7
+    return StackUse(guard, layout.NONE, frames)

@@ -1,0 +1,212 @@
+"""From code and module to the image's bytes. Pure: no files, no linker."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import TYPE_CHECKING
+
+from insitu.aot import signature
+from insitu.port.xip import layout
+
+if TYPE_CHECKING:
+    from insitu.aot.frames import StackUse
+    from insitu.aot.link import Code
+    from insitu.aot.module import ModuleBuilder
+    from insitu.wasm.module import Expression
+
+_KINDS = {
+    "func": layout.KIND_FUNCTION,
+    "table": layout.KIND_TABLE,
+    "memory": layout.KIND_MEMORY,
+    "global": layout.KIND_GLOBAL,
+}
+_MODES = {
+    "active": layout.SEGMENT_ACTIVE,
+    "passive": layout.SEGMENT_PASSIVE,
+    "declarative": layout.SEGMENT_DECLARATIVE,
+}
+CODE_ALIGNMENT = 8
+
+
+def _none(value: int | None) -> int:
+    return layout.NONE if value is None else value
+
+
+class _Packer:
+    """The part of the image behind the code, and the header's fields as they become known."""
+
+    def __init__(self, module: ModuleBuilder, code: Code, stack: StackUse) -> None:
+        self.b, self.m, self.code, self.stack = module, module.wasm, code, stack
+        self.header = bytearray(layout.HEADER_SIZE)
+        self.code_offset = -(-layout.HEADER_SIZE // CODE_ALIGNMENT) * CODE_ALIGNMENT
+        self.tail = bytearray()
+        self.tail_offset = (self.code_offset + len(code.data) + 3) & ~3
+        self.strings: dict[bytes, int] = {}
+
+    def set(self, field: int, *words: int) -> None:
+        struct.pack_into(f"<{len(words)}I", self.header, field, *(w & 0xFFFFFFFF for w in words))
+
+    def add(self, data: bytes, alignment: int = 4) -> int:
+        """Append to the tail; the offset in the image."""
+        while (self.tail_offset + len(self.tail)) % alignment:
+            self.tail.append(0)
+        offset = self.tail_offset + len(self.tail)
+        self.tail += data
+        return offset
+
+    def string(self, text: str) -> int:
+        data = text.encode()
+        if data not in self.strings:
+            self.strings[data] = self.add(struct.pack("<H", len(data)) + data, 2)
+        return self.strings[data]
+
+    def records(self, field: int, rows: list[tuple[int, ...]]) -> None:
+        """A table of records: its offset and count go into the header at field."""
+        words = [word & 0xFFFFFFFF for row in rows for word in row]
+        self.set(field, self.add(struct.pack(f"<{len(words)}I", *words)), len(rows))
+
+    def symbol(self, name: str) -> int:
+        """Offset in the image of a symbol of the code; 0 for a function that was inlined everywhere."""
+        offset = self.code.symbols.get(name)
+        return 0 if offset is None else self.code_offset + offset
+
+    # --- expressions ---
+
+    def expression(self, expression: Expression) -> tuple[int, int, int]:
+        opcode, immediate, _ = expression[0]
+        if opcode == 0x23:
+            return layout.EXPR_GLOBAL, immediate, 0
+        if opcode == 0xD2:
+            return layout.EXPR_FUNCTION, immediate, 0
+        if opcode == 0xD0:
+            return layout.EXPR_NULL, 0, 0
+        return layout.EXPR_CONST, immediate & 0xFFFFFFFF, immediate >> 32 & 0xFFFFFFFF
+
+    @staticmethod
+    def item(item: object) -> tuple[int, int, int]:
+        """An element: a function index, None, or ("global", index)."""
+        if isinstance(item, tuple):
+            return layout.EXPR_GLOBAL, item[1], 0
+        return (layout.EXPR_NULL, 0, 0) if item is None else (layout.EXPR_FUNCTION, int(str(item)), 0)
+
+    # --- tables ---
+
+    def types(self) -> None:
+        thunks = set(self.b.thunk_types)
+        rows = []
+        for index, function_type in enumerate(self.m.types):
+            first = self.m.types.index(function_type)
+            thunk = self.symbol(f"t{first}") if first in thunks else 0
+            rows.append((signature.word(function_type), thunk, self.string(signature.string(function_type))))
+            del index
+        self.records(layout.IMAGE_TYPES, rows)
+
+    def functions(self) -> None:
+        rows = [(self.symbol(f"f{i}"), t) for i, t in enumerate(self.m.func_type_indices)]
+        self.records(layout.IMAGE_FUNCTIONS, rows)
+        names = [self.m.function_name(i) for i in range(len(rows))]
+        self.records(layout.IMAGE_NAMES, [(self.string(name) if name else 0,) for name in names])
+
+    def imports(self) -> None:
+        counts = dict.fromkeys(_KINDS, 0)
+        slots = {
+            "func": self.b.import_slots,
+            "global": self.b.global_slots,
+            "table": [table.slot for table in self.b.tables],
+            "memory": [0],
+        }
+        rows = []
+        for item in self.m.imports:
+            index = counts[item.kind]
+            counts[item.kind] += 1
+            slot = slots[item.kind][index]
+            rows.append((_KINDS[item.kind], self.string(item.module), self.string(item.name), index, slot))
+        self.records(layout.IMAGE_IMPORTS, rows)
+
+    def exports(self) -> None:
+        rows = [(self.string(e.name), _KINDS[e.kind], e.index) for e in self.m.exports]
+        self.records(layout.IMAGE_EXPORTS, rows)
+
+    def globals(self) -> None:
+        inits = [(0, 0, 0)] * self.b.imported_globals + [self.expression(g.init) for g in self.m.globals]
+        rows = []
+        for global_type, slot, init in zip(self.m.global_types, self.b.global_slots, inits, strict=True):
+            letter = ord(signature.letter(global_type.valtype)) + 256 * global_type.mutable
+            rows.append((letter, slot, *init))
+        self.records(layout.IMAGE_GLOBALS, rows)
+
+    def tables(self) -> None:
+        rows = []
+        for table_type, table in zip(self.m.table_types, self.b.tables, strict=True):
+            limits, letter = table_type.limits, ord(signature.letter(table_type.element))
+            rows.append((letter, limits.minimum, _none(limits.maximum), table.slot, table.entries))
+        self.records(layout.IMAGE_TABLES, rows)
+
+    def data(self) -> None:
+        rows = []
+        for segment in self.m.data:
+            offset = self.expression(segment.offset) if segment.mode == "active" else (0, 0, 0)
+            start = self.add(segment.data, 4)
+            rows.append((_MODES[segment.mode], *offset, start, len(segment.data)))
+        self.records(layout.IMAGE_DATA, rows)
+
+    def elements(self) -> None:
+        rows = []
+        for segment in self.m.elements:
+            offset = self.expression(segment.offset) if segment.mode == "active" else (0, 0, 0)
+            words = [word for item in segment.items for word in self.item(item)]
+            items = self.add(struct.pack(f"<{len(words)}I", *words))
+            rows.append((_MODES[segment.mode], segment.table, *offset, items, len(segment.items)))
+        self.records(layout.IMAGE_ELEMENTS, rows)
+
+    # --- header ---
+
+    def _flags(self) -> int:
+        if not self.m.memory_types:
+            return 0
+        memory = self.b.memory
+        flags = layout.FLAG_MEMORY
+        flags |= layout.FLAG_MEMORY_IMPORTED * bool(self.m.imported_memory_count)
+        flags |= layout.FLAG_MEMORY_FIXED * memory.fixed
+        return flags | layout.FLAG_MEMORY_TRUNCATED * (memory.size % 65536 != 0)
+
+    def fill_header(self) -> None:
+        b, aux = self.b, self.b.aux_stack
+        target = b.target
+        limits = self.m.memory_types[0].limits if self.m.memory_types else None
+        self.set(layout.IMAGE_MAGIC, layout.MAGIC, layout.FORMAT_VERSION, target.arch, target.cpu_features)
+        self.set(layout.IMAGE_CODE_OFFSET, self.code_offset, len(self.code.data))
+        self.set(layout.IMAGE_ENTER, self.symbol("insitu_enter"), self.symbol("insitu_null"), self._flags())
+        self.set(layout.IMAGE_START_FUNCTION, _none(self.m.start))
+        self.set(layout.IMAGE_INSTANCE_SIZE, b.instance_size, b.args_distance, b.args_slots)
+        self.set(layout.IMAGE_MEMORY_SIZE, b.memory.size)
+        self.set(layout.IMAGE_MEMORY_MIN, limits.minimum if limits else 0)
+        self.set(layout.IMAGE_MEMORY_MAX, _none(limits.maximum) if limits else 0)
+        self.set(layout.IMAGE_AUX_STACK_BOTTOM, aux.bottom, aux.top - aux.bottom, _none(aux.pointer))
+        self.set(layout.IMAGE_DATA_END, _none(aux.data_end), _none(aux.heap_base))
+        self.set(layout.IMAGE_STACK_GUARD, self.stack.guard, self.stack.needed)
+
+    def pack(self) -> bytes:
+        self.types()
+        self.functions()
+        self.imports()
+        self.exports()
+        self.globals()
+        self.tables()
+        self.data()
+        self.elements()
+        self.fill_header()
+        while len(self.tail) % 4:
+            self.tail.append(0)
+        self.set(layout.IMAGE_SIZE, self.tail_offset + len(self.tail))
+        body = bytearray(self.header)
+        body += bytes(self.code_offset - len(body)) + self.code.data
+        body += bytes(self.tail_offset - len(body)) + self.tail
+        struct.pack_into("<I", body, layout.IMAGE_CRC, zlib.crc32(body[layout.IMAGE_CRC + 4 :]))
+        return bytes(body)
+
+
+def pack(module: ModuleBuilder, code: Code, stack: StackUse) -> bytes:
+    """The image of a compiled module, ready to be flashed."""
+    return _Packer(module, code, stack).pack()

@@ -1,0 +1,1 @@
+"""WebAssembly modules: decoding and validation (WebAssembly 2.0 without SIMD)."""

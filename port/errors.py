@@ -1,0 +1,33 @@
+# What the runtime raises. Each text says what is wrong and what would be right.
+
+
+class Error(Exception):
+    pass
+
+
+# The image cannot be used here.
+class LoadError(Error):
+    pass
+
+
+# An import is missing or is not what the module asks for.
+class LinkError(Error):
+    pass
+
+
+# The global heap has no room.
+class OutOfHeap(Error):
+    pass
+
+
+# Compiled code trapped; pc: address of the instruction, offset: the same from the code's start.
+class Trap(Error):
+    def __init__(self, message, function=None, offset=0, pc=0):
+        text = '"' + message + '"'
+        if function is not None:
+            text += ' in function "%s" at code offset 0x%x' % (function, offset)
+        super().__init__(text)
+        self.message = message
+        self.function = function
+        self.offset = offset
+        self.pc = pc

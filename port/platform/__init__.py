@@ -1,0 +1,30 @@
+# What differs from chip to chip, behind one set of names:
+#   call(address, env): call machine code at address with the exec env's address; its result
+#   view(address, size): the bytes there, writable where they are RAM
+#   address_of(buffer), fill(address, size, byte), executable(address)
+#   NAME, ARCHS (of images that run here), CODE_BIT (of a code address that is called)
+#   features(): FEATURE_* bits that the CPU has; enable(features): switch them on
+import sys
+
+if sys.implementation.name == "micropython":
+    _arch = sys.implementation._mpy >> 10 & 15  # MP_NATIVE_ARCH_* of py/persistentcode.h
+    if 4 <= _arch <= 8:
+        from .cortex_m import ARCHS, CODE_BIT, NAME, call, enable, executable, features
+    elif _arch == 11:
+        from .rv32 import ARCHS, CODE_BIT, NAME, call, enable, executable, features
+    else:
+        raise ImportError("insitu runs on Cortex-M3 and up and on rv32imc; this firmware has neither")
+    from .memory import address_of, fill, view
+else:
+    from .simulated import (  # noqa: F401
+        ARCHS,
+        CODE_BIT,
+        NAME,
+        address_of,
+        call,
+        enable,
+        executable,
+        features,
+        fill,
+        view,
+    )

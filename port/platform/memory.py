@@ -1,0 +1,30 @@
+# Raw memory on a device.
+import micropython
+from uctypes import addressof as address_of  # noqa: F401
+from uctypes import bytearray_at as view  # noqa: F401
+
+
+# address and size: multiples of 4.
+@micropython.viper
+def _fill_words(address: uint, count: int, word: int):
+    p = ptr32(address)
+    i = 0
+    while i < count:
+        p[i] = word
+        i += 1
+
+
+@micropython.viper
+def _fill_bytes(address: uint, size: int, byte: int):
+    p = ptr8(address)
+    i = 0
+    while i < size:
+        p[i] = byte
+        i += 1
+
+
+def fill(address, size, byte):
+    if (address | size) & 3:
+        _fill_bytes(address, size, byte)
+    else:
+        _fill_words(address, size >> 2, byte * 0x01010101)

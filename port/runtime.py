@@ -1,0 +1,124 @@
+# The runtime: the global heap, and lists of what is in it.
+from . import platform
+from .errors import Error, LoadError, OutOfHeap
+from .heap import Heap
+from .module import Module
+from .xip import image
+from .xip.layout import CELL_SIZE, IMAGE_FEATURES, IMAGE_STACK_GUARD
+from .xip.raw import peek
+
+_DEFAULT_HEAP = 32768
+
+
+class Runtime:
+    # heap: the buffer that everything is allocated from
+    def __init__(self, heap=None):
+        self.heap = Heap(bytearray(_DEFAULT_HEAP) if heap is None else heap)
+        self.base = self.heap.base
+        # who runs now: compiled code finds it through its instance
+        self.cell = self.alloc(CELL_SIZE, "the runtime")
+        self.modules = []
+        # by number (INSTANCE_ID); None: free
+        self.instances = []
+        # unchecked frames of any module may need this much, whoever owns the exec env
+        self.guard = 0
+        # what references in compiled code stand for: reference - 1 is the index
+        self.references = []
+
+    def alloc(self, size, what):
+        offset = self.heap.alloc(size)
+        if not offset:
+            raise OutOfHeap(
+                "no room in the global heap for %s: %d bytes wanted, %d is the largest free block of %d"
+                % (what, size, self.heap.largest_free(), self.heap.size)
+            )
+        return offset
+
+    # source: an address, a buffer in flash, or the path of a file in a ROM file system
+    def load(self, source):
+        if self.heap is None:
+            raise Error("the runtime was destroyed")
+        limit = None
+        if isinstance(source, str):
+            source = _open(source)
+        if isinstance(source, int):
+            base, source = source, None
+        else:
+            base, limit = platform.address_of(source), len(source)
+        size = image.check_header(base, limit)
+        image.check_crc(base, size)
+        image.Checker(base, size).check()
+        platform.enable(peek(base, IMAGE_FEATURES))
+        module = Module(self, source, base, size)
+        self._guard(peek(base, IMAGE_STACK_GUARD))
+        self.modules.append(module)
+        return module
+
+    def _guard(self, guard):
+        if guard <= self.guard:
+            return
+        envs = [e for i in self.instances if i is not None for e in i.exec_envs]
+        for env in envs:
+            if guard + 64 > env.stack_size:
+                raise LoadError(
+                    "the module needs exec envs of more than %d bytes, there is one of %d: load it first"
+                    % (guard + 64, env.stack_size)
+                )
+        self.guard = guard
+        for env in envs:
+            env.set_limit()
+
+    # --- references ---
+
+    def reference(self, letter, value, what):
+        if value is None:
+            return 0
+        if letter == "p" and not hasattr(value, "instance"):
+            raise TypeError("%s must be a function of an instance or None (funcref)" % what)
+        for i in range(len(self.references)):
+            known = self.references[i]
+            if known is value or (
+                letter == "p"
+                and hasattr(known, "instance")
+                and known.instance is value.instance
+                and known.index == value.index
+            ):
+                return i + 1
+        self.references.append(value)
+        return len(self.references)
+
+    def referenced(self, reference):
+        return self.references[reference - 1] if reference else None
+
+    # --- memory ---
+
+    # total, free, highmark
+    def mem_alloc_info(self):
+        return self.heap.size, self.heap.size - self.heap.used(), self.heap.peak()
+
+    # Ends everything: what was made with this runtime must not be used any more.
+    def destroy(self):
+        for instance in self.instances:
+            if instance is not None:
+                instance.release()
+        self.instances = []
+        for module in self.modules:
+            module.instances = []
+        while self.modules:
+            self.modules[-1].unload()
+        if self.heap is not None:
+            self.heap.free(self.cell)
+        self.heap = None
+
+
+# A file's bytes where they lie. Only a file in memory-mapped flash has such a place.
+def _open(path):
+    with open(path, "rb") as file:
+        try:
+            return memoryview(file)
+        except TypeError:
+            pass
+    raise LoadError(
+        "%s is not in flash that can be executed: put it in a ROM partition (vfs.VfsRom), or give the "
+        "address it was flashed to" % path
+    )

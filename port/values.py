@@ -1,0 +1,60 @@
+# WebAssembly's values in 8-byte slots, by the letters of a type string (TYPE_STRING in xip/layout.py).
+import struct
+
+_LETTERS = "iIfF"
+_LOAD = ("<i", "<q", "<f", "<d")
+_STORE = ("<I", "<Q", "<f", "<d")
+_NAMES = ("i32", "i64", "f32", "f64")
+
+
+def name_of(letter):
+    k = _LETTERS.find(letter)
+    return _NAMES[k] if k >= 0 else "funcref" if letter == "p" else "externref"
+
+
+def _int(value, bits, what):
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError("%s must be an int (i%d), not %s" % (what, bits, type(value).__name__))
+    if not -(1 << bits - 1) <= value < 1 << bits:
+        raise OverflowError("%s: %d does not fit in i%d" % (what, value, bits))
+    return value & (1 << bits) - 1
+
+
+def _float(value, what):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError("%s must be a float, not %s" % (what, type(value).__name__))
+    return float(value)
+
+
+def store(runtime, letter, view, at, value, what):
+    k = _LETTERS.find(letter)
+    if k < 0:
+        value = runtime.reference(letter, value, what)
+        k = 0
+    elif k < 2:
+        value = _int(value, 32 << k, what)
+    else:
+        value = _float(value, what)
+    struct.pack_into(_STORE[k], view, at, value)
+
+
+def load(runtime, letter, view, at):
+    k = _LETTERS.find(letter)
+    if k < 0:
+        return runtime.referenced(struct.unpack_from("<I", view, at)[0])
+    return struct.unpack_from(_LOAD[k], view, at)[0]
+
+
+# Values into the slots from the first on.
+def store_all(runtime, letters, view, values, what):
+    i = 0
+    for letter in letters:
+        store(runtime, letter, view, 8 * i, values[i], "%s %d" % (what, i + 1))
+        i += 1
+
+
+def load_all(runtime, letters, view):
+    values = []
+    for i in range(len(letters)):
+        values.append(load(runtime, letters[i], view, 8 * i))
+    return values

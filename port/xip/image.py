@@ -1,0 +1,362 @@
+# The image in flash: everything in it is checked once, before any of it is used; then it is read in place.
+from .. import platform
+from ..errors import LoadError
+from .layout import (
+    ARCH_RV32,
+    ARCH_THUMB,
+    ARCH_THUMB_HARD_FLOAT,
+    DATA_LENGTH,
+    DATA_MODE,
+    DATA_OFFSET,
+    DATA_SIZE,
+    DATA_START,
+    ELEMENT_COUNT,
+    ELEMENT_ITEMS,
+    ELEMENT_MODE,
+    ELEMENT_OFFSET,
+    ELEMENT_SIZE,
+    ELEMENT_TABLE,
+    EXPORT_INDEX,
+    EXPORT_KIND,
+    EXPORT_NAME,
+    EXPORT_SIZE,
+    EXPR_CONST,
+    EXPR_FUNCTION,
+    EXPR_GLOBAL,
+    EXPR_NULL,
+    FEATURE_FPU,
+    FLAG_MEMORY,
+    FLAG_MEMORY_FIXED,
+    FLAG_MEMORY_IMPORTED,
+    FORMAT_VERSION,
+    FUNCTION_CODE,
+    FUNCTION_SIZE,
+    FUNCTION_TYPE,
+    GLOBAL_INIT,
+    GLOBAL_SIZE,
+    GLOBAL_SLOT,
+    GLOBAL_TYPE,
+    HEADER_SIZE,
+    IMAGE_ARCH,
+    IMAGE_ARG_SLOTS,
+    IMAGE_ARGS,
+    IMAGE_CODE_OFFSET,
+    IMAGE_CODE_SIZE,
+    IMAGE_CRC,
+    IMAGE_DATA,
+    IMAGE_ELEMENTS,
+    IMAGE_ENTER,
+    IMAGE_EXPORTS,
+    IMAGE_FEATURES,
+    IMAGE_FLAGS,
+    IMAGE_FUNCTIONS,
+    IMAGE_GLOBALS,
+    IMAGE_IMPORTS,
+    IMAGE_INSTANCE_SIZE,
+    IMAGE_MAGIC,
+    IMAGE_MEMORY_MIN,
+    IMAGE_MEMORY_SIZE,
+    IMAGE_NAMES,
+    IMAGE_NULL_FUNCTION,
+    IMAGE_SIZE,
+    IMAGE_START_FUNCTION,
+    IMAGE_TABLES,
+    IMAGE_TYPES,
+    IMAGE_VERSION,
+    IMPORT_INDEX,
+    IMPORT_KIND,
+    IMPORT_MODULE,
+    IMPORT_NAME,
+    IMPORT_SIZE,
+    IMPORT_SLOT,
+    INSTANCE_HEADER,
+    KIND_FUNCTION,
+    KIND_GLOBAL,
+    KIND_MEMORY,
+    KIND_TABLE,
+    MAGIC,
+    NONE,
+    SEGMENT_DECLARATIVE,
+    TABLE_ENTRIES,
+    TABLE_SIZE,
+    TABLE_SLOT,
+    TABLE_TYPE,
+    TYPE_HASH,
+    TYPE_SIZE,
+    TYPE_STRING,
+    TYPE_THUNK,
+)
+from .raw import crc32, first_bad, first_bad_string, peek, string_length
+
+_FOR = (
+    (ARCH_THUMB, "ARMv7-M (Cortex-M3 and up)"),
+    (ARCH_THUMB_HARD_FLOAT, "ARMv7E-M with FPU (Cortex-M4F and up)"),
+    (ARCH_RV32, "rv32imc"),
+)
+
+
+def _arch_name(arch):
+    for number, name in _FOR:
+        if number == arch:
+            return name
+    return "architecture %d" % arch
+
+
+def string(base, offset):
+    return str(bytes(platform.view(base + offset + 2, string_length(base, offset))), "utf-8")
+
+
+# The header's claims about itself. limit: bytes that the source has, or None.
+def check_header(base, limit):
+    if limit is not None and limit < HEADER_SIZE:
+        raise LoadError("not an image: %d bytes, the header alone has %d" % (limit, HEADER_SIZE))
+    if base & 3:
+        raise LoadError("the image lies at 0x%x: put it at a multiple of 4" % base)
+    if peek(base, IMAGE_MAGIC) != MAGIC:
+        raise LoadError("no image at 0x%x: it does not begin with INSX; was it flashed?" % base)
+    version = peek(base, IMAGE_VERSION)
+    if version != FORMAT_VERSION:
+        raise LoadError(
+            "the image has format version %d, this runtime reads %d: build it with the insitu that the "
+            "device has" % (version, FORMAT_VERSION)
+        )
+    arch = peek(base, IMAGE_ARCH)
+    if arch not in platform.ARCHS:
+        raise LoadError(
+            "the image is for %s, this device runs images for %s: build it with -b for this board"
+            % (_arch_name(arch), " or ".join([_arch_name(a) for a in platform.ARCHS]))
+        )
+    missing = peek(base, IMAGE_FEATURES) & ~platform.features()
+    if missing:
+        what = "an FPU" if missing == FEATURE_FPU else "CPU features 0x%x" % missing
+        raise LoadError(
+            "the image needs %s, which this %s has not: build it for this board" % (what, platform.NAME)
+        )
+    size = peek(base, IMAGE_SIZE)
+    if size < HEADER_SIZE or (limit is not None and size > limit):
+        raise LoadError("the image says that it has %d bytes, there are %d: flash it again" % (size, limit or 0))
+    return size
+
+
+def check_crc(base, size):
+    # CRC-32's table for 4 bits, made here: it need not stay
+    table = bytearray(64)
+    for i in range(16):
+        crc = i
+        for _ in range(4):
+            crc = crc >> 1 ^ (0xEDB88320 if crc & 1 else 0)
+        for j in range(4):
+            table[4 * i + j] = crc >> 8 * j & 0xFF
+    wanted = peek(base, IMAGE_CRC)
+    found = crc32(base, IMAGE_CRC + 4, size - IMAGE_CRC - 4, table)
+    if found != wanted:
+        raise LoadError(
+            "the image is damaged: its CRC is 0x%08x, its header says 0x%08x; flash it again" % (found, wanted)
+        )
+
+
+class Checker:
+    def __init__(self, base, size):
+        self.base = base
+        self.size = size
+        self.code = self.word(IMAGE_CODE_OFFSET)
+        self.code_end = self.code + self.word(IMAGE_CODE_SIZE)
+        self.block = self.word(IMAGE_INSTANCE_SIZE)
+
+    def word(self, offset):
+        return peek(self.base, offset)
+
+    def fail(self, what, index, name):
+        raise LoadError("the image is malformed: %s %d: %s; build it again" % (what, index, name))
+
+    def demand(self, right, what):
+        if not right:
+            raise LoadError("the image is malformed: %s; build it again" % what)
+
+    # Offset and count of an array of records, inside the image.
+    def records(self, part, size, name):
+        offset, count = self.word(part), self.word(part + 4)
+        self.demand(
+            count <= self.size and not (offset & 3) and (not count or offset >= HEADER_SIZE)
+            and offset + count * size <= self.size,
+            name,
+        )  # fmt: skip
+        return offset, count
+
+    # A field of all the records lies in low .. high - 1, without mask's bits, or is exempt (default: NONE).
+    def field(self, what, array, stride, field, low, high, name, mask=0, exempt=None):
+        if exempt is None:
+            if low >= high and array[1]:
+                self.fail(what, 0, name)
+            exempt = low
+        bad = first_bad(self.base, array[0] + field, array[1], stride, low, high, mask, exempt)
+        if bad >= 0:
+            self.fail(what, bad, name)
+
+    def strings(self, what, array, stride, field, optional=0):
+        bad = first_bad_string(self.base, array[0] + field, array[1], stride, self.size, optional)
+        if bad >= 0:
+            self.fail(what, bad, "its name")
+
+    def slots(self, what, array, stride, field, size, optional=False):
+        self.field(
+            what, array, stride, field, INSTANCE_HEADER + size, self.block + 1, "its slot", 3, 0 if optional else None
+        )
+
+    def check(self):
+        self._header()
+        types = self.records(IMAGE_TYPES, TYPE_SIZE, "types")
+        functions = self.records(IMAGE_FUNCTIONS, FUNCTION_SIZE, "functions")
+        global_count = self.word(IMAGE_GLOBALS + 4)
+        self.field("type", types, TYPE_SIZE, TYPE_HASH, 1, NONE, "its hash", 0, NONE)
+        self.field("type", types, TYPE_SIZE, TYPE_THUNK, self.code, self.code_end, "its thunk", 1, 0)
+        self.strings("type", types, TYPE_SIZE, TYPE_STRING)
+        # functions that nothing outside of the code reaches have no code offset
+        self.field("function", functions, FUNCTION_SIZE, FUNCTION_CODE, self.code, self.code_end, "its code", 1, 0)
+        self.field("function", functions, FUNCTION_SIZE, FUNCTION_TYPE, 0, types[1], "its type")
+        self._type_strings(types)
+        start = self.word(IMAGE_START_FUNCTION)
+        self.demand(start == NONE or start < functions[1], "start function")
+        counts = (functions[1], self.word(IMAGE_TABLES + 4), 1, global_count)
+        self._imports(counts)
+        self._exports(counts)
+        self._globals(functions[1], global_count)
+        self._tables()
+        self._data(global_count)
+        self._elements(functions[1], counts[KIND_TABLE], global_count)
+        names = self.records(IMAGE_NAMES, 4, "names")
+        self.strings("name", names, 4, 0, 1)
+
+    def _header(self):
+        self.demand(
+            HEADER_SIZE <= self.code <= self.code_end <= self.size and not self.code & 3, "place of the code"
+        )
+        for field in (IMAGE_ENTER, IMAGE_NULL_FUNCTION):
+            at = self.word(field)
+            self.demand(self.code <= at < self.code_end and not at & 1, "place of the stub")
+        args, slots = self.word(IMAGE_ARGS), self.word(IMAGE_ARG_SLOTS)
+        self.demand(INSTANCE_HEADER <= self.block < 0x10000000 and not self.block & 7, "instance size")
+        self.demand(
+            not args & 7 and slots < 0x10000 and INSTANCE_HEADER + 8 * slots <= args <= self.block, "args area"
+        )
+        flags, size = self.word(IMAGE_FLAGS), self.word(IMAGE_MEMORY_SIZE)
+        pages = self.word(IMAGE_MEMORY_MIN)
+        self.demand(
+            not flags & FLAG_MEMORY_FIXED or (flags & FLAG_MEMORY and not flags & FLAG_MEMORY_IMPORTED),
+            "memory flags",
+        )
+        self.demand(pages <= 65536 and (size <= pages * 65536 or not flags & FLAG_MEMORY), "memory size")
+
+    def _type_strings(self, types):
+        slots = self.word(IMAGE_ARG_SLOTS)
+        for i in range(types[1]):
+            record = types[0] + i * TYPE_SIZE
+            text = string(self.base, self.word(record + TYPE_STRING))
+            good = text.count(":") == 1
+            for letter in text:
+                good = good and letter in "iIfFpx:"
+            if not good:
+                self.fail("type", i, "its string")
+            params = text.find(":")
+            if self.word(record + TYPE_THUNK) and max(params, len(text) - params - 1) > slots:
+                self.fail("type", i, "too few argument slots")
+
+    def _imports(self, counts):
+        imports = self.records(IMAGE_IMPORTS, IMPORT_SIZE, "imports")
+        self.field("import", imports, IMPORT_SIZE, IMPORT_KIND, 0, 4, "its kind")
+        self.strings("import", imports, IMPORT_SIZE, IMPORT_MODULE)
+        self.strings("import", imports, IMPORT_SIZE, IMPORT_NAME)
+        expected = [0, 0, 0, 0]
+        for i in range(imports[1]):
+            record = imports[0] + i * IMPORT_SIZE
+            kind = self.word(record + IMPORT_KIND)
+            index, slot = self.word(record + IMPORT_INDEX), self.word(record + IMPORT_SLOT)
+            if index != expected[kind] or index >= counts[kind]:
+                self.fail("import", i, "its index")
+            expected[kind] += 1
+            low = INSTANCE_HEADER + (4 if kind == KIND_GLOBAL else 8)
+            if kind != KIND_MEMORY and (slot & 3 or not low <= slot <= self.block):
+                self.fail("import", i, "its slot")
+        self.imported = expected
+        self.demand(
+            bool(self.word(IMAGE_FLAGS) & FLAG_MEMORY_IMPORTED) == bool(expected[KIND_MEMORY]), "memory import"
+        )
+
+    def _exports(self, counts):
+        exports = self.records(IMAGE_EXPORTS, EXPORT_SIZE, "exports")
+        self.field("export", exports, EXPORT_SIZE, EXPORT_KIND, 0, 4, "its kind")
+        self.strings("export", exports, EXPORT_SIZE, EXPORT_NAME)
+        functions, types = self.word(IMAGE_FUNCTIONS), self.word(IMAGE_TYPES)
+        for i in range(exports[1]):
+            record = exports[0] + i * EXPORT_SIZE
+            kind, index = self.word(record + EXPORT_KIND), self.word(record + EXPORT_INDEX)
+            if index >= counts[kind]:
+                self.fail("export", i, "its index")
+            if kind == KIND_FUNCTION:
+                function = functions + index * FUNCTION_SIZE
+                type_record = types + self.word(function + FUNCTION_TYPE) * TYPE_SIZE
+                if not self.word(function + FUNCTION_CODE) or not self.word(type_record + TYPE_THUNK):
+                    self.fail("export", i, "its code or thunk")
+
+    def _expression(self, what, index, record, functions, globals_):
+        kind, low = self.word(record), self.word(record + 4)
+        if not (
+            kind in (EXPR_CONST, EXPR_NULL)
+            or (kind == EXPR_GLOBAL and low < globals_)
+            or (kind == EXPR_FUNCTION and (low == NONE or low < functions))
+        ):
+            self.fail(what, index, "its expression")
+
+    def _globals(self, functions, count):
+        array = self.records(IMAGE_GLOBALS, GLOBAL_SIZE, "globals")
+        self.slots("global", array, GLOBAL_SIZE, GLOBAL_SLOT, 4)
+        for i in range(count):
+            record = array[0] + i * GLOBAL_SIZE
+            if self.word(record + GLOBAL_TYPE) & ~256 not in (105, 73, 102, 70, 112, 120):
+                self.fail("global", i, "its type")
+            if i >= self.imported[KIND_GLOBAL]:
+                if self.word(record + GLOBAL_SLOT) < INSTANCE_HEADER + 8:
+                    self.fail("global", i, "its slot")
+                self._expression("global", i, record + GLOBAL_INIT, functions, i)
+
+    def _tables(self):
+        array = self.records(IMAGE_TABLES, TABLE_SIZE, "tables")
+        self.slots("table", array, TABLE_SIZE, TABLE_SLOT, 8)
+        self.slots("table", array, TABLE_SIZE, TABLE_ENTRIES, 0, True)
+        for i in range(array[1]):
+            record = array[0] + i * TABLE_SIZE
+            if self.word(record + TABLE_TYPE) not in (112, 120):
+                self.fail("table", i, "its type")
+            entries, low = self.word(record + TABLE_ENTRIES), self.word(record + 4)
+            if low > 0x1000000 or (entries and entries < INSTANCE_HEADER + 8 * low):
+                self.fail("table", i, "its entries")
+
+    def _data(self, globals_):
+        array = self.records(IMAGE_DATA, DATA_SIZE, "data segments")
+        self.field("data segment", array, DATA_SIZE, DATA_MODE, 0, SEGMENT_DECLARATIVE, "its mode")
+        for i in range(array[1]):
+            record = array[0] + i * DATA_SIZE
+            start, length = self.word(record + DATA_START), self.word(record + DATA_LENGTH)
+            if start > self.size or length > self.size or start + length > self.size:
+                self.fail("data segment", i, "its bytes")
+            self._expression("data segment", i, record + DATA_OFFSET, 0, globals_)
+
+    def _elements(self, functions, tables, globals_):
+        array = self.records(IMAGE_ELEMENTS, ELEMENT_SIZE, "element segments")
+        self.field("element segment", array, ELEMENT_SIZE, ELEMENT_MODE, 0, SEGMENT_DECLARATIVE + 1, "its mode")
+        table = self.word(IMAGE_FUNCTIONS)
+        for i in range(array[1]):
+            record = array[0] + i * ELEMENT_SIZE
+            items, count = self.word(record + ELEMENT_ITEMS), self.word(record + ELEMENT_COUNT)
+            if items & 3 or items > self.size or count > self.size or items + 12 * count > self.size:
+                self.fail("element segment", i, "its items")
+            if not self.word(record + ELEMENT_MODE):
+                if self.word(record + ELEMENT_TABLE) >= tables:
+                    self.fail("element segment", i, "its table")
+                self._expression("element segment", i, record + ELEMENT_OFFSET, 0, globals_)
+            for item in range(items, items + 12 * count, 12):
+                self._expression("element segment", i, item, functions, globals_)
+                index = self.word(item + 4)
+                if self.word(item) == EXPR_FUNCTION and index != NONE:
+                    if not self.word(table + index * FUNCTION_SIZE + FUNCTION_CODE):
+                        self.fail("element segment", i, "a function without code")

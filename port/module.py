@@ -2,6 +2,7 @@
 from . import platform
 from .xip import image
 from .xip.layout import (
+    FUNCTION_CODE,
     FUNCTION_SIZE,
     FUNCTION_TYPE,
     IMAGE_ENTER,
@@ -83,6 +84,13 @@ class Module:
             if self.word(name):
                 return self.string(name)
         return "function %d" % index
+
+    # index of the function whose code is there, None: the null function
+    def function_at(self, code):
+        records = self.word(IMAGE_FUNCTIONS)
+        for i in range(self.word(IMAGE_FUNCTIONS + 4)):
+            if self.word(records + i * FUNCTION_SIZE + FUNCTION_CODE) == code:
+                return i
 
     def imported(self, kind):
         return sum([1 for record in self.import_records() if self.word(record + IMPORT_KIND) == kind])

@@ -1,6 +1,7 @@
 # What differs from chip to chip, behind one set of names:
 #   call(address, env): call machine code at address with the exec env's address; its result
 #   view(address, size): the bytes there, writable where they are RAM
+#   count(address, size, byte): how many from the first on are byte
 #   address_of(buffer), fill(address, size, byte), executable(address)
 #   NAME, ARCHS (of images that run here), CODE_BIT (of a code address that is called)
 #   features(): FEATURE_* bits that the CPU has; enable(features): switch them on
@@ -14,7 +15,7 @@ if sys.implementation.name == "micropython":
         from .rv32 import ARCHS, CODE_BIT, NAME, call, enable, executable, features
     else:
         raise ImportError("insitu runs on Cortex-M3 and up and on rv32imc; this firmware has neither")
-    from .memory import address_of, fill, view
+    from .memory import address_of, count, fill, view
 else:
     from .simulated import (  # noqa: F401
         ARCHS,
@@ -22,6 +23,7 @@ else:
         NAME,
         address_of,
         call,
+        count,
         enable,
         executable,
         features,

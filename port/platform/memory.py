@@ -28,3 +28,13 @@ def fill(address, size, byte):
         _fill_bytes(address, size, byte)
     else:
         _fill_words(address, size >> 2, byte * 0x01010101)
+
+
+# How many bytes from the first on are byte.
+@micropython.viper
+def count(address: uint, size: int, byte: int) -> int:
+    p = ptr8(address)
+    i = 0
+    while i < size and p[i] == byte:
+        i += 1
+    return i

@@ -13,6 +13,12 @@ def peek_offset(base: uint, offset: int) -> int:
     return int(uint(ptr32(base + uint(offset))[0]) - base)
 
 
+# The same from another base.
+@micropython.viper
+def distance(base: uint, offset: int, origin: uint) -> int:
+    return int(uint(ptr32(base + uint(offset))[0]) - origin)
+
+
 @micropython.viper
 def poke(base: uint, offset: int, value: uint):
     p = ptr32(base + uint(offset))

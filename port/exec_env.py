@@ -1,0 +1,67 @@
+# An exec env: the operand stack that compiled code runs on, and where it was when it left.
+from . import platform
+from .errors import Error
+from .xip.enter import invoke
+from .xip.layout import ENV_BOTTOM, ENV_CELL, ENV_LIMIT, ENV_SIZE, ENV_SP, ENV_TOP
+from .xip.raw import add, poke_address
+
+_PAINT = 0xA5  # no stack pointer and no small number has this byte in every place
+
+
+class ExecEnv:
+    def __init__(self, instance, stack_size):
+        runtime = instance.runtime
+        stack_size = (stack_size + 7) & ~7
+        if not instance.block:
+            raise Error("the instance was destroyed")
+        if stack_size < runtime.guard + 64:
+            raise Error(
+                "an operand stack of %d bytes is too small: this runtime's modules need at least %d"
+                % (stack_size, runtime.guard + 64)
+            )
+        self.runtime = runtime
+        self.instance = instance
+        self.stack_size = stack_size
+        self.busy = 0  # calls in progress
+        self.offset = runtime.alloc(ENV_SIZE + stack_size, "an exec env")
+        self.address = add(runtime.base, self.offset)
+        bottom = self.offset + ENV_SIZE
+        platform.fill(self.address, ENV_SIZE, 0)
+        platform.fill(add(runtime.base, bottom), stack_size, _PAINT)
+        self._put(ENV_CELL, runtime.cell)
+        self._put(ENV_BOTTOM, bottom)
+        self._put(ENV_TOP, bottom + stack_size)
+        self._put(ENV_SP, bottom + stack_size)
+        self.set_limit()
+        instance.exec_envs.append(self)
+
+    def _put(self, field, offset):
+        poke_address(self.runtime.base, self.offset + field, self.runtime.base, offset)
+
+    def set_limit(self):
+        self._put(ENV_LIMIT, self.offset + ENV_SIZE + self.runtime.guard)
+
+    # Call an export by its name, or a Function.
+    def call(self, function, *args):
+        if isinstance(function, str):
+            name = function
+            function = self.instance.lookup_function(name)
+            if function is None:
+                raise Error('no exported function "%s"' % name)
+        return invoke(self, function.instance, function.index, args)
+
+    # Peak, in bytes.
+    def stack_used(self):
+        at = add(self.runtime.base, self.offset + ENV_SIZE)
+        return self.stack_size - platform.count(at, self.stack_size, _PAINT)
+
+    def destroy(self):
+        if not self.offset:
+            return
+        if self.busy:
+            raise Error("the exec env is running")
+        self.runtime.heap.free(self.offset)
+        self.offset = 0
+        self.instance.exec_envs.remove(self)
+        if self.instance.exec_env is self:
+            self.instance.exec_env = None

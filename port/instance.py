@@ -1,0 +1,222 @@
+# A module instance: one block of the global heap holds its globals, import slots, tables and, where it cannot
+# grow, its linear memory. `pointer` is the instance pointer of compiled code, from the heap's base.
+from . import link, platform, segments
+from .errors import Error, Trap
+from .exec_env import ExecEnv
+from .function import Function
+from .globals import Global, global_offset
+from .memory import Memory, allocate_memory
+from .table import Table, fill_null
+from .xip.layout import (
+    FLAG_MEMORY,
+    GLOBAL_INIT,
+    GLOBAL_SIZE,
+    IMAGE_ARG_SLOTS,
+    IMAGE_ARGS,
+    IMAGE_AUX_STACK_BOTTOM,
+    IMAGE_AUX_STACK_SIZE,
+    IMAGE_GLOBALS,
+    IMAGE_INSTANCE_SIZE,
+    IMAGE_MEMORY_SIZE,
+    IMAGE_FLAGS,
+    IMAGE_START_FUNCTION,
+    IMAGE_TABLES,
+    INSTANCE_ID,
+    INSTANCE_IMAGE,
+    INSTANCE_MEMORY_BASE,
+    INSTANCE_MEMORY_SIZE,
+    INSTANCE_RUNTIME,
+    KIND_FUNCTION,
+    KIND_GLOBAL,
+    KIND_MEMORY,
+    FLAG_MEMORY_FIXED,
+    NONE,
+)
+from .xip.raw import add, peek, peek_offset, poke, poke_address
+
+
+class Exports:
+    def __init__(self, instance):
+        self._instance = instance
+
+    def __getattr__(self, name):
+        found = self._instance.lookup(name)
+        if found is None:
+            raise AttributeError(
+                'no export "%s"; there are: %s' % (name, ", ".join(self._instance.module.export_names()))
+            )
+        return found
+
+
+class Instance:
+    def __init__(self, module, stack_size, imports):
+        runtime = module.runtime
+        self.runtime = runtime
+        self.module = module
+        # offsets of blocks in the heap, 0: none
+        self.block = self.memory_block = 0
+        self.owned = ()  # what imports of constants are kept in
+        self.imports = ()  # Python functions, by function index; None: linked
+        self.providers = ()  # instances whose things this one was given
+        self.tables = ()  # (instance, index) of imported tables' owners
+        self.memory_owner = self
+        self.dropped = 0  # bit 2 * i: data segment i, bit 2 * i + 1: element segment i
+        self.exec_env = None
+        self.exec_envs = []
+        self.exports = Exports(self)
+        self.id = len(runtime.instances)
+        if None in runtime.instances:
+            self.id = runtime.instances.index(None)
+            runtime.instances[self.id] = self
+        else:
+            runtime.instances.append(self)
+        module.instances.append(self)
+        try:
+            self._make(stack_size, imports)
+        except BaseException as error:
+            # what is in another instance's table stays callable, as the standard wants
+            if not (isinstance(error, Trap) and self.tables):
+                self._discard()
+            raise
+
+    def _make(self, stack_size, imports):
+        runtime, module = self.runtime, self.module
+        size = module.word(IMAGE_INSTANCE_SIZE)
+        fixed = module.word(IMAGE_FLAGS) & FLAG_MEMORY_FIXED
+        memory = module.word(IMAGE_MEMORY_SIZE) if fixed else 0
+        self.block = runtime.alloc(size + memory, "the instance")
+        self.pointer = self.block + size
+        platform.fill(add(runtime.base, self.block), size + memory, 0)
+        self.put_address(INSTANCE_RUNTIME, runtime.base, runtime.cell)
+        self.put_address(INSTANCE_IMAGE, module.base, 0)
+        self.put(INSTANCE_ID, self.id)
+        if module.flags() & FLAG_MEMORY:
+            allocate_memory(self)
+        link.resolve(self, imports)
+        self._init_globals()
+        for i in range(len(self.tables), module.word(IMAGE_TABLES + 4)):
+            fill_null(self, i)
+        if stack_size:
+            self.exec_env = self.create_exec_env(stack_size)
+        segments.init_elements(self)
+        segments.init_data(self)
+        start = module.word(IMAGE_START_FUNCTION)
+        if start != NONE:
+            if not stack_size:
+                raise Error("the module has a start function: instantiate it with a stack_size")
+            Function(self, start)()
+
+    def _init_globals(self):
+        module = self.module
+        record = module.word(IMAGE_GLOBALS)
+        for i in range(module.word(IMAGE_GLOBALS + 4)):
+            if i >= module.imported(KIND_GLOBAL):
+                low, high = segments.evaluate(self, record + GLOBAL_INIT)
+                at = global_offset(self, i)
+                poke(self.runtime.base, at, low)
+                poke(self.runtime.base, at + 4, high)
+            record += GLOBAL_SIZE
+
+    # --- words of the block, by distance below the instance pointer ---
+
+    def get(self, distance):
+        return peek(self.runtime.base, self.pointer - distance)
+
+    def put(self, distance, value):
+        poke(self.runtime.base, self.pointer - distance, value)
+
+    def put_address(self, distance, base, offset):
+        poke_address(self.runtime.base, self.pointer - distance, base, offset)
+
+    # The args area.
+    def args(self):
+        module = self.module
+        at = add(self.runtime.base, self.pointer - module.word(IMAGE_ARGS))
+        return platform.view(at, 8 * module.word(IMAGE_ARG_SLOTS))
+
+    # --- exports ---
+
+    def lookup(self, name):
+        found = self.module.find_export(name)
+        if found is None:
+            return None
+        kind, index = found
+        if kind == KIND_FUNCTION:
+            return Function(self, index)
+        if kind == KIND_GLOBAL:
+            return Global(self, index)
+        return Memory(self) if kind == KIND_MEMORY else Table(self, index)
+
+    # None if there is no such function
+    def lookup_function(self, name):
+        found = self.module.find_export(name)
+        if found is not None and found[0] == KIND_FUNCTION:
+            return Function(self, found[1])
+
+    # --- memory ---
+
+    @property
+    def memory(self):
+        return Memory(self) if self.module.flags() & FLAG_MEMORY else None
+
+    def memory_size(self):
+        return self.get(INSTANCE_MEMORY_SIZE)
+
+    # The linear memory's place, from the heap's base.
+    def memory_offset(self):
+        return peek_offset(self.runtime.base, self.pointer - INSTANCE_MEMORY_BASE)
+
+    # bottom, size of the aux stack in linear memory; size 0: none known
+    def aux_stack(self):
+        return self.module.word(IMAGE_AUX_STACK_BOTTOM), self.module.word(IMAGE_AUX_STACK_SIZE)
+
+    # Linear memory begins as zeros: the lowest byte that is not is as deep as the stack went.
+    def aux_stack_used(self):
+        bottom, size = self.aux_stack()
+        if bottom + size > self.memory_size():
+            return 0
+        at = add(self.runtime.base, self.memory_offset() + bottom)
+        return size - platform.count(at, size, 0)
+
+    # --- exec envs ---
+
+    def create_exec_env(self, stack_size=2048):
+        return ExecEnv(self, stack_size)
+
+    # --- the end ---
+
+    def deinstantiate(self):
+        if not self.block:
+            return
+        for other in self.runtime.instances:
+            if other is not None and other is not self and self in other.providers:
+                raise Error("another instance imports from this one: deinstantiate that first")
+        for env in self.exec_envs:
+            if env.busy:
+                raise Error("the instance is running")
+        self._discard()
+
+    def _discard(self):
+        segments.forget(self)
+        self.release()
+        self.runtime.instances[self.id] = None
+        while self.runtime.instances and self.runtime.instances[-1] is None:
+            self.runtime.instances.pop()
+        self.module.instances.remove(self)
+
+    # Gives all blocks back.
+    def release(self):
+        heap = self.runtime.heap
+        for env in self.exec_envs[:]:
+            env.destroy()
+        self.exec_env = None
+        for offset in self.owned:
+            heap.free(offset)
+        self.owned = ()
+        if self.memory_block:
+            heap.free(self.memory_block)
+        if self.block:
+            segments.release_tables(self)
+            heap.free(self.block)
+        self.block = self.memory_block = 0
+        self.providers = self.tables = ()

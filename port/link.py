@@ -1,0 +1,161 @@
+# Imports: found by name, checked against what the module says, written into the instance's slots.
+from .errors import LinkError
+from .function import Function
+from .globals import Global, global_offset, global_type
+from .memory import Memory, share_memory
+from .table import Table, length, entries, owner_of, place, table_word
+from .values import name_of, store
+from . import platform
+from .xip.layout import (
+    FUNCTION_CODE,
+    GLOBAL_SIZE,
+    GLOBAL_SLOT,
+    IMAGE_ARCH,
+    IMAGE_GLOBALS,
+    IMAGE_MEMORY_MAX,
+    IMAGE_MEMORY_MIN,
+    IMPORT_INDEX,
+    IMPORT_KIND,
+    IMPORT_MODULE,
+    IMPORT_NAME,
+    IMPORT_SLOT,
+    IMPORT_SLOT_INSTANCE,
+    INSTANCE_MEMORY_PAGES,
+    NONE,
+    TABLE_MAX,
+    TABLE_MIN,
+    TABLE_TYPE,
+)
+from .xip.raw import add
+
+_KINDS = ("function", "table", "memory", "global")
+
+
+def resolve(instance, imports):
+    module = instance.module
+    found = []
+    for record in module.import_records():
+        from_module, name = module.string(record + IMPORT_MODULE), module.string(record + IMPORT_NAME)
+        kind, index = module.word(record + IMPORT_KIND), module.word(record + IMPORT_INDEX)
+        value = _find(imports, from_module, name)
+        what = "import %s.%s" % (from_module, name)
+        if value is None:
+            raise LinkError("%s (%s) is missing" % (what, _describe(module, kind, index)))
+        if hasattr(value, "instance"):
+            _check_provider(instance, value.instance, what)
+        if kind == 0:
+            found.append(_function(instance, index, module.word(record + IMPORT_SLOT), value, what))
+        else:
+            (_table, _memory, _global)[kind - 1](instance, index, value, what)
+    instance.imports = tuple(found)
+
+
+# imports: {module: {name: value}}; an instance stands for its exports.
+def _find(imports, from_module, name):
+    names = imports.get(from_module)
+    if names is None:
+        return None
+    if hasattr(names, "lookup"):
+        return names.lookup(name)
+    return names.get(name)
+
+
+def _describe(module, kind, index):
+    return "function " + module.function_type(index) if kind == 0 else _KINDS[kind]
+
+
+def _wrong(what, wanted, value):
+    given = value if isinstance(value, str) else type(value).__name__
+    raise LinkError("%s must be %s, %s given" % (what, wanted, given))
+
+
+# Code of one image calls another's: they must agree on registers.
+def _check_provider(instance, provider, what):
+    if provider.runtime is not instance.runtime or not provider.block:
+        raise LinkError("%s: its instance is of another runtime, or was destroyed" % what)
+    if provider.module.word(IMAGE_ARCH) != instance.module.word(IMAGE_ARCH):
+        raise LinkError("%s: its module was built for another CPU; build both for this board" % what)
+    if provider not in instance.providers:
+        instance.providers += (provider,)
+
+
+# What Python is to call, None: compiled code calls the other instance's function itself.
+def _function(instance, index, slot, value, what):
+    module = instance.module
+    letters = module.function_type(index)
+    if isinstance(value, Function):
+        owner = value.instance
+        given = owner.module.function_type(value.index)
+        if owner.module.function_hash(value.index) != module.function_hash(index) or given != letters:
+            _wrong(what, "a function " + letters, given)
+        instance.put_address(slot, owner.module.code, owner.module.function_word(value.index, FUNCTION_CODE))
+        instance.put_address(slot - IMPORT_SLOT_INSTANCE, owner.runtime.base, owner.pointer)
+        return None
+    if not callable(value):
+        _wrong(what, "a function " + letters, value)
+    return value
+
+
+def _global(instance, index, value, what):
+    module, runtime = instance.module, instance.runtime
+    wanted = global_type(module, index)
+    slot = module.word(module.word(IMAGE_GLOBALS) + index * GLOBAL_SIZE + GLOBAL_SLOT)
+    if isinstance(value, Global):
+        given = global_type(value.instance.module, value.index)
+        if given != wanted:
+            _wrong(what, _global_name(wanted), _global_name(given))
+        offset = global_offset(value.instance, value.index)
+    elif wanted & 256 or hasattr(value, "instance") or not isinstance(value, (int, float)):
+        _wrong(what, _global_name(wanted), value)
+    else:
+        offset = runtime.alloc(8, what)
+        instance.owned += (offset,)
+        store(runtime, chr(wanted), platform.view(add(runtime.base, offset), 8), 0, value, what)
+    instance.put_address(slot, runtime.base, offset)
+
+
+def _global_name(kind):
+    return ("a mutable global " if kind & 256 else "an immutable global ") + name_of(chr(kind & 255))
+
+
+# Limits as the standard matches them: at least as much, and no more allowed than the importer's maximum.
+def _check_limits(what, size, maximum, wanted, wanted_maximum, unit):
+    if size < wanted:
+        raise LinkError("%s must have at least %d %s, it has %d" % (what, wanted, unit, size))
+    if wanted_maximum != NONE and (maximum == NONE or maximum > wanted_maximum):
+        has = "no maximum" if maximum == NONE else str(maximum)
+        raise LinkError("%s must have a maximum of %d %s or less, it has %s" % (what, wanted_maximum, unit, has))
+
+
+def _memory(instance, index, value, what):
+    if not isinstance(value, Memory):
+        _wrong(what, "a memory of another instance", value)
+    owner, module = value.instance.memory_owner, instance.module
+    _check_limits(
+        what,
+        owner.get(INSTANCE_MEMORY_PAGES),
+        owner.module.word(IMAGE_MEMORY_MAX),
+        module.word(IMAGE_MEMORY_MIN),
+        module.word(IMAGE_MEMORY_MAX),
+        "pages",
+    )
+    share_memory(instance, owner)
+
+
+def _table(instance, index, value, what):
+    if not isinstance(value, Table):
+        _wrong(what, "a table of another instance", value)
+    owner, i = owner_of(value.instance, value.index)
+    module = instance.module
+    if table_word(owner.module, i, TABLE_TYPE) != table_word(module, index, TABLE_TYPE):
+        _wrong(what, "a table of the other reference type", "one")
+    _check_limits(
+        what,
+        length(owner, i),
+        table_word(owner.module, i, TABLE_MAX),
+        table_word(module, index, TABLE_MIN),
+        table_word(module, index, TABLE_MAX),
+        "entries",
+    )
+    instance.tables += ((owner, i),)
+    place(instance, index, entries(owner, i), length(owner, i))

@@ -1,0 +1,111 @@
+# What compiled code asks the runtime for, other than calling an import. Imported when first asked.
+import struct
+
+from . import memory, segments, table
+from .errors import Trap
+from .function import Function
+from .traps import MESSAGES
+from .xip.layout import (
+    ENV_PC,
+    FUNCTION_CODE,
+    FUNCTION_SIZE,
+    FUNCREF_SIZE,
+    IMAGE_FUNCTIONS,
+    REQUEST_DATA_DROP,
+    REQUEST_ELEM_DROP,
+    REQUEST_MEMORY_GROW,
+    REQUEST_MEMORY_INIT,
+    REQUEST_REF_FUNC,
+    REQUEST_TABLE_COPY,
+    REQUEST_TABLE_FILL,
+    REQUEST_TABLE_GET,
+    REQUEST_TABLE_GROW,
+    REQUEST_TABLE_INIT,
+    REQUEST_TABLE_SET,
+    REQUEST_TRAP,
+    TRAP_OUT_OF_BOUNDS_TABLE,
+)
+from .xip.raw import distance, nearest_below, peek
+
+
+def serve(env, instance, kind, operand):
+    if kind == REQUEST_TRAP:
+        _trap(env, instance, operand)
+    slots = instance.args()
+    a, b, c = [struct.unpack_from("<I", slots, at)[0] for at in (0, 8, 16)]
+    if kind == REQUEST_MEMORY_GROW:
+        _answer(slots, memory.grow(instance, a))
+    elif kind == REQUEST_MEMORY_INIT:
+        segments.memory_init(instance, operand, a, b, c)
+    elif kind == REQUEST_DATA_DROP:
+        segments.data_drop(instance, operand)
+    elif kind == REQUEST_TABLE_INIT:
+        segments.table_init(instance, operand, a, b, c)
+    elif kind == REQUEST_ELEM_DROP:
+        segments.elem_drop(instance, operand)
+    elif kind == REQUEST_TABLE_COPY:
+        _table_copy(instance, operand >> 12, operand & 0xFFF, a, b, c)
+    else:
+        _reference(instance, kind, operand, slots, a, b, c)
+
+
+def _answer(slots, value):
+    struct.pack_into("<I", slots, 0, value & 0xFFFFFFFF)
+
+
+def _reference(instance, kind, operand, slots, a, b, c):
+    runtime = instance.runtime
+    if kind == REQUEST_REF_FUNC:
+        _answer(slots, runtime.reference("p", Function(instance, operand), "the function"))
+    elif kind == REQUEST_TABLE_GROW:
+        _answer(slots, table.grow(instance, operand, runtime.referenced(a), b))
+    elif kind == REQUEST_TABLE_FILL:
+        _check(instance, operand, a, c)
+        for i in range(a, a + c):
+            table.put(instance, operand, i, runtime.referenced(b))
+    elif kind == REQUEST_TABLE_GET:
+        _check(instance, operand, a, 1)
+        _answer(slots, runtime.reference(_letter(instance, operand), table.get(instance, operand, a), "the entry"))
+    elif kind == REQUEST_TABLE_SET:
+        _check(instance, operand, a, 1)
+        table.put(instance, operand, a, runtime.referenced(b))
+    else:
+        raise RuntimeError("compiled code asked for %d: the image is newer than this runtime" % kind)
+
+
+def _letter(instance, index):
+    return "p" if table.entry_size(instance.module, index) == FUNCREF_SIZE else "x"
+
+
+def _check(instance, index, start, count):
+    if start + count > table.length(instance, index):
+        raise Trap(MESSAGES[TRAP_OUT_OF_BOUNDS_TABLE])
+
+
+def _table_copy(instance, to_table, from_table, to, start, count):
+    from . import platform
+    from .xip.raw import add
+
+    _check(instance, from_table, start, count)
+    _check(instance, to_table, to, count)
+    size, base = table.entry_size(instance.module, to_table), instance.runtime.base
+    if count:
+        source = platform.view(add(base, table.entries(instance, from_table) + start * size), count * size)
+        target = platform.view(add(base, table.entries(instance, to_table) + to * size), count * size)
+        target[:] = bytes(source)  # they may overlap
+
+
+# ENV_PC lies behind the call that trapped. Offsets are from the image's start, as FUNCTION_CODE is.
+def _trap(env, instance, code):
+    module = instance.module
+    at = env.offset + ENV_PC
+    offset = (distance(env.runtime.base, at, module.code) + 1) & ~1  # module.code may have the Thumb bit
+    index = nearest_below(
+        module.base,
+        module.word(IMAGE_FUNCTIONS) + FUNCTION_CODE,
+        module.word(IMAGE_FUNCTIONS + 4),
+        FUNCTION_SIZE,
+        offset - 1,
+    )
+    name = module.function_name(index) if index >= 0 else None
+    raise Trap(MESSAGES[code], name, offset, peek(env.runtime.base, at))

@@ -1,0 +1,158 @@
+# Constant expressions, and the data and element segments that they place.
+from . import platform, table
+from .errors import Trap
+from .function import Function
+from .globals import global_offset
+from .traps import MESSAGES
+from .xip.layout import (
+    DATA_LENGTH,
+    DATA_MODE,
+    DATA_OFFSET,
+    DATA_SIZE,
+    DATA_START,
+    ELEMENT_COUNT,
+    ELEMENT_ITEMS,
+    ELEMENT_MODE,
+    ELEMENT_OFFSET,
+    ELEMENT_SIZE,
+    ELEMENT_TABLE,
+    EXPR_CONST,
+    EXPR_FUNCTION,
+    EXPR_GLOBAL,
+    FUNCREF_SIZE,
+    IMAGE_DATA,
+    IMAGE_ELEMENTS,
+    NONE,
+    SEGMENT_ACTIVE,
+    SEGMENT_PASSIVE,
+    TRAP_OUT_OF_BOUNDS_MEMORY,
+    TRAP_OUT_OF_BOUNDS_TABLE,
+)
+from .xip.raw import add, peek, peek_offset
+
+
+# The two words of an expression's value. record: its offset in the image.
+def evaluate(instance, record):
+    module, runtime = instance.module, instance.runtime
+    kind, low = module.word(record), module.word(record + 4)
+    if kind == EXPR_CONST:
+        return low, module.word(record + 8)
+    if kind == EXPR_GLOBAL:
+        at = global_offset(instance, low)
+        return peek(runtime.base, at), peek(runtime.base, at + 4)
+    if kind == EXPR_FUNCTION and low != NONE:
+        return runtime.reference("p", Function(instance, low), "a reference"), 0
+    return 0, 0
+
+
+def _check(start, length, size, trap):
+    if start + length > size:
+        raise Trap(MESSAGES[trap])
+
+
+# --- data ---
+
+
+def init_data(instance):
+    module = instance.module
+    record = module.word(IMAGE_DATA)
+    for i in range(module.word(IMAGE_DATA + 4)):
+        if module.word(record + DATA_MODE) == SEGMENT_ACTIVE:
+            _copy_data(instance, record, evaluate(instance, record + DATA_OFFSET)[0], 0, None)
+        record += DATA_SIZE
+
+
+# length None: all of it
+def _copy_data(instance, record, to, start, length):
+    module, runtime = instance.module, instance.runtime
+    if length is None:
+        length = module.word(record + DATA_LENGTH)
+    _check(to, length, instance.memory_size(), TRAP_OUT_OF_BOUNDS_MEMORY)
+    if length:
+        source = platform.view(module.base + module.word(record + DATA_START) + start, length)
+        platform.view(add(runtime.base, instance.memory_offset() + to), length)[:] = source
+
+
+def memory_init(instance, segment, to, start, length):
+    module = instance.module
+    record = module.word(IMAGE_DATA) + segment * DATA_SIZE
+    size = module.word(record + DATA_LENGTH)
+    if module.word(record + DATA_MODE) != SEGMENT_PASSIVE or instance.dropped >> 2 * segment & 1:
+        size = 0
+    _check(start, length, size, TRAP_OUT_OF_BOUNDS_MEMORY)
+    _copy_data(instance, record, to, start, length)
+
+
+def data_drop(instance, segment):
+    instance.dropped |= 1 << 2 * segment
+
+
+# --- elements ---
+
+
+def init_elements(instance):
+    module = instance.module
+    record = module.word(IMAGE_ELEMENTS)
+    for i in range(module.word(IMAGE_ELEMENTS + 4)):
+        if module.word(record + ELEMENT_MODE) == SEGMENT_ACTIVE:
+            to = evaluate(instance, record + ELEMENT_OFFSET)[0]
+            _copy_elements(instance, record, module.word(record + ELEMENT_TABLE), to, 0, None)
+        record += ELEMENT_SIZE
+
+
+def _copy_elements(instance, record, index, to, start, count):
+    module = instance.module
+    if count is None:
+        count = module.word(record + ELEMENT_COUNT)
+    _check(to, count, table.length(instance, index), TRAP_OUT_OF_BOUNDS_TABLE)
+    item = module.word(record + ELEMENT_ITEMS) + 12 * start
+    for i in range(to, to + count):
+        function = module.word(item + 4)
+        if module.word(item) == EXPR_FUNCTION and function != NONE:
+            table.put_function(instance, index, i, instance, function)
+        elif module.word(item) == EXPR_GLOBAL:
+            table.put(instance, index, i, instance.runtime.referenced(evaluate(instance, item)[0]))
+        else:
+            table.put_null(instance, index, i)
+        item += 12
+
+
+def table_init(instance, operand, to, start, count):
+    module, index, segment = instance.module, operand >> 12, operand & 0xFFF
+    record = module.word(IMAGE_ELEMENTS) + segment * ELEMENT_SIZE
+    size = module.word(record + ELEMENT_COUNT)
+    if module.word(record + ELEMENT_MODE) != SEGMENT_PASSIVE or instance.dropped >> 2 * segment + 1 & 1:
+        size = 0
+    _check(start, count, size, TRAP_OUT_OF_BOUNDS_TABLE)
+    _copy_elements(instance, record, index, to, start, count)
+
+
+def elem_drop(instance, segment):
+    instance.dropped |= 2 << 2 * segment
+
+
+# --- the end of an instance ---
+
+
+# Its functions in others' tables become null.
+def forget(instance):
+    runtime = instance.runtime
+    if not instance.block:
+        return
+    for other in runtime.instances:
+        if other is None or other is instance or not other.block:
+            continue
+        for index in range(len(other.tables), table.module_tables(other)):
+            if table.entry_size(other.module, index) != FUNCREF_SIZE:
+                continue
+            at = table.entries(other, index)
+            for i in range(table.length(other, index)):
+                if peek_offset(runtime.base, at + FUNCREF_SIZE * i + 4) == instance.pointer:
+                    table.put_null(other, index, i)
+
+
+def release_tables(instance):
+    for index in range(len(instance.tables), table.module_tables(instance)):
+        block = table.apart(instance, index)
+        if block > 0:
+            instance.runtime.heap.free(block)

@@ -51,6 +51,7 @@ class Exports:
 class Instance:
     def __init__(self, module, stack_size, imports):
         runtime = module.runtime
+        imports = link.find(module, imports)
         self.runtime = runtime
         self.module = module
         # offsets of blocks in the heap, 0: none

@@ -31,16 +31,25 @@ from .xip.raw import add
 _KINDS = ("function", "table", "memory", "global")
 
 
-def resolve(instance, imports):
-    module = instance.module
+# What each import is given, in the module's order; before anything is allocated.
+def find(module, imports):
     found = []
     for record in module.import_records():
         from_module, name = module.string(record + IMPORT_MODULE), module.string(record + IMPORT_NAME)
-        kind, index = module.word(record + IMPORT_KIND), module.word(record + IMPORT_INDEX)
         value = _find(imports, from_module, name)
-        what = "import %s.%s" % (from_module, name)
         if value is None:
-            raise LinkError("%s (%s) is missing" % (what, _describe(module, kind, index)))
+            described = _describe(module, module.word(record + IMPORT_KIND), module.word(record + IMPORT_INDEX))
+            raise LinkError("import %s.%s (%s) is missing" % (from_module, name, described))
+        found.append(value)
+    return found
+
+
+def resolve(instance, values):
+    module = instance.module
+    found = []
+    for record, value in zip(module.import_records(), values):
+        kind, index = module.word(record + IMPORT_KIND), module.word(record + IMPORT_INDEX)
+        what = "import " + module.import_name(index, kind)
         if hasattr(value, "instance"):
             _check_provider(instance, value.instance, what)
         if kind == 0:

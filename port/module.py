@@ -36,7 +36,7 @@ class Module:
         self.base = base
         self.size = size
         # where code is fetched from: the image's first byte, and Thumb's bit
-        self.code = platform.executable(base) + platform.CODE_BIT
+        self.code = platform.executable(base) + platform.code_bit()
         self.enter = self.code + peek(base, IMAGE_ENTER)
         self.instances = []
 

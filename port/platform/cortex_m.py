@@ -4,8 +4,14 @@ from machine import mem32
 
 from ..xip.layout import ARCH_THUMB, ARCH_THUMB_HARD_FLOAT, FEATURE_FPU
 
-NAME = "Cortex-M"
-CODE_BIT = 1  # Thumb
+
+def name():
+    return "Cortex-M"
+
+
+def code_bit():
+    return 1  # Thumb
+
 
 # ARMv7-M Architecture Reference Manual, B3.2.20 and B4.9.2
 _CPACR = 0xE000ED88
@@ -17,7 +23,8 @@ def features():
     return FEATURE_FPU if mem32[_MVFR0] else 0
 
 
-ARCHS = (ARCH_THUMB, ARCH_THUMB_HARD_FLOAT) if features() else (ARCH_THUMB,)
+def archs():
+    return (ARCH_THUMB, ARCH_THUMB_HARD_FLOAT) if features() else (ARCH_THUMB,)
 
 
 # A firmware built for a core without FPU leaves it off.

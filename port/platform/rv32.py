@@ -3,9 +3,17 @@ import micropython
 
 from ..xip.layout import ARCH_RV32
 
-NAME = "rv32imc"
-ARCHS = (ARCH_RV32,)
-CODE_BIT = 0
+
+def name():
+    return "rv32imc"
+
+
+def archs():
+    return (ARCH_RV32,)
+
+
+def code_bit():
+    return 0
 
 
 def features():

@@ -9,14 +9,21 @@ _TARGETS = {
     "rv32imc": ((ARCH_RV32,), 0),
 }
 
-_machine = sim.current()
-NAME = "simulated CPU"
-ARCHS, _FEATURES = _TARGETS[_machine.cpu]
-CODE_BIT = 0 if ARCH_RV32 in ARCHS else 1
+
+def name():
+    return "simulated " + sim.current().cpu
+
+
+def archs():
+    return _TARGETS[sim.current().cpu][0]
+
+
+def code_bit():
+    return 0 if ARCH_RV32 in archs() else 1
 
 
 def features():
-    return _FEATURES
+    return _TARGETS[sim.current().cpu][1]
 
 
 def enable(wanted):

@@ -48,12 +48,14 @@ def invoke(env, instance, index, args):
     sp = peek_offset(base, offset + ENV_SP)
     enter = module.enter
     _start(base, offset, module.code, module.thunk(index), module.function_word(index, FUNCTION_CODE), instance.pointer)
+    env.busy += 1
     try:
         request = call(enter, env.address)
         while request:
             _serve(env, request)
             request = call(enter, env.address)
     finally:
+        env.busy -= 1
         poke_address(base, offset + ENV_SP, base, sp)
     results = load_all(runtime, letters[count + 1 :], slots)
     if len(results) > 1:

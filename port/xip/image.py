@@ -121,16 +121,16 @@ def check_header(base, limit):
             "device has" % (version, FORMAT_VERSION)
         )
     arch = peek(base, IMAGE_ARCH)
-    if arch not in platform.ARCHS:
+    if arch not in platform.archs():
         raise LoadError(
             "the image is for %s, this device runs images for %s: build it with -b for this board"
-            % (_arch_name(arch), " or ".join([_arch_name(a) for a in platform.ARCHS]))
+            % (_arch_name(arch), " or ".join([_arch_name(a) for a in platform.archs()]))
         )
     missing = peek(base, IMAGE_FEATURES) & ~platform.features()
     if missing:
         what = "an FPU" if missing == FEATURE_FPU else "CPU features 0x%x" % missing
         raise LoadError(
-            "the image needs %s, which this %s has not: build it for this board" % (what, platform.NAME)
+            "the image needs %s, which this %s has not: build it for this board" % (what, platform.name())
         )
     size = peek(base, IMAGE_SIZE)
     if size < HEADER_SIZE or (limit is not None and size > limit):

@@ -26,7 +26,7 @@ def _call(f: FunctionBuilder, code: str, instance: str, function_type: FuncType)
         f", {t} {v}" for t, v in zip(params, f.pop_many(len(params)), strict=True)
     )
     result_type = f.module.result_type(results)
-    text = f"call {result_type} {code}(ptr {instance}{arguments})"
+    text = f"notail call {result_type} {code}(ptr {instance}{arguments})"
     if not results:
         f.line(text)
     elif len(results) == 1:

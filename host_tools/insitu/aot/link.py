@@ -25,8 +25,8 @@ ENTRY(insitu_enter)
 SECTIONS {{
   . = {base:#x};
   .insitu : ALIGN(8) {{
-    KEEP(*(.text.insitu_stub))
-    *(.text .text.*)
+    KEEP(*(.text.insitu_stub .text .text.unlikely.* .text.hot.*))
+    *(.text.*)
     *(.rodata .rodata.* .srodata .srodata.*)
     *(.data .data.* .sdata .sdata.* .bss .bss.* .sbss .sbss.* .got .got.*)
   }}
@@ -75,7 +75,7 @@ def _assemble(target: Target, folder: Path) -> Path:
 def _link(target: Target, inputs: list[Path], base: int, folder: Path) -> bytes:
     script, made = folder / f"{base:x}.ld", folder / f"{base:x}.elf"
     script.write_text(_SCRIPT.format(base=base))
-    options = ["-Os", "-fPIC", "-nostdlib", "-rtlib=compiler-rt", f"-Wl,-T,{script}", "-Wl,--gc-sections"]
+    options = ["-Os", "-g", "-fPIC", "-nostdlib", "-rtlib=compiler-rt", f"-Wl,-T,{script}", "-Wl,--gc-sections"]
     _run(["cc", *_zig_options(target), *options, *map(str, inputs), "-o", str(made)])
     return made.read_bytes()
 

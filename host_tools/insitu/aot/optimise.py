@@ -29,11 +29,16 @@ _CHECK = """insitu.check:
   %insitu.limit = load i32, ptr %insitu.limit.at, align 4
   %insitu.sp = call i32 @llvm.read_register.i32(metadata !{{!"sp"}})
   %insitu.low = icmp ult i32 %insitu.sp, %insitu.limit
-  br i1 %insitu.low, label %insitu.overflow, label %entry, !prof !20
+  br i1 %insitu.low, label %insitu.overflow, label %entry, !prof !{{!"branch_weights", i32 1, i32 1048575}}
 insitu.overflow:
-  call void @insitu_trap(ptr %inst, i32 {trap}) #{cold}
+  call void @insitu_trap(ptr %inst, i32 {trap}) #900
   unreachable
 """
+_DECLARATIONS = """
+declare i32 @llvm.read_register.i32(metadata)
+attributes #900 = { cold noreturn nounwind }
+"""
+_TRAP_DECLARATION = "declare void @insitu_trap(ptr, i32) #900\n"
 
 
 def _initialise() -> None:
@@ -78,7 +83,8 @@ def add_stack_checks(ir: str) -> str:
         if number:
             text = _with_check("define " + text)
         out.append(text)
-    return "\n".join(out) + "\ndeclare i32 @llvm.read_register.i32(metadata)\nattributes #900 = { cold noreturn nounwind }\n"
+    text = "\n".join(out) + _DECLARATIONS
+    return text if "declare void @insitu_trap(" in ir else text + _TRAP_DECLARATION
 
 
 def _with_check(text: str) -> str:
@@ -90,7 +96,6 @@ def _with_check(text: str) -> str:
             runtime=layout.INSTANCE_RUNTIME,
             limit=layout.CELL_LIMIT,
             trap=layout.TRAP_OPERAND_STACK_OVERFLOW,
-            cold=900,
         )
         kept.insert(1, check.rstrip("\n"))
     return "\n".join(kept)

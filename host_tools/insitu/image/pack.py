@@ -67,9 +67,13 @@ class _Packer:
         self.set(field, self.add(struct.pack(f"<{len(words)}I", *words)), len(rows))
 
     def symbol(self, name: str) -> int:
-        """Offset in the image of a symbol of the code; 0 for a function that was inlined everywhere."""
-        offset = self.code.symbols.get(name)
-        return 0 if offset is None else self.code_offset + offset
+        """Offset in the image of a symbol of the code; KeyError where the linker lost it, a bug of ours."""
+        return self.code_offset + self.code.symbols[name]
+
+    def function(self, index: int) -> int:
+        """Offset of a function's code; 0 for one that was inlined everywhere and is gone."""
+        name = f"f{index}"
+        return self.symbol(name) if index in self.b.exposed or name in self.code.symbols else 0
 
     # --- expressions ---
 
@@ -103,7 +107,7 @@ class _Packer:
         self.records(layout.IMAGE_TYPES, rows)
 
     def functions(self) -> None:
-        rows = [(self.symbol(f"f{i}"), t) for i, t in enumerate(self.m.func_type_indices)]
+        rows = [(self.function(i), t) for i, t in enumerate(self.m.func_type_indices)]
         self.records(layout.IMAGE_FUNCTIONS, rows)
         names = [self.m.function_name(i) for i in range(len(rows))]
         self.records(layout.IMAGE_NAMES, [(self.string(name) if name else 0,) for name in names])

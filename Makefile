@@ -1,0 +1,45 @@
+# make demo, make test: everything from a fresh machine. make setup: only what they need.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+
+APT_PACKAGES := qemu-system-arm qemu-system-misc gcc make gcc-arm-none-eabi libnewlib-arm-none-eabi \
+	gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf dpkg-dev python3-venv
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+.PHONY: setup demo test bench clean
+
+setup: build/apt.stamp build/venv.stamp build/firmware.stamp
+
+build/apt.stamp: Makefile
+	@mkdir -p build
+	@missing=""; for p in $(APT_PACKAGES); do \
+		dpkg-query -W -f '$${db:Status-Status}' $$p 2>/dev/null | grep -qx installed || missing="$$missing $$p"; done; \
+	if [ -n "$$missing" ]; then $(SUDO) apt-get -qq update && \
+		DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get -qq install -y --no-install-recommends $$missing > build/apt.log; fi
+	@touch $@
+
+build/venv.stamp: pyproject.toml build/apt.stamp
+	@[ -x $(RUN) ] || $(PYTHON) -m venv $(VENV)
+	@$(RUN) -m pip install -q --disable-pip-version-check "setuptools>=77"
+	@$(RUN) -m pip install -q --disable-pip-version-check -e ".[dev]"
+	@touch $@
+
+build/firmware.stamp: build/apt.stamp firmware/micropython.py $(wildcard boards/qemu_*.toml)
+	@$(PYTHON) firmware/micropython.py
+	@touch $@
+
+demo: setup
+	@$(RUN) -m insitu.demo
+
+test: setup
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy host_tools
+	@$(VENV)/bin/pytest -n 2
+
+bench: setup
+	@$(RUN) -m bench
+
+clean:
+	rm -rf build

@@ -1,0 +1,1 @@
+# A firmware as MicroPython ships it: nothing is frozen in.

@@ -1,0 +1,144 @@
+"""MicroPython's sources and the QEMU firmwares built from them. Standard library only: runs before .venv is.
+
+    python3 firmware/micropython.py            fetch what is missing, build every firmware of boards/
+    python3 firmware/micropython.py BOARD...   only these
+
+The sources are MICROPY_DIR where that is set (a MicroPython checkout of the user's), otherwise Debian's source
+package of the pinned version, taken from the mirror that this machine's own apt uses.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build"
+SUITE = "trixie"  # Debian's stable release that has this version
+VERSION = "1.25.0"
+ARCHIVE_SHA256 = "7b25be99a502f070b2de81dafc08da7051d992325d6e67daa9045a918fffdbea"
+
+
+class SetupError(Exception):
+    """Something that the user can mend; one line."""
+
+
+def _mirror() -> str:
+    """The main archive's URI in this machine's apt configuration."""
+    listing = subprocess.run(
+        ["apt-get", "indextargets", "--format", "$(SITE)", "Created-By: Packages"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    sites = [line for line in listing.stdout.split() if line.rstrip("/").endswith("/debian")]
+    if not sites:
+        raise SetupError("no Debian archive in apt's configuration; set MICROPY_DIR to a MicroPython checkout")
+    return sites[0]
+
+
+def _download(folder: Path) -> Path:
+    """The original source archive, by apt, with a sources list of our own; its signature is checked by apt."""
+    with tempfile.TemporaryDirectory(prefix="insitu-apt-") as name:
+        private = Path(name)
+        (private / "lists" / "partial").mkdir(parents=True)
+        sources = private / "sources.list"
+        keyring = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+        signed = f"[signed-by={keyring}] " if keyring.exists() else ""
+        sources.write_text(f"deb-src {signed}{_mirror()} {SUITE} main\n")
+        options = [
+            f"-oDir::Etc::SourceList={sources}",
+            "-oDir::Etc::SourceParts=/dev/null",
+            f"-oDir::State::Lists={private / 'lists'}",
+            "-oAPT::Sandbox::User=root",
+        ]
+        subprocess.run(["apt-get", *options, "-qq", "update"], check=True)
+        command = ["apt-get", *options, "-qq", "source", "--download-only", f"micropython/{SUITE}"]
+        subprocess.run(command, cwd=folder, check=True)
+    found = list(folder.glob("micropython_*.orig.tar.*"))
+    archives = [path for path in found if not path.name.endswith(".asc")]
+    if len(archives) != 1:
+        raise SetupError(f"expected one source archive of MicroPython, found {[p.name for p in found]}")
+    return archives[0]
+
+
+def sources() -> Path:
+    """MICROPY_DIR, or the pinned sources, fetched once into build/."""
+    own = os.environ.get("MICROPY_DIR")
+    if own:
+        if not (Path(own) / "ports" / "qemu").is_dir():
+            raise SetupError(f"MICROPY_DIR={own} has no ports/qemu: it is not a MicroPython checkout of 1.24 or later")
+        return Path(own).resolve()
+    tree = BUILD / f"micropython-{VERSION}"
+    if tree.is_dir():
+        return tree
+    BUILD.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=BUILD) as name:
+        archive = _download(Path(name))
+        digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+        if digest != ARCHIVE_SHA256:
+            raise SetupError(f"{archive.name} has SHA-256 {digest}, expected {ARCHIVE_SHA256}")
+        unpacked = Path(name) / "tree"
+        with tarfile.open(archive) as tar:
+            tar.extractall(unpacked, filter="data")
+        (inner,) = unpacked.iterdir()
+        inner.rename(tree)
+    return tree
+
+
+def build(board: str, tree: Path) -> Path:
+    """The firmware of a board of boards/; built only if it is not there yet."""
+    made = BUILD / "firmware" / f"{board}.elf"
+    if made.exists():
+        return made
+    with (ROOT / "boards" / f"{board}.toml").open("rb") as file:
+        settings = tomllib.load(file)["firmware"]
+    output = BUILD / "micropython" / board
+    library = BUILD / "empty-micropython-lib"
+    library.mkdir(parents=True, exist_ok=True)
+    (library / "README.md").write_text("Nothing of micropython-lib is used.\n")
+    arguments = [
+        f"BOARD={settings['board']}",
+        f"BUILD={output}",
+        f"MPY_LIB_DIR={library}",
+        f"FROZEN_MANIFEST={ROOT / 'firmware' / 'manifest_stock.py'}",
+        *settings.get("make", []),
+    ]
+    log = BUILD / "firmware" / f"{board}.log"
+    log.parent.mkdir(exist_ok=True)
+    cross = tree / "mpy-cross" / "build" / "mpy-cross"
+    jobs = f"-j{os.cpu_count() or 1}"
+    with log.open("w") as out:
+        if not cross.exists():
+            _make(["make", "-C", str(tree / "mpy-cross"), jobs], out, log)
+        _make(["make", "-C", str(tree / "ports" / "qemu"), jobs, *arguments], out, log)
+    shutil.copy(output / "firmware.elf", made)
+    return made
+
+
+def _make(command: list[str], out: object, log: Path) -> None:
+    if subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, check=False).returncode:  # type: ignore[call-overload]
+        raise SetupError(f"the firmware did not build; the last lines of {log}:\n" + "".join(log.open().readlines()[-15:]))
+
+
+def main(names: list[str]) -> int:
+    boards = names or sorted(path.stem for path in (ROOT / "boards").glob("qemu_*.toml"))
+    try:
+        tree = sources()
+        for board in boards:
+            print(f"firmware of {board}: {build(board, tree).relative_to(ROOT)}")
+    except SetupError as error:
+        print(f"setup: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,3 +1,15 @@
 # insitu: WebAssembly modules, compiled on the host, executed in place from flash.
-from .errors import Error, LinkError, LoadError, OutOfHeap, Trap  # noqa: F401
-from .runtime import Runtime  # noqa: F401
+# The host imports xip.layout from here without a device: what needs one is imported when asked for.
+
+
+def __getattr__(name):
+    if name == "Runtime":
+        from .runtime import Runtime as found
+    elif name in ("Error", "LinkError", "LoadError", "OutOfHeap", "Trap"):
+        from . import errors
+
+        found = getattr(errors, name)
+    else:
+        raise AttributeError(name)
+    globals()[name] = found
+    return found

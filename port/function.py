@@ -21,5 +21,7 @@ class Function:
         if env is None:
             from .errors import Error
 
+            if not self.instance.block:
+                raise Error("the instance was destroyed")
             raise Error("the instance was made with stack_size=0: create_exec_env and call through it")
         return invoke(env, self.instance, self.index, args)

@@ -4,7 +4,7 @@ from . import link, platform, segments
 from .errors import Error, Trap
 from .exec_env import ExecEnv
 from .function import Function
-from .globals import Global, global_offset
+from .variables import Global, global_offset
 from .memory import Memory, allocate_memory
 from .table import Table, fill_null
 from .xip.layout import (

@@ -1,7 +1,7 @@
 # Imports: found by name, checked against what the module says, written into the instance's slots.
 from .errors import LinkError
 from .function import Function
-from .globals import Global, global_offset, global_type
+from .variables import Global, global_offset, global_type
 from .memory import Memory, share_memory
 from .table import Table, length, entries, owner_of, place, table_word
 from .values import name_of, store

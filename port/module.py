@@ -1,5 +1,6 @@
 # A loaded image. All of it stays in flash; this holds where.
 from . import platform
+from .errors import Error
 from .xip import image
 from .xip.layout import (
     FUNCTION_CODE,
@@ -108,14 +109,14 @@ class Module:
         from .instance import Instance
 
         if self.base == 0:
-            raise RuntimeError("the module was unloaded")
+            raise Error("the module was unloaded")
         if heap_size:
             raise NotImplementedError("an app heap (heap_size) is not made yet")
         return Instance(self, stack_size, imports or {})
 
     def unload(self):
         if self.instances:
-            raise RuntimeError("%d instances of the module are in use: deinstantiate them" % len(self.instances))
+            raise Error("%d instances of the module are in use: deinstantiate them" % len(self.instances))
         if self.base:
             self.runtime.modules.remove(self)
         self.base = 0

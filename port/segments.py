@@ -2,7 +2,7 @@
 from . import platform, table
 from .errors import Trap
 from .function import Function
-from .globals import global_offset
+from .variables import global_offset
 from .traps import MESSAGES
 from .xip.layout import (
     DATA_LENGTH,

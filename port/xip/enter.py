@@ -1,6 +1,7 @@
 # Entering compiled code, and what happens when it leaves.
 import micropython
 
+from ..errors import Error
 from ..platform import call
 from ..values import load_all, store_all
 from .layout import (
@@ -35,7 +36,7 @@ def _left(heap: uint, env: int) -> int:
 def invoke(env, instance, index, args):
     runtime, module = instance.runtime, instance.module
     if instance.block == 0 or env.offset == 0:
-        raise RuntimeError("the instance or the exec env was destroyed")
+        raise Error("the instance or the exec env was destroyed")
     letters = module.function_type(index)
     count = letters.find(":")
     if len(args) != count:

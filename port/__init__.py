@@ -10,6 +10,10 @@ def __getattr__(name):
 
         found = getattr(errors, name)
     else:
-        raise AttributeError(name)
+        # MicroPython asks here for submodules, too, before it looks for their files
+        try:
+            found = __import__(__name__ + "." + name, None, None, (name,))
+        except ImportError:
+            raise AttributeError(name)
     globals()[name] = found
     return found

@@ -171,8 +171,8 @@ def test_exception_in_an_import(device):
 @pytest.mark.parametrize(
     ("result", "error", "text"),
     [
-        (None, TypeError, r"result of import env.twice, 1 must be an int \(i32\), not NoneType"),
-        (1.5, TypeError, r"result of import env.twice, 1 must be an int \(i32\), not float"),
+        (None, TypeError, r"import env.twice: result 1 must be an int \(i32\), not NoneType"),
+        (1.5, TypeError, r"import env.twice: result 1 must be an int \(i32\), not float"),
         (1 << 40, OverflowError, "does not fit in i32"),
     ],
 )

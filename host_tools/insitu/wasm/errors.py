@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from insitu.errors import InsituError
 
+_LONGEST_NAME = 80
+
 
 class WasmError(InsituError):
     """A module that cannot be compiled.
 
     Attributes:
         reason: begins with the standard test suite's message where it has one.
-        offset: byte offset in the file; function: its index; name: its name, if the name section has it.
+        offset: byte offset in the file.
+        function: the function's index, imports first, or None outside of functions.
+        function_name: from the name section or an export; empty where it has none.
     """
 
-    def __init__(self, reason: str, offset: int, function: int | None = None, name: str = "") -> None:
+    def __init__(self, reason: str, offset: int, function: int | None = None, function_name: str = "") -> None:
         where = f"offset {offset:#x}"
         if function is not None:
-            where += f", function {function}" + (f' "{name}"' if name else "")
+            where += f", function {function}" + (f" {quoted(function_name)}" if function_name else "")
         super().__init__(f"{where}: {reason}")
-        self.reason, self.offset, self.function, self.name = reason, offset, function, name
+        self.reason, self.offset = reason, offset
+        self.function, self.function_name = function, function_name
 
 
 class Malformed(WasmError):
@@ -30,4 +35,11 @@ class Invalid(WasmError):
 
 
 class Unsupported(WasmError):
-    """Valid, but of a proposal or feature that insitu does not compile."""
+    """Of a proposal or a size that insitu does not compile."""
+
+
+def quoted(name: str) -> str:
+    """A name from the file, fit for one line of a terminal."""
+    shown = name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME] + "..."
+    plain = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
+    return '"' + "".join(plain) + '"'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,7 +35,7 @@ class Function:
     type_index: int
     locals: list[ValType]
     body: Expression
-    offset: int
+    offset: int  # in the file, of the local declarations
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,20 +91,22 @@ class Module:
     customs: list[tuple[str, bytes, int]] = field(default_factory=list)
     sections: list[tuple[str, int, int]] = field(default_factory=list)  # name, offset, size
     function_names: dict[int, str] = field(default_factory=dict)
-    name: str = ""
-    _cache: dict[str, Any] = field(default_factory=dict)
+    module_name: str = ""
+    _cache: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
-    def imported(self, kind: str) -> list[Import]:
-        return [i for i in self.imports if i.kind == kind]
-
-    def _once(self, key: str, make: Any) -> Any:
+    def _once(self, key: str, make: Callable[[], Any]) -> Any:
+        """What make returns, made once: a module does not change after it is decoded."""
         if key not in self._cache:
             self._cache[key] = make()
         return self._cache[key]
 
+    def imported(self, kind: str) -> list[Import]:
+        made: list[Import] = self._once(f"imported {kind}", lambda: [i for i in self.imports if i.kind == kind])
+        return made
+
     @property
     def imported_function_count(self) -> int:
-        return int(self._once("functions", lambda: len(self.imported("func"))))
+        return len(self.imported("func"))
 
     @property
     def imported_table_count(self) -> int:
@@ -118,36 +121,49 @@ class Module:
         return len(self.imported("global"))
 
     @property
+    def code_offset(self) -> int | None:
+        """File offset of the code section's content, which debuggers count from; None where there is none."""
+        return next((offset for name, offset, _ in self.sections if name == "code"), None)
+
+    def _index_space(self, kind: str, own: Callable[[], list[Any]]) -> Any:
+        return self._once(kind, lambda: [i.desc for i in self.imported(kind)] + own())
+
+    @property
     def func_type_indices(self) -> list[int]:
         """Type index of every function, imports first."""
-        made = self._once("type_indices", lambda: [i.desc for i in self.imported("func")] + self.function_types)
-        return made  # type: ignore[no-any-return]
+        made: list[int] = self._index_space("func", lambda: self.function_types)
+        return made
 
     @property
     def func_types(self) -> list[FuncType]:
-        made = self._once("func_types", lambda: [self.types[i] for i in self.func_type_indices])
-        return made  # type: ignore[no-any-return]
+        made: list[FuncType] = self._once("func_types", lambda: [self.types[i] for i in self.func_type_indices])
+        return made
 
     @property
     def table_types(self) -> list[TableType]:
-        return [i.desc for i in self.imported("table")] + self.tables
+        made: list[TableType] = self._index_space("table", lambda: self.tables)
+        return made
 
     @property
     def memory_types(self) -> list[MemoryType]:
-        return [i.desc for i in self.imported("memory")] + self.memories
+        made: list[MemoryType] = self._index_space("memory", lambda: self.memories)
+        return made
 
     @property
     def global_types(self) -> list[GlobalType]:
-        made = self._once(
-            "global_types", lambda: [i.desc for i in self.imported("global")] + [g.type for g in self.globals]
-        )
-        return made  # type: ignore[no-any-return]
+        made: list[GlobalType] = self._index_space("global", lambda: [g.type for g in self.globals])
+        return made
 
     def function_name(self, index: int) -> str:
         """The name section's name, else an export's, else nothing."""
-        if index in self.function_names:
-            return self.function_names[index]
-        return next((e.name for e in self.exports if e.kind == "func" and e.index == index), "")
+        return self.function_names.get(index) or self._export_names.get(index, "")
+
+    @property
+    def _export_names(self) -> dict[int, str]:
+        made: dict[int, str] = self._once(
+            "export names", lambda: {e.index: e.name for e in reversed(self.exports) if e.kind == "func"}
+        )
+        return made
 
 
 __all__ = ["Data", "Element", "Export", "Expression", "Function", "Global", "Import", "Instruction", "Module"]

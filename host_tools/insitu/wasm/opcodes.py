@@ -16,7 +16,7 @@ _LETTERS = {"i": ValType.i32, "I": ValType.i64, "f": ValType.f32, "F": ValType.f
 
 @dataclass(frozen=True, slots=True)
 class Opcode:
-    """Attributes: immediate is a key of decode.IMMEDIATES; width, of a memory access, is in bytes."""
+    """Attributes: immediate is a kind that expressions.py reads; width, of a memory access, is in bytes."""
 
     code: int
     name: str
@@ -112,5 +112,25 @@ def _table() -> dict[int, Opcode]:
 
 OPCODES = _table()
 BY_NAME = {row.name: row for row in OPCODES.values()}
-# Prefixes of proposals that are refused by name.
-UNSUPPORTED_PREFIXES = {0xFB: "garbage collection", 0xFD: "SIMD", 0xFE: "threads"}
+# First bytes of later proposals' instructions, refused by name, with what to do where a compiler has a switch.
+UNSUPPORTED = {
+    0x06: "exceptions are not supported",
+    0x07: "exceptions are not supported",
+    0x08: "exceptions are not supported",
+    0x09: "exceptions are not supported",
+    0x0A: "exceptions are not supported",
+    0x12: "tail calls are not supported; clang: -mno-tail-call",
+    0x13: "tail calls are not supported; clang: -mno-tail-call",
+    0x14: "typed function references are not supported",
+    0x15: "typed function references are not supported",
+    0x18: "exceptions are not supported",
+    0x19: "exceptions are not supported",
+    0x1F: "exceptions are not supported",
+    0xD3: "typed function references are not supported",
+    0xD4: "typed function references are not supported",
+    0xD5: "typed function references are not supported",
+    0xD6: "typed function references are not supported",
+    0xFB: "garbage collection is not supported",
+    0xFD: "SIMD is not supported; clang: -mno-simd128",
+    0xFE: "threads are not supported; clang: -mno-atomics",
+}

@@ -1,0 +1,117 @@
+"""The main job, end to end, on every QEMU board: `make demo`.
+
+C to WebAssembly, to an image, into flash, executed in place under MicroPython, its output compared with
+wasmtime's to the byte, its memory read back over the serial line.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import wasmtime
+from rich.console import Console
+
+from insitu import boards
+from insitu.aot import compile_wasm
+from insitu.boards import Board
+from insitu.errors import InsituError
+from insitu.flash import flash
+from insitu.run import Session
+from insitu.telemetry import ask
+from insitu.toolchain import compile_c
+
+SOURCE = boards.ROOT / "examples" / "fir" / "app.c"
+SAMPLE_RATE, CUTOFF, BLOCKS = 8000, 1000, 4
+
+# A sawtooth of 250 Hz and noise: the same integers on the device and on the host.
+DEVICE_IMPORTS = """
+import sys
+class _Adc:
+    n = 0
+    seed = 1
+def adc_read(channel):
+    n = _Adc.n = _Adc.n + 1
+    s = _Adc.seed = (_Adc.seed * 75 + 74) % 65537
+    return n * 64 % 2048 + 1024 + (s & 255)
+def uart_write(at, length):
+    sys.stdout.write(bytes(inst.memory[at:at + length]))
+"""
+
+
+def _samples() -> list[int]:
+    seed, samples = 1, []
+    for n in range(1, 1 + 64 * BLOCKS):
+        seed = (seed * 75 + 74) % 65537
+        samples.append(n * 64 % 2048 + 1024 + (seed & 255))
+    return samples
+
+
+def expected(wasm: bytes) -> bytes:
+    """What the program writes under wasmtime."""
+    store = wasmtime.Store()
+    module = wasmtime.Module(store.engine, wasm)
+    samples, out = iter(_samples()), bytearray()
+
+    def read(_: int) -> int:
+        return next(samples)
+
+    def write(at: int, length: int) -> None:
+        memory = instance.exports(store)["memory"]
+        assert isinstance(memory, wasmtime.Memory)
+        out.extend(memory.read(store, at, at + length))
+
+    i32 = wasmtime.ValType.i32()
+    functions = {
+        ("adc", "read"): wasmtime.Func(store, wasmtime.FuncType([i32], [i32]), read),
+        ("uart", "write"): wasmtime.Func(store, wasmtime.FuncType([i32, i32], []), write),
+    }
+    instance = wasmtime.Instance(store, module, [functions[i.module, i.name or ""] for i in module.imports])
+    exports = instance.exports(store)
+    exports["init"](store, SAMPLE_RATE, CUTOFF)  # type: ignore[operator]
+    exports["process"](store, BLOCKS)  # type: ignore[operator]
+    return bytes(out)
+
+
+def _run_board(board: Board, wasm: bytes, wanted: bytes) -> tuple[Board, str, bytes]:
+    image = compile_wasm(wasm, board.target)
+    done = flash(image, board)
+    imports = {"adc.read": "adc_read", "uart.write": "uart_write"}
+    with Session(board, image, imports=imports, prelude=DEVICE_IMPORTS, heap=16384) as session:
+        session.invoke("init", [SAMPLE_RATE, CUTOFF])
+        printed, results = session.invoke("process", [BLOCKS])
+        memory = ask.snapshot(session.link)
+    if printed != wanted:
+        raise InsituError(f"{board.name} wrote {printed!r}, wasmtime {wanted!r}")
+    console = Console(width=100, force_terminal=sys.stdout.isatty())
+    with console.capture() as capture:
+        console.print(f"\n[bold]{board.description}[/bold]: {done.size} bytes at {done.address:#010x}, verified")
+        console.print(f"process({BLOCKS}) = {results[0]}, the same {len(printed)} bytes as under wasmtime:")
+        console.print(printed.decode(), highlight=False, markup=False, end="")
+        console.print(ask.table(memory))
+    return board, capture.get(), printed
+
+
+def main() -> int:
+    start = time.monotonic()
+    folder = boards.ROOT / "build" / "demo"
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        wasm = compile_c(SOURCE, folder / "fir.wasm").read_bytes()
+        print(f"{Path(*SOURCE.parts[-3:])}: {len(wasm)} bytes of WebAssembly")
+        wanted = expected(wasm)
+        all_boards = [boards.load_board(name) for name in boards.names()]
+        with ThreadPoolExecutor(2) as pool:
+            for _, text, _ in pool.map(lambda board: _run_board(board, wasm, wanted), all_boards):
+                print(text, end="")
+    except InsituError as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 1
+    print(f"\n{len(all_boards)} boards, {time.monotonic() - start:.0f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,106 @@
+"""An image read back on the host, for `insitu inspect` and for what must be known before a run."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+
+from insitu.errors import InsituError
+from insitu.port.xip import layout
+
+_KIND_NAMES = {
+    layout.KIND_FUNCTION: "func",
+    layout.KIND_TABLE: "table",
+    layout.KIND_MEMORY: "memory",
+    layout.KIND_GLOBAL: "global",
+}
+ARCH_NAMES = {
+    layout.ARCH_THUMB: "Cortex-M (soft float)",
+    layout.ARCH_THUMB_HARD_FLOAT: "Cortex-M with FPU",
+    layout.ARCH_RV32: "rv32imc",
+}
+
+
+class ImageError(InsituError):
+    """Not an image, or a damaged one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """Attributes: types, for functions, are strings such as "ii:i" (port/xip/layout.py)."""
+
+    data: bytes
+    arch: int
+    imports: list[tuple[str, str, str, str]]  # module, name, kind, type
+    exports: list[tuple[str, str, str]]  # name, kind, type
+
+    def word(self, field: int) -> int:
+        return int(struct.unpack_from("<I", self.data, field)[0])
+
+    @property
+    def code_size(self) -> int:
+        return self.word(layout.IMAGE_CODE_SIZE)
+
+    @property
+    def tables_size(self) -> int:
+        """Bytes that are neither code nor data segments."""
+        return len(self.data) - self.code_size - self.segments_size
+
+    @property
+    def segments_size(self) -> int:
+        return sum(record[5] for record in _records(self.data, layout.IMAGE_DATA, layout.DATA_SIZE))
+
+    @property
+    def memory_size(self) -> int:
+        return self.word(layout.IMAGE_MEMORY_SIZE)
+
+    def memory_note(self) -> str:
+        """One clause on linear memory: fixed, truncated, growing."""
+        flags = self.word(layout.IMAGE_FLAGS)
+        if not flags & layout.FLAG_MEMORY:
+            return "none"
+        if flags & layout.FLAG_MEMORY_IMPORTED:
+            return "imported"
+        if flags & layout.FLAG_MEMORY_TRUNCATED:
+            return "fixed, ends at __heap_base"
+        return "fixed, whole pages" if flags & layout.FLAG_MEMORY_FIXED else "can grow"
+
+
+def _records(data: bytes, field: int, size: int) -> list[tuple[int, ...]]:
+    offset, count = struct.unpack_from("<II", data, field)
+    return [struct.unpack_from(f"<{size // 4}I", data, offset + size * i) for i in range(count)]
+
+
+def _string(data: bytes, offset: int) -> str:
+    (length,) = struct.unpack_from("<H", data, offset)
+    return data[offset + 2 : offset + 2 + length].decode()
+
+
+def read(data: bytes) -> Image:
+    """The image in data. Raises ImageError where magic, version, size or CRC are wrong."""
+    if len(data) < layout.HEADER_SIZE or struct.unpack_from("<I", data)[0] != layout.MAGIC:
+        raise ImageError("not an insitu image: the magic number is missing")
+    version, size = (struct.unpack_from("<I", data, f)[0] for f in (layout.IMAGE_VERSION, layout.IMAGE_SIZE))
+    if version != layout.FORMAT_VERSION:
+        raise ImageError(f"the image has format version {version}, this insitu reads {layout.FORMAT_VERSION}")
+    if size > len(data):
+        raise ImageError(f"the image is cut off: {len(data)} bytes of {size}")
+    data = data[:size]
+    if zlib.crc32(data[layout.IMAGE_CRC + 4 :]) != struct.unpack_from("<I", data, layout.IMAGE_CRC)[0]:
+        raise ImageError("the image is damaged: its CRC does not match")
+    types = [_string(data, record[2]) for record in _records(data, layout.IMAGE_TYPES, layout.TYPE_SIZE)]
+    functions = [types[r[1]] for r in _records(data, layout.IMAGE_FUNCTIONS, layout.FUNCTION_SIZE)]
+
+    def described(kind: int, index: int) -> str:
+        return functions[index] if kind == layout.KIND_FUNCTION else ""
+
+    imports = [
+        (_string(data, r[1]), _string(data, r[2]), _KIND_NAMES[r[0]], described(r[0], r[3]))
+        for r in _records(data, layout.IMAGE_IMPORTS, layout.IMPORT_SIZE)
+    ]
+    exports = [
+        (_string(data, r[0]), _KIND_NAMES[r[1]], described(r[1], r[2]))
+        for r in _records(data, layout.IMAGE_EXPORTS, layout.EXPORT_SIZE)
+    ]
+    return Image(data, struct.unpack_from("<I", data, layout.IMAGE_ARCH)[0], imports, exports)

@@ -1,0 +1,86 @@
+"""`insitu inspect`: what a module or an image holds, and the RAM that an instance will need."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from insitu.aot import aux_stack
+from insitu.image.read import ARCH_NAMES, Image, read
+from insitu.port.xip import layout
+from insitu.wasm.decode import decode
+from insitu.wasm.errors import WasmError
+from insitu.errors import InsituError
+from insitu.wasm.module import Module
+from insitu.wasm.validate import validate
+
+
+def _optional(value: int) -> int | None:
+    return None if value == layout.NONE else value
+
+
+def image_facts(data: bytes) -> dict[str, Any]:
+    """Sizes and names of an image. Keys in bytes: image, code, tables, data; RAM by pool."""
+    image: Image = read(data)
+    word = image.word
+    return {
+        "kind": "image",
+        "arch": ARCH_NAMES.get(image.arch, str(image.arch)),
+        "image_bytes": len(data),
+        "code_bytes": image.code_size,
+        "table_bytes": image.tables_size,
+        "data_bytes": image.segments_size,
+        "imports": [{"module": m, "name": n, "kind": k, "type": t} for m, n, k, t in image.imports],
+        "exports": [{"name": n, "kind": k, "type": t} for n, k, t in image.exports],
+        "data_end": _optional(word(layout.IMAGE_DATA_END)),
+        "heap_base": _optional(word(layout.IMAGE_HEAP_BASE)),
+        "aux_stack_bottom": word(layout.IMAGE_AUX_STACK_BOTTOM),
+        "aux_stack_size": word(layout.IMAGE_AUX_STACK_SIZE),
+        "linear_memory": image.memory_size,
+        "linear_memory_note": image.memory_note(),
+        "instance_block": word(layout.IMAGE_INSTANCE_SIZE),
+        "exec_env": layout.ENV_SIZE,
+        "stack_guard": word(layout.IMAGE_STACK_GUARD),
+    }
+
+
+def module_facts(data: bytes) -> dict[str, Any]:
+    """Sections, names and toolchain marks of a .wasm file. Raises WasmError."""
+    module: Module = decode(data)
+    validate(module)
+    aux = aux_stack.find(module)
+    memory = module.memory_types[0].limits if module.memory_types else None
+    return {
+        "kind": "module",
+        "sections": [{"name": n, "offset": o, "bytes": s} for n, o, s in module.sections],
+        "imports": [{"module": i.module, "name": i.name, "kind": i.kind, "type": ""} for i in module.imports],
+        "exports": [{"name": e.name, "kind": e.kind, "type": ""} for e in module.exports],
+        "functions": len(module.functions),
+        "memory_pages": memory.minimum if memory else 0,
+        "data_end": aux.data_end,
+        "heap_base": aux.heap_base,
+        "aux_stack_bottom": aux.bottom,
+        "aux_stack_size": aux.top - aux.bottom,
+    }
+
+
+def facts(data: bytes, name: str) -> dict[str, Any]:
+    """Facts of either kind of file, told apart by its magic number. Raises InsituError."""
+    if data[:4] != b"\0asm":
+        return image_facts(data)
+    try:
+        return module_facts(data)
+    except WasmError as error:
+        raise InsituError(f"{name} {error}") from None
+
+
+def text(found: dict[str, Any]) -> str:
+    """The facts as lines for a person."""
+    lines = []
+    for key, value in found.items():
+        label = key.replace("_", " ")
+        if not isinstance(value, list):
+            lines.append(f"{label:20} {'not exported' if value is None else value}")
+            continue
+        lines.append(f"{label}:")
+        lines += ["  " + "  ".join(str(v) for v in row.values() if v != "") for row in value]
+    return "\n".join(lines)

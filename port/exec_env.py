@@ -1,7 +1,7 @@
 # An exec env: the operand stack that compiled code runs on, and where it was when it left.
 from . import platform
 from .errors import Error
-from .xip.enter import invoke
+from .xip.enter import make_state
 from .xip.layout import ENV_BOTTOM, ENV_CELL, ENV_LIMIT, ENV_SIZE, ENV_SP, ENV_TOP
 from .xip.raw import add, poke_address
 
@@ -33,6 +33,8 @@ class ExecEnv:
         self._put(ENV_TOP, bottom + stack_size)
         self._put(ENV_SP, bottom + stack_size)
         self.set_limit()
+        # a bytearray: its address does not change, and the platform writes to it
+        self.state = bytearray(make_state(self, instance))
         instance.exec_envs.append(self)
 
     def _put(self, field, offset):
@@ -48,7 +50,9 @@ class ExecEnv:
             function = self.instance.lookup_function(name)
             if function is None:
                 raise Error('no exported function "%s"' % name)
-        return invoke(self, function.instance, function.index, args)
+        if function.instance is not self.instance:
+            raise Error("the function is of another instance: call it through an exec env of that")
+        return function.call_on(self, args)
 
     # Peak, in bytes.
     def stack_used(self):
@@ -60,6 +64,8 @@ class ExecEnv:
             return
         if self.busy:
             raise Error("the exec env is running")
+        for i in range(len(self.state)):
+            self.state[i] = 0
         self.runtime.heap.free(self.offset)
         self.offset = 0
         self.instance.exec_envs.remove(self)

@@ -15,7 +15,7 @@
 # is about to follow; none calls another, and none has a loop longer than 16 rounds (but _copy).
 import micropython
 from micropython import const
-from uctypes import addressof
+from .platform import address_of as addressof
 
 _HEADS = const(10)  # head of class c: 16-bit word _HEADS + c
 _CONTROL = const(24)  # bytes before the heads

@@ -32,6 +32,7 @@ from .xip.layout import (
     FLAG_MEMORY_FIXED,
     NONE,
 )
+from .xip.enter import store_result
 from .xip.raw import add, peek, peek_offset, poke, poke_address
 
 
@@ -57,7 +58,10 @@ class Instance:
         # offsets of blocks in the heap, 0: none
         self.block = self.memory_block = 0
         self.owned = ()  # what imports of constants are kept in
-        self.imports = ()  # Python functions, by function index; None: linked
+        # Python functions, by function index; None: linked; with its type where its kind (xip/enter.py) is OTHER
+        self.imports = ()
+        self.kinds = b""
+        self.slots = None  # the args area
         self.providers = ()  # instances whose things this one was given
         self.tables = ()  # (instance, index) of imported tables' owners
         self.memory_owner = self
@@ -88,6 +92,8 @@ class Instance:
         self.block = runtime.alloc(size + memory, "the instance")
         self.pointer = self.block + size
         platform.fill(add(runtime.base, self.block), size + memory, 0)
+        args = add(runtime.base, self.pointer - module.word(IMAGE_ARGS))
+        self.slots = platform.view(args, 8 * module.word(IMAGE_ARG_SLOTS))
         self.put_address(INSTANCE_RUNTIME, runtime.base, runtime.cell)
         self.put_address(INSTANCE_IMAGE, module.base, 0)
         self.put(INSTANCE_ID, self.id)
@@ -129,11 +135,9 @@ class Instance:
     def put_address(self, distance, base, offset):
         poke_address(self.runtime.base, self.pointer - distance, base, offset)
 
-    # The args area.
-    def args(self):
-        module = self.module
-        at = add(self.runtime.base, self.pointer - module.word(IMAGE_ARGS))
-        return platform.view(at, 8 * module.word(IMAGE_ARG_SLOTS))
+    # A result of an import that is not a small int.
+    def odd_result(self, index, result):
+        store_result(self, index, "i", result)
 
     # --- exports ---
 
@@ -220,4 +224,5 @@ class Instance:
             segments.release_tables(self)
             heap.free(self.block)
         self.block = self.memory_block = 0
+        self.slots = None
         self.providers = self.tables = ()

@@ -26,6 +26,7 @@ from .xip.layout import (
     TABLE_MIN,
     TABLE_TYPE,
 )
+from .xip.enter import KIND_OTHER, import_kind
 from .xip.raw import add
 
 _KINDS = ("function", "table", "memory", "global")
@@ -46,17 +47,21 @@ def find(module, imports):
 
 def resolve(instance, values):
     module = instance.module
-    found = []
+    found, kinds = [], bytearray()
     for record, value in zip(module.import_records(), values):
         kind, index = module.word(record + IMPORT_KIND), module.word(record + IMPORT_INDEX)
         what = "import " + module.import_name(index, kind)
         if hasattr(value, "instance"):
             _check_provider(instance, value.instance, what)
         if kind == 0:
-            found.append(_function(instance, index, module.word(record + IMPORT_SLOT), value, what))
+            letters = module.function_type(index)
+            value = _function(instance, index, letters, module.word(record + IMPORT_SLOT), value, what)
+            kinds.append(import_kind(letters))
+            found.append((value, letters) if kinds[-1] == KIND_OTHER else value)
         else:
             (_table, _memory, _global)[kind - 1](instance, index, value, what)
     instance.imports = tuple(found)
+    instance.kinds = bytes(kinds)
 
 
 # imports: {module: {name: value}}; an instance stands for its exports.
@@ -89,9 +94,8 @@ def _check_provider(instance, provider, what):
 
 
 # What Python is to call, None: compiled code calls the other instance's function itself.
-def _function(instance, index, slot, value, what):
+def _function(instance, index, letters, slot, value, what):
     module = instance.module
-    letters = module.function_type(index)
     if isinstance(value, Function):
         owner = value.instance
         given = owner.module.function_type(value.index)

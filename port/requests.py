@@ -31,7 +31,7 @@ from .xip.raw import distance, nearest_below, peek
 def serve(env, instance, kind, operand):
     if kind == REQUEST_TRAP:
         _trap(env, instance, operand)
-    slots = instance.args()
+    slots = instance.slots
     a, b, c = [struct.unpack_from("<I", slots, at)[0] for at in (0, 8, 16)]
     if kind == REQUEST_MEMORY_GROW:
         _answer(slots, memory.grow(instance, a))

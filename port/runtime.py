@@ -11,6 +11,8 @@ _DEFAULT_HEAP = 32768
 
 
 class Runtime:
+    last = None  # the one made last: what telemetry speaks of unless told otherwise
+
     # heap: the buffer that everything is allocated from
     def __init__(self, heap=None):
         self.heap = Heap(bytearray(_DEFAULT_HEAP) if heap is None else heap)
@@ -24,6 +26,7 @@ class Runtime:
         self.guard = 0
         # what references in compiled code stand for: reference - 1 is the index
         self.references = []
+        Runtime.last = self
 
     def alloc(self, size, what):
         offset = self.heap.alloc(size)
@@ -109,6 +112,8 @@ class Runtime:
         if self.heap is not None:
             self.heap.free(self.cell)
         self.heap = None
+        if Runtime.last is self:
+            Runtime.last = None
 
 
 # A file's bytes where they lie. Only a file in memory-mapped flash has such a place.

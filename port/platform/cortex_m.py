@@ -2,7 +2,15 @@
 import micropython
 from machine import mem32
 
-from ..xip.layout import ARCH_THUMB, ARCH_THUMB_HARD_FLOAT, FEATURE_FPU
+from ..xip.layout import (
+    ARCH_THUMB,
+    ARCH_THUMB_HARD_FLOAT,
+    ENV_SP,
+    ENV_START,
+    ENV_START_FUNCTION,
+    ENV_START_INSTANCE,
+    FEATURE_FPU,
+)
 
 
 def name():
@@ -38,9 +46,67 @@ def executable(address):
     return address
 
 
-# r0: address with Thumb bit, r1: exec env
+# r0: state, r1: plan, r2: the arguments' objects (before them, in a tuple: how many) or 0 for None.
+# A small int is 2 * value + 1 (MICROPY_OBJ_REPR_A and _C).
 @micropython.asm_thumb
-def call(r0, r1):
-    mov(r3, r0)
-    mov(r0, r1)
+def start(r0, r1, r2):
+    ldr(r3, [r0, 0])
+    cmp(r3, 0)
+    beq(ODD)
+    ldr(r4, [r0, 4])
+    cmp(r2, 0)
+    beq(GO)
+    ldr(r5, [r1, 8])
+    sub(r2, 4)
+    ldr(r6, [r2, 0])
+    cmp(r5, r6)
+    bne(ODD)
+    ldr(r6, [r0, 12])
+    label(NEXT)
+    cmp(r5, 0)
+    beq(GO)
+    add(r2, 4)
+    ldr(r7, [r2, 0])
+    asr(r7, r7, 1)
+    bcc(ODD)
+    str(r7, [r6, 0])
+    add(r6, 8)
+    sub(r5, 1)
+    b(NEXT)
+    label(GO)
+    ldr(r5, [r4, ENV_SP])
+    str(r5, [r0, 16])
+    ldr(r5, [r1, 0])
+    str(r5, [r4, ENV_START])
+    ldr(r5, [r0, 8])
+    str(r5, [r4, ENV_START_INSTANCE])
+    ldr(r5, [r1, 4])
+    str(r5, [r4, ENV_START_FUNCTION])
+    mov(r0, r4)
     data(2, 0x4798)  # blx r3
+    b(END)
+    label(ODD)
+    mov(r0, 0)
+    sub(r0, 1)
+    label(END)
+
+
+# r0: state, r1: the result's object or 0 for None.
+@micropython.asm_thumb
+def resume(r0, r1):
+    ldr(r3, [r0, 0])
+    cmp(r1, 0)
+    beq(GO)
+    ldr(r4, [r1, 0])
+    asr(r4, r4, 1)
+    bcc(ODD)
+    ldr(r5, [r0, 12])
+    str(r4, [r5, 0])
+    label(GO)
+    ldr(r0, [r0, 4])
+    data(2, 0x4798)  # blx r3
+    b(END)
+    label(ODD)
+    mov(r0, 0)
+    sub(r0, 1)
+    label(END)

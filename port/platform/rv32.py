@@ -1,7 +1,7 @@
 # rv32imc.
 import micropython
 
-from ..xip.layout import ARCH_RV32
+from ..xip.layout import ARCH_RV32, ENV_SP, ENV_START, ENV_START_FUNCTION, ENV_START_INSTANCE
 
 
 def name():
@@ -44,13 +44,69 @@ def executable(address):
     return address
 
 
-# a0: address, a1: exec env
+# a0: state, a1: plan, a2: the arguments' objects (before them, in a tuple: how many) or 0 for None.
+# A small int is 2 * value + 1 (MICROPY_OBJ_REPR_A and _C).
 @micropython.asm_rv32
-def call(a0, a1):
+def start(a0, a1, a2):
     addi(sp, sp, -16)
     sw(ra, 0(sp))
-    mv(t0, a0)
-    mv(a0, a1)
+    lw(t0, 0(a0))
+    beq(t0, zero, ODD)
+    lw(t1, 4(a0))
+    beq(a2, zero, GO)
+    lw(a3, 8(a1))
+    lw(a4, -4(a2))
+    bne(a3, a4, ODD)
+    lw(a4, 12(a0))
+    label(NEXT)
+    beq(a3, zero, GO)
+    lw(a5, 0(a2))
+    andi(t2, a5, 1)
+    beq(t2, zero, ODD)
+    srai(a5, a5, 1)
+    sw(a5, 0(a4))
+    addi(a2, a2, 4)
+    addi(a4, a4, 8)
+    addi(a3, a3, -1)
+    jal(zero, NEXT)
+    label(GO)
+    lw(a5, ENV_SP(t1))
+    sw(a5, 16(a0))
+    lw(a5, 0(a1))
+    sw(a5, ENV_START(t1))
+    lw(a5, 8(a0))
+    sw(a5, ENV_START_INSTANCE(t1))
+    lw(a5, 4(a1))
+    sw(a5, ENV_START_FUNCTION(t1))
+    mv(a0, t1)
     jalr(ra, t0, 0)
+    jal(zero, END)
+    label(ODD)
+    addi(a0, zero, -1)
+    label(END)
+    lw(ra, 0(sp))
+    addi(sp, sp, 16)
+
+
+# a0: state, a1: the result's object or 0 for None.
+@micropython.asm_rv32
+def resume(a0, a1):
+    addi(sp, sp, -16)
+    sw(ra, 0(sp))
+    lw(t0, 0(a0))
+    beq(a1, zero, GO)
+    lw(a5, 0(a1))
+    andi(t2, a5, 1)
+    beq(t2, zero, ODD)
+    srai(a5, a5, 1)
+    lw(a4, 12(a0))
+    sw(a5, 0(a4))
+    label(GO)
+    lw(a0, 4(a0))
+    jalr(ra, t0, 0)
+    jal(zero, END)
+    label(ODD)
+    addi(a0, zero, -1)
+    label(END)
     lw(ra, 0(sp))
     addi(sp, sp, 16)

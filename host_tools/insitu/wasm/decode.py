@@ -66,7 +66,8 @@ class _Decoder:
                 f"{len(m.function_types)} declared, {self.code_count} with code"
             )
         if m.data_count is None:
-            self._check_no_data_count_needed()
+            if m.data:  # without data, validation says that the segment is unknown
+                self._check_no_data_count_needed()
         elif m.data_count != len(m.data):
             raise r.fail(
                 "data count and data section have inconsistent lengths: "

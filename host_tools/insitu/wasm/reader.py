@@ -100,6 +100,8 @@ class Reader:
 
     def name(self) -> str:
         length, at = self.unsigned(), self.position
+        if length > self.left:
+            raise self.fail(f"length out of bounds: a name of {length} bytes, {self.left} left", at)
         try:
             return self.take(length).decode("utf-8")
         except UnicodeDecodeError as error:

@@ -55,7 +55,7 @@ class _FunctionValidator:
         frame = self.frames[-1]
         if len(self.stack) == frame.height:
             if frame.unreachable:
-                return expected
+                return None
             wanted = expected.name if expected else "an operand"
             raise self.fail(f"type mismatch: {self.name} expects {wanted}, the stack is empty")
         actual = self.stack.pop()

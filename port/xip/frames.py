@@ -1,0 +1,19 @@
+# Telemetry on the serial line: what both sides must agree on. docs/SPEC.md has the bytes.
+from micropython import const
+
+# A frame: START0 START1, the stuffed body, END. Bytes that must not appear in the body are sent as ESCAPE and
+# the byte ^ FLIP: the marks, which no UTF-8 text has, and what a REPL gives a meaning to or changes
+# (Ctrl-C, Ctrl-D, line ends).
+FRAME_START0 = const(0xC1)
+FRAME_START1 = const(0xF5)
+FRAME_END = const(0xC0)
+FRAME_ESCAPE = const(0xFE)
+FRAME_FLIP = const(0x20)
+# The body: version (1 byte), records, CRC-32 (4 bytes, little-endian, zlib's, of all before it).
+FRAME_VERSION = const(1)
+# A record: kind (1 byte), then the words of its kind, little-endian.
+RECORD_HEAP = const(1)  # size, used, overhead, free, peak, largest free block
+RECORD_MODULE = const(2)  # address, image bytes, code bytes
+RECORD_INSTANCE = const(3)  # id, image address, block bytes, memory bytes, aux bottom, aux size, aux peak
+RECORD_EXEC_ENV = const(4)  # instance id, block bytes, stack size, stack peak
+RECORD_PYTHON = const(5)  # MicroPython's heap: size, used

@@ -40,7 +40,9 @@ def _mirror() -> str:
     )
     sites = [line for line in listing.stdout.split() if line.rstrip("/").endswith("/debian")]
     if not sites:
-        raise SetupError("no Debian archive in apt's configuration; set MICROPY_DIR to a MicroPython checkout")
+        raise SetupError(
+            "no Debian archive in apt's configuration; set MICROPY_DIR to a MicroPython checkout"
+        )
     return sites[0]
 
 
@@ -74,7 +76,9 @@ def sources() -> Path:
     own = os.environ.get("MICROPY_DIR")
     if own:
         if not (Path(own) / "ports" / "qemu").is_dir():
-            raise SetupError(f"MICROPY_DIR={own} has no ports/qemu: it is not a MicroPython checkout of 1.24 or later")
+            raise SetupError(
+                f"MICROPY_DIR={own} has no ports/qemu: it is not a MicroPython checkout of 1.24 or later"
+            )
         return Path(own).resolve()
     tree = BUILD / f"micropython-{VERSION}"
     if tree.is_dir():
@@ -125,7 +129,9 @@ def build(board: str, tree: Path) -> Path:
 
 def _make(command: list[str], out: object, log: Path) -> None:
     if subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, check=False).returncode:  # type: ignore[call-overload]
-        raise SetupError(f"the firmware did not build; the last lines of {log}:\n" + "".join(log.open().readlines()[-15:]))
+        raise SetupError(
+            f"the firmware did not build; the last lines of {log}:\n" + "".join(log.open().readlines()[-15:])
+        )
 
 
 def main(names: list[str]) -> int:

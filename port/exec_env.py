@@ -33,8 +33,7 @@ class ExecEnv:
         self._put(ENV_TOP, bottom + stack_size)
         self._put(ENV_SP, bottom + stack_size)
         self.set_limit()
-        # a bytearray: its address does not change, and the platform writes to it
-        self.state = bytearray(make_state(self, instance))
+        self.state = make_state(self, instance)
         instance.exec_envs.append(self)
 
     def _put(self, field, offset):
@@ -64,8 +63,7 @@ class ExecEnv:
             return
         if self.busy:
             raise Error("the exec env is running")
-        for i in range(len(self.state)):
-            self.state[i] = 0
+        self.state[0] = 0  # functions that were made for it know it, too
         self.runtime.heap.free(self.offset)
         self.offset = 0
         self.instance.exec_envs.remove(self)

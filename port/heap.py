@@ -15,6 +15,7 @@
 # is about to follow; none calls another, and none has a loop longer than 16 rounds (but _copy).
 import micropython
 from micropython import const
+
 from .platform import address_of as addressof
 
 _HEADS = const(10)  # head of class c: 16-bit word _HEADS + c
@@ -126,7 +127,12 @@ def _alloc(base: uint, size: int) -> int:
     i = u << j
     w = p[i - 1] & 0x3FFFF
     m = w >> 2
-    if ((p[i - 1] >> 18) ^ (w * 5 + (w >> 9) + u * 37 + _KEY)) & 0x3FFF or (w & 3) != 1 or m < n or u + m > end:
+    if (
+        ((p[i - 1] >> 18) ^ (w * 5 + (w >> 9) + u * 37 + _KEY)) & 0x3FFF
+        or (w & 3) != 1
+        or m < n
+        or u + m > end
+    ):
         return 0 - (u << 3 | _SMASHED)
     # unlink it
     x = p[i] & 0xFFFF

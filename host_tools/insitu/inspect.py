@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from insitu.aot import aux_stack
+from insitu.errors import InsituError
 from insitu.image.read import ARCH_NAMES, Image, read
 from insitu.port.xip import layout
 from insitu.wasm.decode import decode
 from insitu.wasm.errors import WasmError
-from insitu.errors import InsituError
 from insitu.wasm.module import Module
 from insitu.wasm.validate import validate
 

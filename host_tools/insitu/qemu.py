@@ -100,4 +100,3 @@ class Machine:
             self._process.stdout.close()
         if self._folder is not None:
             self._folder.cleanup()
-

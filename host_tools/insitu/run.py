@@ -10,7 +10,7 @@ from insitu import deploy
 from insitu.boards import Board
 from insitu.errors import InsituError
 from insitu.flash import check_fits
-from insitu.image.read import Image, read
+from insitu.image.read import Image
 from insitu.qemu import Machine
 from insitu.serial_link import DeviceError, Link
 
@@ -32,7 +32,9 @@ def parse_arguments(image: Image, name: str, texts: list[str]) -> list[int | flo
         try:
             values.append(float(text) if letter in "fF" else int(text, 0))
         except ValueError:
-            raise RunError(f"{name}: {text!r} is not {'a number' if letter in 'fF' else 'an integer'}") from None
+            raise RunError(
+                f"{name}: {text!r} is not {'a number' if letter in 'fF' else 'an integer'}"
+            ) from None
     return values
 
 
@@ -98,7 +100,9 @@ class Session(AbstractContextManager["Session"]):
         except DeviceError as error:
             last = error.traceback.strip().splitlines()[-1]
             kind, _, text = last.partition(": ")
-            if kind.endswith(("Trap", "LoadError", "LinkError", "OutOfHeap", "Error", "TypeError", "OverflowError")):
+            if kind.endswith(
+                ("Trap", "LoadError", "LinkError", "OutOfHeap", "Error", "TypeError", "OverflowError")
+            ):
                 raise RunError(f"trap: {text}" if kind.endswith("Trap") else text or kind) from None
             raise
 
@@ -134,6 +138,10 @@ def _parse(text: str) -> list[int | float]:
 
 def format_value(value: int | float) -> str:
     """A result as wasmtime's command line prints it."""
-    if isinstance(value, float) and value == int(value) if value == value and abs(value) != float("inf") else False:
+    if (
+        isinstance(value, float) and value == int(value)
+        if value == value and abs(value) != float("inf")
+        else False
+    ):
         return str(int(value))
     return str(value)

@@ -64,7 +64,9 @@ class Link:
         """Bytes up to mark, which is taken off."""
         while mark not in self._left:
             if time.monotonic() > end:
-                raise InsituError(f"the device did not answer within {self.timeout:.0f} s; it said {self._left[-200:]!r}")
+                raise InsituError(
+                    f"the device did not answer within {self.timeout:.0f} s; it said {self._left[-200:]!r}"
+                )
             self._left += self._serial.read(max(1, self._serial.in_waiting))
         taken, _, self._left = self._left.partition(mark)
         return taken

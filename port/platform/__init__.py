@@ -1,5 +1,5 @@
 # What differs from chip to chip, behind one set of names:
-#   start(state, plan, args), resume(state, result): enter compiled code, see xip/enter.py
+#   start(plan, args), resume(state, result): enter compiled code, see xip/enter.py
 #   view(address, size): the bytes there, writable where they are RAM
 #   count(address, size, byte): how many from the first on are byte
 #   address_of(buffer), fill(address, size, byte), executable(address)

@@ -46,52 +46,85 @@ def executable(address):
     return address
 
 
-# r0: state, r1: plan, r2: the arguments' objects (before them, in a tuple: how many) or 0 for None.
-# A small int is 2 * value + 1 (MICROPY_OBJ_REPR_A and _C).
+# A list's items are at 12 in it; a tuple's or list's that is passed comes as its items, a tuple's length before
+# them; None comes as 0. Objects: a small int is 2 * value + 1, so 1 is 0.
+# r0: plan, r1: args
 @micropython.asm_thumb
-def start(r0, r1, r2):
-    ldr(r3, [r0, 0])
-    cmp(r3, 0)
+def start(r0, r1) -> object:
+    ldr(r2, [r0, 8])
+    ldr(r2, [r2, 12])  # state
+    ldr(r3, [r2, 0])
+    cmp(r3, 1)
     beq(ODD)
-    ldr(r4, [r0, 4])
-    cmp(r2, 0)
+    ldr(r4, [r2, 4])
+    sub(r4, 1)  # exec env
+    cmp(r1, 0)
     beq(GO)
-    ldr(r5, [r1, 8])
-    sub(r2, 4)
-    ldr(r6, [r2, 0])
+    ldr(r5, [r0, 20])
+    asr(r5, r5, 1)
+    sub(r1, 4)
+    ldr(r6, [r1, 0])
     cmp(r5, r6)
     bne(ODD)
-    ldr(r6, [r0, 12])
+    ldr(r6, [r2, 12])
+    sub(r6, 1)  # args area
     label(NEXT)
     cmp(r5, 0)
     beq(GO)
-    add(r2, 4)
-    ldr(r7, [r2, 0])
+    add(r1, 4)
+    ldr(r7, [r1, 0])
     asr(r7, r7, 1)
-    bcc(ODD)
+    bcc(ODD)  # the bit shifted out
     str(r7, [r6, 0])
     add(r6, 8)
     sub(r5, 1)
     b(NEXT)
     label(GO)
     ldr(r5, [r4, ENV_SP])
-    str(r5, [r0, 16])
-    ldr(r5, [r1, 0])
+    add(r5, 1)
+    str(r5, [r2, 16])
+    ldr(r5, [r0, 12])
     str(r5, [r4, ENV_START])
-    ldr(r5, [r0, 8])
+    ldr(r5, [r2, 8])
+    sub(r5, 1)
     str(r5, [r4, ENV_START_INSTANCE])
-    ldr(r5, [r1, 4])
+    ldr(r5, [r0, 16])
     str(r5, [r4, ENV_START_FUNCTION])
+    mov(r5, r2)
+    mov(r6, r0)
     mov(r0, r4)
     data(2, 0x4798)  # blx r3
+    lsl(r1, r0, 1)
+    add(r1, 1)
+    str(r1, [r5, 20])
+    cmp(r0, 0)
+    bne(MORE)
+    ldr(r1, [r6, 24])
+    cmp(r1, 1)
+    beq(NOTHING)
+    cmp(r1, 3)
+    bne(MORE)
+    ldr(r1, [r5, 12])
+    sub(r1, 1)
+    ldr(r0, [r1, 0])
+    add(r0, r0, r0)
+    bvs(MORE)
+    add(r0, 1)
+    b(END)
+    label(NOTHING)
+    ldr(r0, [r6, 4])
     b(END)
     label(ODD)
-    mov(r0, 0)
-    sub(r0, 1)
+    mov(r6, r0)
+    mov(r1, 0)
+    sub(r1, 1)
+    str(r1, [r2, 20])
+    label(MORE)
+    ldr(r0, [r6, 0])
     label(END)
 
 
-# r0: state, r1: the result's object or 0 for None.
+# r0: state, r1: result
 @micropython.asm_thumb
 def resume(r0, r1):
     ldr(r3, [r0, 0])
@@ -101,9 +134,11 @@ def resume(r0, r1):
     asr(r4, r4, 1)
     bcc(ODD)
     ldr(r5, [r0, 12])
+    sub(r5, 1)
     str(r4, [r5, 0])
     label(GO)
     ldr(r0, [r0, 4])
+    sub(r0, 1)
     data(2, 0x4798)  # blx r3
     b(END)
     label(ODD)

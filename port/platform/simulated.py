@@ -1,6 +1,4 @@
 # The simulated CPU under CPython (host_tools/insitu/sim).
-import struct
-
 from insitu import sim
 
 from ..xip.layout import (
@@ -10,6 +8,8 @@ from ..xip.layout import (
     ENV_SIZE,
     ENV_SP,
     ENV_START,
+    ENV_START_FUNCTION,
+    ENV_START_INSTANCE,
     FEATURE_FPU,
 )
 
@@ -52,34 +52,46 @@ def _word(address):
     return view(address, 4).cast("i")
 
 
-def _enter(enter, env):
-    request = sim.current().call(enter, env)
-    return request - (request >> 31 << 32)
+def _whole(half):
+    return half << 1 & 0xFFFFFFFF
 
 
-def start(state, plan, args):
-    enter, env, instance, area, _ = struct.unpack("<5I", state)
-    thunk, function, count = struct.unpack("<IIi", plan)
-    if not enter:
-        return -1
+def _enter(state):
+    return sim.current().call(_whole(state[0]), _whole(state[1]))
+
+
+# What cortex_m.py and rv32.py have in assembler.
+def start(plan, args):
+    more, nothing, state, thunk, function, count, result = plan
+    state[5] = -1
+    if not state[0]:
+        return more
+    _, env, instance, area = map(_whole, state[:4])
     if args is not None:
         if len(args) != count or not all(map(_is_small, args)):
-            return -1
+            return more
         for i, value in enumerate(args):
             _word(area + 8 * i)[0] = value
-    block = view(env, ENV_SIZE)
-    state[16:20] = block[ENV_SP : ENV_SP + 4]
-    struct.pack_into("<III", block, ENV_START, thunk, instance, function)
-    return _enter(enter, env)
+    block = view(env, ENV_SIZE).cast("I")
+    state[4] = block[ENV_SP >> 2] >> 1
+    block[ENV_START >> 2] = _whole(thunk) + code_bit()
+    block[ENV_START_INSTANCE >> 2] = instance
+    block[ENV_START_FUNCTION >> 2] = _whole(function) + code_bit()
+    state[5] = _enter(state)
+    if state[5] or result > 1:
+        return more
+    if not result:
+        return nothing
+    value = _word(area)[0]
+    return value if _is_small(value) else more
 
 
 def resume(state, result):
-    enter, env, _, area, _ = struct.unpack("<5I", state)
     if result is not None:
         if not _is_small(result[0]):
             return -1
-        _word(area)[0] = result[0]
-    return _enter(enter, env)
+        _word(_whole(state[3]))[0] = result[0]
+    return _enter(state)
 
 
 def view(address, size):

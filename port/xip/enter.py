@@ -1,14 +1,15 @@
 # Entering compiled code, and what happens when it leaves.
 #
-# state (of an exec env) and plan (of a function) are words that the platform's start and resume read in place:
-#   state: the stub, exec env, instance pointer, args area, stack pointer before the start; the stub is 0 when
-#          the exec env is gone
-#   plan: thunk, function, number of parameters if all are i32, otherwise -1
-# start(state, plan, args): args (a tuple) into the args area, and go; args None: they are there already.
-# resume(state, result): result[0] into the args area, and go on; None: it is there already.
-# Both give the request that code left with, or -1, having done nothing, where a value is not a small int.
-import struct
-
+# The platform's start and resume read these in place. An address is in them as half of it (see half), so that
+# the object's bits are the address + 1:
+#   state, a list, of an exec env: the stub (0: the exec env is gone), exec env, instance pointer, args area;
+#       written by start: the stack pointer before it, and the request that code left with (-1: not entered)
+#   plan, a tuple, of a function: False, None, state, thunk, function, number of parameters if all are i32
+#       (otherwise -1), result (RESULT_*)
+# start(plan, args): args (a tuple) into the args area, and go; args None: they are there already. Gives the
+#   result, or False: state[5] says why; if that is 0, the results are in the args area.
+# resume(state, result): result[0] into the args area, and go on; None: it is there already. Gives the request
+#   that code left with, or -1, having done nothing, where the result is not a small int.
 import micropython
 from micropython import const
 
@@ -18,6 +19,7 @@ from ..values import load_all, store_all
 from .layout import (
     ENV_INSTANCE,
     ENV_SP,
+    ENV_START_INSTANCE,
     FUNCTION_CODE,
     IMAGE_ARGS,
     INSTANCE_ID,
@@ -25,31 +27,40 @@ from .layout import (
 )
 from .raw import add, poke
 
-_STATE_SP = const(16)
+_STATE_SP = const(4)
+_STATE_REQUEST = const(5)
+_RESULT_NONE = const(0)
+_RESULT_WORD = const(1)
+_RESULT_OTHER = const(2)
 _MAX_WORDS = const(4)
 KIND_RESULT = const(8)  # of an import: parameters, all i32, + this if it has an i32 result
 KIND_OTHER = const(255)
 
 
+# The small int whose object is the word address | 1 (MICROPY_OBJ_REPR_A and _C: 2 * value + 1).
+def half(address):
+    address >>= 1
+    return address - 0x80000000 if address >= 0x40000000 else address
+
+
 def make_state(env, instance):
-    runtime, module = env.runtime, instance.module
-    return struct.pack(
-        "<IIIII",
-        module.enter,
-        env.address,
-        add(runtime.base, instance.pointer),
-        add(runtime.base, instance.pointer - module.word(IMAGE_ARGS)),
-        0,
-    )
+    base, module = env.runtime.base, instance.module
+    area = add(base, instance.pointer - module.word(IMAGE_ARGS))
+    return [half(module.enter), half(env.address), half(add(base, instance.pointer)), half(area), 0, 0]
 
 
-def make_plan(module, index, letters):
+def make_plan(instance, index, letters, state):
+    module = instance.module
     count = letters.find(":")
-    return struct.pack(
-        "<IIi",
-        module.code + module.thunk(index),
-        module.code + module.function_word(index, FUNCTION_CODE),
+    results = letters[count + 1 :]
+    return (
+        False,
+        None,
+        state,
+        half(module.code + module.thunk(index)),
+        half(module.code + module.function_word(index, FUNCTION_CODE)),
         count if letters.count("i", 0, count) == count else -1,
+        _RESULT_WORD if results == "i" else _RESULT_OTHER if results else _RESULT_NONE,
     )
 
 
@@ -62,25 +73,20 @@ def import_kind(letters):
     return KIND_OTHER
 
 
+# Calls imports that take and give i32s, until code leaves for something else. env: its address; slots: the
+# args area; kinds: one an import; odd: what to do with a result that is not a small int.
 @micropython.viper
-def result_word(state) -> int:
-    p = ptr32(state)
-    return ptr32(p[3])[0]
-
-
-# Calls imports that take and give i32s, until code leaves for something else. kinds: one a function.
-@micropython.viper
-def _serve_words(state, imports, kinds, request: int, resume, odd) -> int:
-    p = ptr32(state)
-    env = ptr32(p[1])
-    slots = ptr32(p[3])
+def _serve_words(state, env_address: uint, slots_view, imports, kinds, request: int, resume, odd) -> int:
+    env = ptr32(env_address)
+    slots = ptr32(slots_view)
     kind = ptr8(kinds)
     result = [None]
-    while request & 255 == REQUEST_IMPORT and env[ENV_INSTANCE >> 2] == p[2]:
-        k = kind[request >> 8]
+    while request & 255 == REQUEST_IMPORT and env[ENV_INSTANCE >> 2] == env[ENV_START_INSTANCE >> 2]:
+        index = request >> 8
+        k = kind[index]
         if k == KIND_OTHER:
             return request
-        f = imports[request >> 8]
+        f = imports[index]
         n = k & 7
         if n == 2:
             r = f(slots[0], slots[2])
@@ -94,7 +100,6 @@ def _serve_words(state, imports, kinds, request: int, resume, odd) -> int:
             r = f(slots[0], slots[2], slots[4], slots[6])
         if k & KIND_RESULT:
             result[0] = r
-            index = request >> 8
             request = int(resume(state, result))
             if request == -1:
                 odd(index, r)
@@ -111,46 +116,46 @@ def _left(heap: uint, env: int) -> int:
     return ptr32(at - uint(INSTANCE_ID))[0]
 
 
-# Everything that start alone does not do. At the end the results are in the args area.
-def go_on(env, function, request, args):
-    if request == -1:
-        request = _start(env, function, args)
-    if not request:
-        return
-    instance, state, runtime = env.instance, env.state, env.runtime
-    sp = struct.unpack_from("<I", state, _STATE_SP)[0]
-    env.busy += 1
-    try:
-        while request:
-            if request & 255 == REQUEST_IMPORT:
-                request = _serve_words(
-                    state, instance.imports, instance.kinds, request, platform.resume, instance.odd_result
-                )
-                if not request:
-                    break
-            _serve(env, request)
-            request = platform.resume(state, None)
-    finally:
-        env.busy -= 1
-        poke(runtime.base, env.offset + ENV_SP, sp)
+# Everything that start alone does not do; the results.
+def go_on(env, function, plan, args):
+    state = plan[2]
+    if state[_STATE_REQUEST] == -1:
+        _start(env, function, plan, args)
+    if state[_STATE_REQUEST]:
+        _serve_all(env, state)
+    instance, letters = function.instance, function.type
+    values = load_all(instance.runtime, letters[letters.find(":") + 1 :], instance.slots)
+    return tuple(values) if len(values) > 1 else values[0] if values else None
 
 
 # The arguments one by one, with all checks.
-def _start(env, function, args):
+def _start(env, function, plan, args):
     instance, letters = function.instance, function.type
-    if not instance.block or not env.offset:
+    if not instance.block or env is None or not env.offset:
         raise Error("the instance or the exec env was destroyed")
     count = letters.find(":")
     if len(args) != count:
         raise TypeError('"%s" takes %d arguments (%s), %d given' % (function.name, count, letters, len(args)))
     store_all(instance.runtime, letters[:count], instance.slots, args, "argument")
-    return platform.start(env.state, function.plan, None)
+    platform.start(plan, None)
 
 
-def results(function):
-    instance, letters = function.instance, function.type
-    values = load_all(instance.runtime, letters[letters.find(":") + 1 :], instance.slots)
-    return tuple(values) if len(values) > 1 else values[0] if values else None
+def _serve_all(env, state):
+    instance, sp, request = env.instance, state[_STATE_SP], state[_STATE_REQUEST]
+    slots, imports, kinds = instance.slots, instance.imports, instance.kinds
+    resume, odd = platform.resume, instance.odd_result
+    env.busy += 1
+    try:
+        while request:
+            if request & 255 == REQUEST_IMPORT:
+                request = _serve_words(state, env.address, slots, imports, kinds, request, resume, odd)
+                if not request:
+                    break
+            _serve(env, request)
+            request = resume(state, None)
+    finally:
+        env.busy -= 1
+        poke(env.runtime.base, env.offset + ENV_SP, sp << 1)
 
 
 def _serve(env, request):

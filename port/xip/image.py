@@ -134,7 +134,9 @@ def check_header(base, limit):
         )
     size = peek(base, IMAGE_SIZE)
     if size < HEADER_SIZE or (limit is not None and size > limit):
-        raise LoadError("the image says that it has %d bytes, there are %d: flash it again" % (size, limit or 0))
+        raise LoadError(
+            "the image says that it has %d bytes, there are %d: flash it again" % (size, limit or 0)
+        )
     return size
 
 
@@ -151,7 +153,8 @@ def check_crc(base, size):
     found = crc32(base, IMAGE_CRC + 4, size - IMAGE_CRC - 4, table)
     if found != wanted:
         raise LoadError(
-            "the image is damaged: its CRC is 0x%08x, its header says 0x%08x; flash it again" % (found, wanted)
+            "the image is damaged: its CRC is 0x%08x, its header says 0x%08x; flash it again"
+            % (found, wanted)
         )
 
 
@@ -200,7 +203,15 @@ class Checker:
 
     def slots(self, what, array, stride, field, size, optional=False):
         self.field(
-            what, array, stride, field, INSTANCE_HEADER + size, self.block + 1, "its slot", 3, 0 if optional else None
+            what,
+            array,
+            stride,
+            field,
+            INSTANCE_HEADER + size,
+            self.block + 1,
+            "its slot",
+            3,
+            0 if optional else None,
         )
 
     def check(self):
@@ -212,7 +223,9 @@ class Checker:
         self.field("type", types, TYPE_SIZE, TYPE_THUNK, self.code, self.code_end, "its thunk", 1, 0)
         self.strings("type", types, TYPE_SIZE, TYPE_STRING)
         # functions that nothing outside of the code reaches have no code offset
-        self.field("function", functions, FUNCTION_SIZE, FUNCTION_CODE, self.code, self.code_end, "its code", 1, 0)
+        self.field(
+            "function", functions, FUNCTION_SIZE, FUNCTION_CODE, self.code, self.code_end, "its code", 1, 0
+        )
         self.field("function", functions, FUNCTION_SIZE, FUNCTION_TYPE, 0, types[1], "its type")
         self._type_strings(types)
         start = self.word(IMAGE_START_FUNCTION)
@@ -237,7 +250,8 @@ class Checker:
         args, slots = self.word(IMAGE_ARGS), self.word(IMAGE_ARG_SLOTS)
         self.demand(INSTANCE_HEADER <= self.block < 0x10000000 and not self.block & 7, "instance size")
         self.demand(
-            not args & 7 and slots < 0x10000 and INSTANCE_HEADER + 8 * slots <= args <= self.block, "args area"
+            not args & 7 and slots < 0x10000 and INSTANCE_HEADER + 8 * slots <= args <= self.block,
+            "args area",
         )
         flags, size = self.word(IMAGE_FLAGS), self.word(IMAGE_MEMORY_SIZE)
         pages = self.word(IMAGE_MEMORY_MIN)
@@ -279,7 +293,8 @@ class Checker:
                 self.fail("import", i, "its slot")
         self.imported = expected
         self.demand(
-            bool(self.word(IMAGE_FLAGS) & FLAG_MEMORY_IMPORTED) == bool(expected[KIND_MEMORY]), "memory import"
+            bool(self.word(IMAGE_FLAGS) & FLAG_MEMORY_IMPORTED) == bool(expected[KIND_MEMORY]),
+            "memory import",
         )
 
     def _exports(self, counts):
@@ -343,7 +358,9 @@ class Checker:
 
     def _elements(self, functions, tables, globals_):
         array = self.records(IMAGE_ELEMENTS, ELEMENT_SIZE, "element segments")
-        self.field("element segment", array, ELEMENT_SIZE, ELEMENT_MODE, 0, SEGMENT_DECLARATIVE + 1, "its mode")
+        self.field(
+            "element segment", array, ELEMENT_SIZE, ELEMENT_MODE, 0, SEGMENT_DECLARATIVE + 1, "its mode"
+        )
         table = self.word(IMAGE_FUNCTIONS)
         for i in range(array[1]):
             record = array[0] + i * ELEMENT_SIZE

@@ -5,10 +5,9 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
+import insitu.sim
 import pytest
 import wasmtime
-
-import insitu.sim
 from insitu import aot
 
 if TYPE_CHECKING:

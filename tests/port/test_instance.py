@@ -207,8 +207,14 @@ def test_limits_of_imports(device):
         ('(module (import "p" "memory" (memory 2)))', "at least 2 pages, it has 1"),
         ('(module (import "p" "memory" (memory 1 1)))', "maximum of 1 pages or less, it has 2"),
         ('(module (import "p" "table" (table 5 funcref)))', "at least 5 entries, it has 4"),
-        ('(module (import "p" "table" (table 1 9 funcref)))', "maximum of 9 entries or less, it has no maximum"),
-        ('(module (import "p" "global" (global i32)))', "an immutable global i32, a mutable global i32 given"),
+        (
+            '(module (import "p" "table" (table 1 9 funcref)))',
+            "maximum of 9 entries or less, it has no maximum",
+        ),
+        (
+            '(module (import "p" "global" (global i32)))',
+            "an immutable global i32, a mutable global i32 given",
+        ),
     ):
         with pytest.raises(device.port.LinkError, match=message):
             device.instantiate(text, imports=provided(provider))
@@ -228,7 +234,9 @@ def test_heap_too_small(make_device):
     device = make_device(66_500)
     module = device.load(MEMORY)
     before = device.runtime.heap.used()
-    with pytest.raises(device.port.OutOfHeap, match="no room in the global heap for an exec env: 2096 bytes wanted"):
+    with pytest.raises(
+        device.port.OutOfHeap, match="no room in the global heap for an exec env: 2096 bytes wanted"
+    ):
         module.instantiate()
     assert device.runtime.heap.used() == before
     assert device.runtime.instances == module.instances == []
@@ -285,7 +293,10 @@ def test_code_stays_where_it_is(device):
     """A trap's address lies in the image, and RAM does not grow with code."""
     used = []
     for copies in (1, 50):
-        body = "".join(f"(func (export \"f{i}\") (result i32) (i32.const {i}) (i32.div_u (i32.const 0)))" for i in range(copies))
+        body = "".join(
+            f'(func (export "f{i}") (result i32) (i32.const {i}) (i32.div_u (i32.const 0)))'
+            for i in range(copies)
+        )
         before = device.runtime.heap.used()
         instance = device.instantiate(f"(module {body})")
         used.append(device.runtime.heap.used() - before)

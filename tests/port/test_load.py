@@ -5,7 +5,6 @@ import struct
 import zlib
 
 import pytest
-
 from insitu.port.xip import layout
 from insitu.sim import CPUS
 
@@ -69,7 +68,9 @@ def test_not_an_image(device):
 
 def test_truncated(device):
     data = device.image(TEXT)
-    with pytest.raises(device.port.LoadError, match=f"says that it has {len(data)} bytes, there are {len(data) - 4}"):
+    with pytest.raises(
+        device.port.LoadError, match=f"says that it has {len(data)} bytes, there are {len(data) - 4}"
+    ):
         device.load_image(data[:-4])
 
 

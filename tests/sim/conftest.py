@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
 from insitu import sim
 from insitu.sim import Cpu
 from insitu.sim import memory as sim_memory
@@ -37,7 +36,9 @@ def assemble(tmp_path: Path) -> Assemble:
         zig = [sys.executable, "-m", "ziglang"]
         options = ["-nostdlib", f"-Wl,-T,{tmp_path}/s.ld", f"{tmp_path}/s.S", "-o", f"{tmp_path}/s.elf"]
         subprocess.run([*zig, "cc", *ZIG[target], *options], check=True)
-        subprocess.run([*zig, "objcopy", "-O", "binary", f"{tmp_path}/s.elf", f"{tmp_path}/s.bin"], check=True)
+        subprocess.run(
+            [*zig, "objcopy", "-O", "binary", f"{tmp_path}/s.elf", f"{tmp_path}/s.bin"], check=True
+        )
         return (tmp_path / "s.bin").read_bytes()
 
     return run

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from unicorn import unicorn_const
-
 from insitu.errors import InsituError
 from insitu.sim import CPUS, Cpu, CpuFault
 from insitu.sim.count import lengths
+from unicorn import unicorn_const
 
 if TYPE_CHECKING:
     from tests.sim.conftest import Assemble
@@ -59,7 +58,9 @@ def test_long_straight_code_is_split_by_unicorn(assemble: Assemble) -> None:
 
 
 def test_a_skipped_it_block_counts(assemble: Assemble) -> None:
-    code = assemble("cortex-m3", "cmp r0, #0\n ittt ne\n movne r1, #1\n addne.w r0, r0, r1\n movne r2, #0\n bx lr")
+    code = assemble(
+        "cortex-m3", "cmp r0, #0\n ittt ne\n movne r1, #1\n addne.w r0, r0, r1\n movne r2, #0\n bx lr"
+    )
     cpu = _cpu("cortex-m3", code)
     for argument in (0, 5):
         with cpu.counting() as c:
@@ -80,7 +81,11 @@ def test_a_conditional_return_inside_an_it_block(assemble: Assemble) -> None:
 
 @pytest.mark.parametrize("target", CPUS)
 def test_a_fault_cuts_its_block(target: str, assemble: Assemble) -> None:
-    source = "nop\n lw a0, 0(a0)\n nop\n nop\n ret" if target == "rv32imc" else "nop\n ldr r0, [r0]\n nop\n nop\n bx lr"
+    source = (
+        "nop\n lw a0, 0(a0)\n nop\n nop\n ret"
+        if target == "rv32imc"
+        else "nop\n ldr r0, [r0]\n nop\n nop\n bx lr"
+    )
     cpu = _cpu(target, assemble(target, source))
     with cpu.counting() as c, pytest.raises(CpuFault):
         cpu.call(FLASH, 0x50000000)
@@ -100,7 +105,7 @@ def test_same_as_the_instruction_hook(target: str, assemble: Assemble) -> None:
         pop {r4, pc}
     2:  and r1, r0, #1
         tbb [pc, r1]
-        .byte 1, 3
+        .byte 3, 1
         adds r4, #1
         bx lr
         adds r4, #2

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-
 from insitu.errors import InsituError
 from insitu.sim import CPUS, Cpu, CpuFault
 
@@ -141,7 +140,10 @@ def test_process_stack(target: str, assemble: Assemble) -> None:
 
 @pytest.mark.parametrize("target", THUMB)
 def test_a_fault_on_the_process_stack(target: str, assemble: Assemble) -> None:
-    code = assemble(target, "cbz r0, 1f\n msr psp, r0\n movs r1, #2\n msr control, r1\n isb\n udf #0\n 1: mrs r0, msp\n bx lr")
+    code = assemble(
+        target,
+        "cbz r0, 1f\n msr psp, r0\n movs r1, #2\n msr control, r1\n isb\n udf #0\n 1: mrs r0, msp\n bx lr",
+    )
     cpu = _cpu(target, code)
     main = cpu.call(FLASH, 0)
     with pytest.raises(CpuFault, match="invalid instruction"):

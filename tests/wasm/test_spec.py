@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from insitu.wasm.decode import decode
 from insitu.wasm.errors import WasmError
 from insitu.wasm.validate import validate

@@ -145,7 +145,8 @@ def _by_name() -> dict[str, Emit]:
     }
     table |= {name: (lambda emit: lambda f, _: emit(f))(emit) for name, emit in NUMERIC.items()}
     table |= {
-        name: (lambda name: lambda f, memarg: memory.emit_load(f, name, memarg))(name) for name in memory.LOADS
+        name: (lambda name: lambda f, memarg: memory.emit_load(f, name, memarg))(name)
+        for name in memory.LOADS
     }
     table |= {
         name: (lambda name: lambda f, memarg: memory.emit_store(f, name, memarg))(name)

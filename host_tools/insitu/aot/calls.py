@@ -22,9 +22,7 @@ def aggregate(f: FunctionBuilder, types: tuple[str, ...], values: list[str]) -> 
 def _call(f: FunctionBuilder, code: str, instance: str, function_type: FuncType) -> None:
     """Call code (an operand or @name) with the operands on the stack, and push its results."""
     params, results = f.module.ir_types(function_type.params), f.module.ir_types(function_type.results)
-    arguments = "".join(
-        f", {t} {v}" for t, v in zip(params, f.pop_many(len(params)), strict=True)
-    )
+    arguments = "".join(f", {t} {v}" for t, v in zip(params, f.pop_many(len(params)), strict=True))
     result_type = f.module.result_type(results)
     text = f"notail call {result_type} {code}(ptr {instance}{arguments})"
     if not results:

@@ -24,7 +24,10 @@ def _check_function(module: Module, index: int, function: Function) -> None:
     for valtype in function.locals:
         if valtype.is_reference:
             raise Unsupported(
-                f"a local of type {valtype.name} is not supported yet", function.offset, index, module.function_name(index)
+                f"a local of type {valtype.name} is not supported yet",
+                function.offset,
+                index,
+                module.function_name(index),
             )
 
 
@@ -34,7 +37,9 @@ def _check_signatures(types: list[FuncType]) -> None:
     for function_type in types:
         text = signature.string(function_type)
         if seen.setdefault(signature.word(function_type), text) != text:
-            raise Unsupported(f"the types {text} and {seen[signature.word(function_type)]} have one signature word", 0)
+            raise Unsupported(
+                f"the types {text} and {seen[signature.word(function_type)]} have one signature word", 0
+            )
 
 
 def check(module: Module) -> None:

@@ -56,7 +56,9 @@ class Code:
 
 
 def _run(arguments: list[str]) -> None:
-    done = subprocess.run([sys.executable, "-m", "ziglang", *arguments], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "ziglang", *arguments], capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise LinkError(f"ziglang {arguments[0]} failed:\n{done.stderr.strip()}")
 
@@ -75,7 +77,15 @@ def _assemble(target: Target, folder: Path) -> Path:
 def _link(target: Target, inputs: list[Path], base: int, folder: Path) -> bytes:
     script, made = folder / f"{base:x}.ld", folder / f"{base:x}.elf"
     script.write_text(_SCRIPT.format(base=base))
-    options = ["-Os", "-g", "-fPIC", "-nostdlib", "-rtlib=compiler-rt", f"-Wl,-T,{script}", "-Wl,--gc-sections"]
+    options = [
+        "-Os",
+        "-g",
+        "-fPIC",
+        "-nostdlib",
+        "-rtlib=compiler-rt",
+        f"-Wl,-T,{script}",
+        "-Wl,--gc-sections",
+    ]
     _run(["cc", *_zig_options(target), *options, *map(str, inputs), "-o", str(made)])
     return made.read_bytes()
 
@@ -107,5 +117,7 @@ def link(object_file: bytes, target: Target) -> Code:
         first, second = (_read(_link(target, inputs, base, folder), target) for base in _ADDRESSES)
     if first.data != second.data:
         at = next(i for i, (a, b) in enumerate(zip(first.data, second.data, strict=True)) if a != b)
-        raise LinkError(f"the code holds an absolute address at offset {at:#x}: it cannot run from any flash address")
+        raise LinkError(
+            f"the code holds an absolute address at offset {at:#x}: it cannot run from any flash address"
+        )
     return first

@@ -96,7 +96,9 @@ def run_command(
         printed, results = session.invoke(export, values)
     if printed:
         click.echo(printed.decode("utf-8", "replace"), nl=False, err=as_json)
-    _say(as_json, {"results": results}, "\n".join(map(run.format_value, results))) if results or as_json else None
+    _say(
+        as_json, {"results": results}, "\n".join(map(run.format_value, results))
+    ) if results or as_json else None
 
 
 def _binding(text: str) -> tuple[str, str]:
@@ -107,7 +109,9 @@ def _binding(text: str) -> tuple[str, str]:
 
 
 @click.command("mem")
-@click.option("-b", "--board", "board_name", help="A QEMU board with a flashed image: started and instantiated.")
+@click.option(
+    "-b", "--board", "board_name", help="A QEMU board with a flashed image: started and instantiated."
+)
 @click.option("--port", help="A serial port with a MicroPython board that runs insitu.")
 @click.option("--watch", is_flag=True, help="Ask again every second until interrupted.")
 @_json
@@ -134,7 +138,9 @@ def boards_command(as_json: bool) -> None:
     """List the boards."""
     all_boards = [boards.load_board(name) for name in boards.names()]
     rows = [{"name": b.name, "target": b.target, "description": b.description} for b in all_boards]
-    _say(as_json, {"boards": rows}, "\n".join(f"{b.name:20} {b.target:12} {b.description}" for b in all_boards))
+    _say(
+        as_json, {"boards": rows}, "\n".join(f"{b.name:20} {b.target:12} {b.description}" for b in all_boards)
+    )
 
 
 @click.command("firmware")

@@ -2,10 +2,12 @@
 
 What was tried with Unicorn 2.1.4 (tests/sim/test_cpu.py repeats it):
 
+- UC_MODE_MCLASS turns every model into a Cortex-M33. With UC_MODE_THUMB and a Cortex-M model one gets that
+  model, M class and privileged: Cortex-M3 refuses DSP and FPU instructions, Cortex-M4 double precision.
 - M class: `msr psp`, `msr control` with SPSEL, `isb`, `mrs msp/psp/control` do in one emu_start what the
-  architecture says: sp is PSP at once, pushes move PSP, MSP stays. CONTROL.FPCA (bit 2) and, not as on a real
-  M4, bit 3 are set by the first floating-point instruction, so code must change bit 1 alone.
-- The Cortex-M4 model has its FPU switched on at reset; on the Cortex-M3 model FPU instructions are invalid.
+  architecture says: sp is PSP at once, pushes move PSP, MSP stays. The first floating-point instruction sets
+  CONTROL.FPCA, so code must change SPSEL alone.
+- The Cortex-M4 model has its FPU switched on at reset, without CPACR.
 - Unicorn's own time limit costs 1 ms a call, its instruction limit makes code several times slower. Here a
   watchdog thread ends a call after `seconds`; an instruction limit is there for who asks for it.
 """
@@ -47,7 +49,7 @@ class _Model:
     exceptions: dict[int, str]
 
 
-_ARM_EXCEPTIONS = {1: "invalid instruction", 2: "svc", 7: "breakpoint", 17: "no coprocessor", 18: "not Thumb"}
+_ARM_EXCEPTIONS = {1: "invalid instruction", 2: "svc", 3: "unmapped fetch", 7: "breakpoint", 17: "no coprocessor", 18: "not Thumb"}
 _RISCV_EXCEPTIONS = {2: "invalid instruction", 3: "breakpoint", 8: "ecall", 11: "ecall"}
 
 
@@ -55,7 +57,7 @@ def _cortex_m(model: int) -> _Model:
     a = arm_const
     return _Model(
         unicorn_const.UC_ARCH_ARM,
-        unicorn_const.UC_MODE_THUMB | unicorn_const.UC_MODE_MCLASS,
+        unicorn_const.UC_MODE_THUMB,
         model,
         a.UC_ARM_REG_PC,
         a.UC_ARM_REG_SP,
@@ -162,6 +164,7 @@ class Cpu:
         self._uc = Uc(self._model.arch, self._model.mode, self._model.model)
         self._uc.hook_add(unicorn_const.UC_HOOK_MEM_INVALID, self._on_access)
         self._uc.hook_add(unicorn_const.UC_HOOK_INTR, self._on_exception)
+        self._uc.hook_add(unicorn_const.UC_HOOK_INSN_INVALID, self._on_invalid)
         self.map_flash(RETURN, self._model.trap * (PAGE // 2))
         self.map_ram(MAIN_STACK, MAIN_STACK_SIZE)
 
@@ -275,5 +278,11 @@ class Cpu:
         return False
 
     def _on_exception(self, uc: Uc, number: int, data: Any) -> None:
-        self._stopped_by = (self._model.exceptions.get(number, f"exception {number}"), None)
+        kind = self._model.exceptions.get(number, f"exception {number}")
+        print(kind,hex(uc.reg_read(self._model.pc)))
+        self._stopped_by = (kind, int(uc.reg_read(self._model.pc)) if "fetch" in kind else None)
         uc.emu_stop()
+
+    def _on_invalid(self, uc: Uc, data: Any) -> bool:
+        self._stopped_by = ("invalid instruction", None)
+        return False

@@ -260,7 +260,7 @@ class _Pointer:
         raise NotImplementedError
 
 
-class ptr8(_Pointer):  # noqa: N801 (viper's name)
+class ptr8(_Pointer):
     """Bytes."""
 
     __slots__ = ()
@@ -272,7 +272,7 @@ class ptr8(_Pointer):  # noqa: N801 (viper's name)
         return value & 0xFF
 
 
-class ptr16(_Pointer):  # noqa: N801
+class ptr16(_Pointer):
     """Halfwords, unsigned."""
 
     __slots__ = ()
@@ -284,7 +284,7 @@ class ptr16(_Pointer):  # noqa: N801
         return value & 0xFFFF
 
 
-class ptr32(_Pointer):  # noqa: N801
+class ptr32(_Pointer):
     """Words, which viper reads as signed."""
 
     __slots__ = ()

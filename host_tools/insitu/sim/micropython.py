@@ -29,7 +29,14 @@ def signed(value: Any) -> int:
     return (value & 0x7FFFFFFF) - (value & 0x80000000)
 
 
-_CASTS: dict[Any, Callable[[Any], Any]] = {int: signed, uint: uint, bool: bool, ptr8: ptr8, ptr16: ptr16, ptr32: ptr32}
+_CASTS: dict[Any, Callable[[Any], Any]] = {
+    int: signed,
+    uint: uint,
+    bool: bool,
+    ptr8: ptr8,
+    ptr16: ptr16,
+    ptr32: ptr32,
+}
 
 
 def _cast(annotation: Any) -> Callable[[Any], Any]:

@@ -33,18 +33,36 @@ def _rows(found: Snapshot) -> list[tuple[str, int | None, int | None, int | None
         rows.append(("global heap", heap["size"], heap["used"], heap["peak"], note))
     for module in found["modules"]:
         rows.append(
-            ("  image in flash", module["image_bytes"], None, None, f"{module['code_bytes']} code, at {module['address']:#010x}")
+            (
+                "  image in flash",
+                module["image_bytes"],
+                None,
+                None,
+                f"{module['code_bytes']} code, at {module['address']:#010x}",
+            )
         )
     for instance in found["instances"]:
         rows.append((f"  instance {instance['id']}", instance["block"], None, None, "globals, slots, tables"))
         rows.append(("    linear memory", instance["memory"], None, None, ""))
         if instance["aux_stack_size"]:
-            rows.append(("    aux stack", instance["aux_stack_size"], None, instance["aux_stack_peak"], "in linear memory"))
+            rows.append(
+                (
+                    "    aux stack",
+                    instance["aux_stack_size"],
+                    None,
+                    instance["aux_stack_peak"],
+                    "in linear memory",
+                )
+            )
     for env in found["exec_envs"]:
-        rows.append(("  operand stack", env["stack_size"], None, env["stack_peak"], f"of instance {env['instance']}"))
+        rows.append(
+            ("  operand stack", env["stack_size"], None, env["stack_peak"], f"of instance {env['instance']}")
+        )
     python = found["micropython_heap"]
     if python and python["size"]:
-        rows.append(("MicroPython heap", python["size"], python["used"], None, "with the global heap's buffer"))
+        rows.append(
+            ("MicroPython heap", python["size"], python["used"], None, "with the global heap's buffer")
+        )
     return rows
 
 

@@ -29,8 +29,16 @@ def decode(body: bytes) -> Snapshot:
     Raises InsituError for a version or a record kind that this insitu does not know.
     """
     if body[0] != frames.FRAME_VERSION:
-        raise InsituError(f"telemetry version {body[0]} from the device, this insitu reads {frames.FRAME_VERSION}")
-    snapshot: Snapshot = {"global_heap": None, "micropython_heap": None, "modules": [], "instances": [], "exec_envs": []}
+        raise InsituError(
+            f"telemetry version {body[0]} from the device, this insitu reads {frames.FRAME_VERSION}"
+        )
+    snapshot: Snapshot = {
+        "global_heap": None,
+        "micropython_heap": None,
+        "modules": [],
+        "instances": [],
+        "exec_envs": [],
+    }
     at = 1
     while at < len(body):
         if body[at] not in FIELDS:

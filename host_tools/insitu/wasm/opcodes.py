@@ -51,12 +51,12 @@ _ACCESSES = """
 3a i32.store8 ii: 1; 3b i32.store16 ii: 2; 3c i64.store8 iI: 1; 3d i64.store16 iI: 2; 3e i64.store32 iI: 4
 """
 
-_INTEGER_COMPARISONS = "eq ne lt_s lt_u gt_s gt_u le_s le_u ge_s ge_u".split()
-_FLOAT_COMPARISONS = "eq ne lt gt le ge".split()
-_INTEGER_UNARY = "clz ctz popcnt".split()
-_INTEGER_BINARY = "add sub mul div_s div_u rem_s rem_u and or xor shl shr_s shr_u rotl rotr".split()
-_FLOAT_UNARY = "abs neg ceil floor trunc nearest sqrt".split()
-_FLOAT_BINARY = "add sub mul div min max copysign".split()
+_INTEGER_COMPARISONS = ["eq", "ne", "lt_s", "lt_u", "gt_s", "gt_u", "le_s", "le_u", "ge_s", "ge_u"]
+_FLOAT_COMPARISONS = ["eq", "ne", "lt", "gt", "le", "ge"]
+_INTEGER_UNARY = ["clz", "ctz", "popcnt"]
+_INTEGER_BINARY = ["add", "sub", "mul", "div_s", "div_u", "rem_s", "rem_u", "and", "or", "xor", "shl", "shr_s", "shr_u", "rotl", "rotr"]
+_FLOAT_UNARY = ["abs", "neg", "ceil", "floor", "trunc", "nearest", "sqrt"]
+_FLOAT_BINARY = ["add", "sub", "mul", "div", "min", "max", "copysign"]
 _CONVERSIONS = """
 i32.wrap_i64 I:i; i32.trunc_f32_s f:i; i32.trunc_f32_u f:i; i32.trunc_f64_s F:i; i32.trunc_f64_u F:i
 i64.extend_i32_s i:I; i64.extend_i32_u i:I

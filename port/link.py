@@ -39,9 +39,7 @@ def find(module, imports):
         from_module, name = module.string(record + IMPORT_MODULE), module.string(record + IMPORT_NAME)
         value = _find(imports, from_module, name)
         if value is None:
-            described = _describe(
-                module, module.word(record + IMPORT_KIND), module.word(record + IMPORT_INDEX)
-            )
+            described = _describe(module, module.word(record + IMPORT_KIND), module.word(record + IMPORT_INDEX))
             raise LinkError("import %s.%s (%s) is missing" % (from_module, name, described))
         found.append(value)
     return found
@@ -139,9 +137,7 @@ def _check_limits(what, size, maximum, wanted, wanted_maximum, unit):
         raise LinkError("%s must have at least %d %s, it has %d" % (what, wanted, unit, size))
     if wanted_maximum != NONE and (maximum == NONE or maximum > wanted_maximum):
         has = "no maximum" if maximum == NONE else str(maximum)
-        raise LinkError(
-            "%s must have a maximum of %d %s or less, it has %s" % (what, wanted_maximum, unit, has)
-        )
+        raise LinkError("%s must have a maximum of %d %s or less, it has %s" % (what, wanted_maximum, unit, has))
 
 
 def _memory(instance, index, value, what):

@@ -65,9 +65,7 @@ def _reference(instance, kind, operand, slots, a, b, c):
             table.put(instance, operand, i, runtime.referenced(b))
     elif kind == REQUEST_TABLE_GET:
         _check(instance, operand, a, 1)
-        _answer(
-            slots, runtime.reference(_letter(instance, operand), table.get(instance, operand, a), "the entry")
-        )
+        _answer(slots, runtime.reference(_letter(instance, operand), table.get(instance, operand, a), "the entry"))
     elif kind == REQUEST_TABLE_SET:
         _check(instance, operand, a, 1)
         table.put(instance, operand, a, runtime.referenced(b))

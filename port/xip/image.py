@@ -129,14 +129,10 @@ def check_header(base, limit):
     missing = peek(base, IMAGE_FEATURES) & ~platform.features()
     if missing:
         what = "an FPU" if missing == FEATURE_FPU else "CPU features 0x%x" % missing
-        raise LoadError(
-            "the image needs %s, which this %s has not: build it for this board" % (what, platform.name())
-        )
+        raise LoadError("the image needs %s, which this %s has not: build it for this board" % (what, platform.name()))
     size = peek(base, IMAGE_SIZE)
     if size < HEADER_SIZE or (limit is not None and size > limit):
-        raise LoadError(
-            "the image says that it has %d bytes, there are %d: flash it again" % (size, limit or 0)
-        )
+        raise LoadError("the image says that it has %d bytes, there are %d: flash it again" % (size, limit or 0))
     return size
 
 
@@ -153,8 +149,7 @@ def check_crc(base, size):
     found = crc32(base, IMAGE_CRC + 4, size - IMAGE_CRC - 4, table)
     if found != wanted:
         raise LoadError(
-            "the image is damaged: its CRC is 0x%08x, its header says 0x%08x; flash it again"
-            % (found, wanted)
+            "the image is damaged: its CRC is 0x%08x, its header says 0x%08x; flash it again" % (found, wanted)
         )
 
 
@@ -223,9 +218,7 @@ class Checker:
         self.field("type", types, TYPE_SIZE, TYPE_THUNK, self.code, self.code_end, "its thunk", 1, 0)
         self.strings("type", types, TYPE_SIZE, TYPE_STRING)
         # functions that nothing outside of the code reaches have no code offset
-        self.field(
-            "function", functions, FUNCTION_SIZE, FUNCTION_CODE, self.code, self.code_end, "its code", 1, 0
-        )
+        self.field("function", functions, FUNCTION_SIZE, FUNCTION_CODE, self.code, self.code_end, "its code", 1, 0)
         self.field("function", functions, FUNCTION_SIZE, FUNCTION_TYPE, 0, types[1], "its type")
         self._type_strings(types)
         start = self.word(IMAGE_START_FUNCTION)
@@ -241,9 +234,7 @@ class Checker:
         self.strings("name", names, 4, 0, 1)
 
     def _header(self):
-        self.demand(
-            HEADER_SIZE <= self.code <= self.code_end <= self.size and not self.code & 3, "place of the code"
-        )
+        self.demand(HEADER_SIZE <= self.code <= self.code_end <= self.size and not self.code & 3, "place of the code")
         for field in (IMAGE_ENTER, IMAGE_NULL_FUNCTION):
             at = self.word(field)
             self.demand(self.code <= at < self.code_end and not at & 1, "place of the stub")
@@ -358,9 +349,7 @@ class Checker:
 
     def _elements(self, functions, tables, globals_):
         array = self.records(IMAGE_ELEMENTS, ELEMENT_SIZE, "element segments")
-        self.field(
-            "element segment", array, ELEMENT_SIZE, ELEMENT_MODE, 0, SEGMENT_DECLARATIVE + 1, "its mode"
-        )
+        self.field("element segment", array, ELEMENT_SIZE, ELEMENT_MODE, 0, SEGMENT_DECLARATIVE + 1, "its mode")
         table = self.word(IMAGE_FUNCTIONS)
         for i in range(array[1]):
             record = array[0] + i * ELEMENT_SIZE

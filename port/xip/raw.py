@@ -79,9 +79,7 @@ def crc32(base: uint, offset: int, length: int, table: ptr32) -> uint:
 # The first of count records of stride bytes whose word is not low <= word < high, or has a bit of mask,
 # unless it is exempt; -1: all are right.
 @micropython.viper
-def first_bad(
-    base: uint, offset: int, count: int, stride: int, low: uint, high: uint, mask: uint, exempt: uint
-) -> int:
+def first_bad(base: uint, offset: int, count: int, stride: int, low: uint, high: uint, mask: uint, exempt: uint) -> int:
     i = 0
     while i < count:
         w = uint(ptr32(base + uint(offset))[0])

@@ -234,9 +234,7 @@ def test_heap_too_small(make_device):
     device = make_device(66_500)
     module = device.load(MEMORY)
     before = device.runtime.heap.used()
-    with pytest.raises(
-        device.port.OutOfHeap, match="no room in the global heap for an exec env: 2096 bytes wanted"
-    ):
+    with pytest.raises(device.port.OutOfHeap, match="no room in the global heap for an exec env: 2096 bytes wanted"):
         module.instantiate()
     assert device.runtime.heap.used() == before
     assert device.runtime.instances == module.instances == []
@@ -294,8 +292,7 @@ def test_code_stays_where_it_is(device):
     used = []
     for copies in (1, 50):
         body = "".join(
-            f'(func (export "f{i}") (result i32) (i32.const {i}) (i32.div_u (i32.const 0)))'
-            for i in range(copies)
+            f'(func (export "f{i}") (result i32) (i32.const {i}) (i32.div_u (i32.const 0)))' for i in range(copies)
         )
         before = device.runtime.heap.used()
         instance = device.instantiate(f"(module {body})")

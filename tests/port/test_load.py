@@ -68,9 +68,7 @@ def test_not_an_image(device):
 
 def test_truncated(device):
     data = device.image(TEXT)
-    with pytest.raises(
-        device.port.LoadError, match=f"says that it has {len(data)} bytes, there are {len(data) - 4}"
-    ):
+    with pytest.raises(device.port.LoadError, match=f"says that it has {len(data)} bytes, there are {len(data) - 4}"):
         device.load_image(data[:-4])
 
 

@@ -40,9 +40,7 @@ def _mirror() -> str:
     )
     sites = [line for line in listing.stdout.split() if line.rstrip("/").endswith("/debian")]
     if not sites:
-        raise SetupError(
-            "no Debian archive in apt's configuration; set MICROPY_DIR to a MicroPython checkout"
-        )
+        raise SetupError("no Debian archive in apt's configuration; set MICROPY_DIR to a MicroPython checkout")
     return sites[0]
 
 
@@ -76,9 +74,7 @@ def sources() -> Path:
     own = os.environ.get("MICROPY_DIR")
     if own:
         if not (Path(own) / "ports" / "qemu").is_dir():
-            raise SetupError(
-                f"MICROPY_DIR={own} has no ports/qemu: it is not a MicroPython checkout of 1.24 or later"
-            )
+            raise SetupError(f"MICROPY_DIR={own} has no ports/qemu: it is not a MicroPython checkout of 1.24 or later")
         return Path(own).resolve()
     tree = BUILD / f"micropython-{VERSION}"
     if tree.is_dir():

@@ -127,12 +127,7 @@ def _alloc(base: uint, size: int) -> int:
     i = u << j
     w = p[i - 1] & 0x3FFFF
     m = w >> 2
-    if (
-        ((p[i - 1] >> 18) ^ (w * 5 + (w >> 9) + u * 37 + _KEY)) & 0x3FFF
-        or (w & 3) != 1
-        or m < n
-        or u + m > end
-    ):
+    if ((p[i - 1] >> 18) ^ (w * 5 + (w >> 9) + u * 37 + _KEY)) & 0x3FFF or (w & 3) != 1 or m < n or u + m > end:
         return 0 - (u << 3 | _SMASHED)
     # unlink it
     x = p[i] & 0xFFFF

@@ -126,11 +126,7 @@ def grow(instance, index, value, count):
         return -1
     if count:
         block = apart(owner, index)
-        at = (
-            runtime.heap.realloc(block, (old + count) * size)
-            if block
-            else runtime.heap.alloc((old + count) * size)
-        )
+        at = runtime.heap.realloc(block, (old + count) * size) if block else runtime.heap.alloc((old + count) * size)
         if not at:
             return -1
         if not block:

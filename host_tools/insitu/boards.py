@@ -103,9 +103,7 @@ def _target_exists(board: Board) -> str:
 
 
 def _place_is_known(board: Board) -> str:
-    return (
-        "" if board.place in ("loader", "pflash") else f'place "{board.place}" is neither loader nor pflash'
-    )
+    return "" if board.place in ("loader", "pflash") else f'place "{board.place}" is neither loader nor pflash'
 
 
 def _regions_do_not_overlap(board: Board) -> str:

@@ -70,8 +70,8 @@ def expected(wasm: bytes) -> bytes:
     }
     instance = wasmtime.Instance(store, module, [functions[i.module, i.name or ""] for i in module.imports])
     exports = instance.exports(store)
-    exports["init"](store, SAMPLE_RATE, CUTOFF)  # type: ignore[operator]
-    exports["process"](store, BLOCKS)  # type: ignore[operator]
+    exports["init"](store, SAMPLE_RATE, CUTOFF)
+    exports["process"](store, BLOCKS)
     return bytes(out)
 
 
@@ -87,9 +87,7 @@ def _run_board(board: Board, wasm: bytes, wanted: bytes) -> tuple[Board, str, by
         raise InsituError(f"{board.name} wrote {printed!r}, wasmtime {wanted!r}")
     console = Console(width=100, force_terminal=sys.stdout.isatty())
     with console.capture() as capture:
-        console.print(
-            f"\n[bold]{board.description}[/bold]: {done.size} bytes at {done.address:#010x}, verified"
-        )
+        console.print(f"\n[bold]{board.description}[/bold]: {done.size} bytes at {done.address:#010x}, verified")
         console.print(f"process({BLOCKS}) = {results[0]}, the same {len(printed)} bytes as under wasmtime:")
         console.print(printed.decode(), highlight=False, markup=False, end="")
         console.print(ask.table(memory))

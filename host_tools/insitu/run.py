@@ -32,9 +32,7 @@ def parse_arguments(image: Image, name: str, texts: list[str]) -> list[int | flo
         try:
             values.append(float(text) if letter in "fF" else int(text, 0))
         except ValueError:
-            raise RunError(
-                f"{name}: {text!r} is not {'a number' if letter in 'fF' else 'an integer'}"
-            ) from None
+            raise RunError(f"{name}: {text!r} is not {'a number' if letter in 'fF' else 'an integer'}") from None
     return values
 
 
@@ -100,9 +98,7 @@ class Session(AbstractContextManager["Session"]):
         except DeviceError as error:
             last = error.traceback.strip().splitlines()[-1]
             kind, _, text = last.partition(": ")
-            if kind.endswith(
-                ("Trap", "LoadError", "LinkError", "OutOfHeap", "Error", "TypeError", "OverflowError")
-            ):
+            if kind.endswith(("Trap", "LoadError", "LinkError", "OutOfHeap", "Error", "TypeError", "OverflowError")):
                 raise RunError(f"trap: {text}" if kind.endswith("Trap") else text or kind) from None
             raise
 
@@ -138,10 +134,6 @@ def _parse(text: str) -> list[int | float]:
 
 def format_value(value: int | float) -> str:
     """A result as wasmtime's command line prints it."""
-    if (
-        isinstance(value, float) and value == int(value)
-        if value == value and abs(value) != float("inf")
-        else False
-    ):
+    if isinstance(value, float) and value == int(value) if value == value and abs(value) != float("inf") else False:
         return str(int(value))
     return str(value)

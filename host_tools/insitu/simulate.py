@@ -15,9 +15,7 @@ from insitu.run import RunError, check_imports
 class SimulatedSession(AbstractContextManager["SimulatedSession"]):
     """The same as run.Session without QEMU; imports can only be bound to print."""
 
-    def __init__(
-        self, board: Board, data: bytes, *, imports: dict[str, str], heap: int = 0, stack: int = 2048
-    ) -> None:
+    def __init__(self, board: Board, data: bytes, *, imports: dict[str, str], heap: int = 0, stack: int = 2048) -> None:
         self.image = check_fits(data, board)
         check_imports(self.image, imports)
         self.board, self.data, self.stack = board, data, stack

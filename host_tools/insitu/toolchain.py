@@ -17,9 +17,7 @@ _OPTIONS = [
 def compile_c(source: Path, made: Path, *, stack_size: int = 1024) -> Path:
     """Compile one freestanding C file; its exports are marked in the source. Raises InsituError."""
     command = [sys.executable, "-m", "ziglang", "cc", *_OPTIONS, f"-Wl,-z,stack-size={stack_size}"]
-    done = subprocess.run(
-        [*command, str(source), "-o", str(made)], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([*command, str(source), "-o", str(made)], capture_output=True, text=True, check=False)
     if done.returncode:
         raise InsituError(f"{source.name} does not compile:\n{done.stderr.strip()}")
     return made

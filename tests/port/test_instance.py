@@ -221,7 +221,8 @@ def test_limits_of_imports(device):
 
 
 def test_constant_for_a_global(device):
-    text = """(module (import "e" "g" (global $g f64)) (import "e" "i" (global i32)) (memory 1) (data (global.get 1) "x")
+    text = """(module (import "e" "g" (global $g f64)) (import "e" "i" (global i32))
+        (memory 1) (data (global.get 1) "x")
         (func (export "get") (result f64) (global.get $g)))"""
     before = device.runtime.heap.used()
     instance = device.instantiate(text, imports={"e": {"g": 1.5, "i": 3}})

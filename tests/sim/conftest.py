@@ -20,7 +20,9 @@ ZIG = {
     "cortex-m4f": ["-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m4+vfp4d16sp"],
     "rv32imc": ["-target", "riscv32-freestanding-none", "-mcpu=generic_rv32+m+c"],
 }
-_SCRIPT = f"SECTIONS {{ . = {FLASH:#x}; .text : {{ *(.text*) *(.rodata*) }} /DISCARD/ : {{ *(.ARM.exidx*) *(.comment) }} }}"
+_SCRIPT = (
+    f"SECTIONS {{ . = {FLASH:#x}; .text : {{ *(.text*) *(.rodata*) }} /DISCARD/ : {{ *(.ARM.exidx*) *(.comment) }} }}"
+)
 
 Assemble = Callable[[str, str], bytes]
 
@@ -30,15 +32,13 @@ def assemble(tmp_path: Path) -> Assemble:
     """assemble(target, source): machine code that begins with the first line of source."""
 
     def run(target: str, source: str) -> bytes:
-        head = ".text\n" if target == "rv32imc" else ".syntax unified\n.thumb\n.text\n"
+        head = ".option norelax\n.text\n" if target == "rv32imc" else ".syntax unified\n.thumb\n.text\n"
         (tmp_path / "s.S").write_text(f"{head}.global _start\n_start:\n{source}\n")
         (tmp_path / "s.ld").write_text(_SCRIPT)
         zig = [sys.executable, "-m", "ziglang"]
         options = ["-nostdlib", f"-Wl,-T,{tmp_path}/s.ld", f"{tmp_path}/s.S", "-o", f"{tmp_path}/s.elf"]
         subprocess.run([*zig, "cc", *ZIG[target], *options], check=True)
-        subprocess.run(
-            [*zig, "objcopy", "-O", "binary", f"{tmp_path}/s.elf", f"{tmp_path}/s.bin"], check=True
-        )
+        subprocess.run([*zig, "objcopy", "-O", "binary", f"{tmp_path}/s.elf", f"{tmp_path}/s.bin"], check=True)
         return (tmp_path / "s.bin").read_bytes()
 
     return run

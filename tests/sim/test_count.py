@@ -58,9 +58,7 @@ def test_long_straight_code_is_split_by_unicorn(assemble: Assemble) -> None:
 
 
 def test_a_skipped_it_block_counts(assemble: Assemble) -> None:
-    code = assemble(
-        "cortex-m3", "cmp r0, #0\n ittt ne\n movne r1, #1\n addne.w r0, r0, r1\n movne r2, #0\n bx lr"
-    )
+    code = assemble("cortex-m3", "cmp r0, #0\n ittt ne\n movne r1, #1\n addne.w r0, r0, r1\n movne r2, #0\n bx lr")
     cpu = _cpu("cortex-m3", code)
     for argument in (0, 5):
         with cpu.counting() as c:
@@ -81,11 +79,7 @@ def test_a_conditional_return_inside_an_it_block(assemble: Assemble) -> None:
 
 @pytest.mark.parametrize("target", CPUS)
 def test_a_fault_cuts_its_block(target: str, assemble: Assemble) -> None:
-    source = (
-        "nop\n lw a0, 0(a0)\n nop\n nop\n ret"
-        if target == "rv32imc"
-        else "nop\n ldr r0, [r0]\n nop\n nop\n bx lr"
-    )
+    source = "nop\n lw a0, 0(a0)\n nop\n nop\n ret" if target == "rv32imc" else "nop\n ldr r0, [r0]\n nop\n nop\n bx lr"
     cpu = _cpu(target, assemble(target, source))
     with cpu.counting() as c, pytest.raises(CpuFault):
         cpu.call(FLASH, 0x50000000)

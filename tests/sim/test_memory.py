@@ -57,9 +57,7 @@ def test_what_is_not_there(machine: Cpu) -> None:
         ptr8(RAM)[4096]
     with pytest.raises(MemoryFault, match="nothing is mapped at 0x1fffffff"):
         ptr8(RAM)[-1]
-    with pytest.raises(
-        MemoryFault, match="4 bytes at 0x20000ffe run past the end of RAM 0x20000000 to 0x20000fff"
-    ):
+    with pytest.raises(MemoryFault, match="4 bytes at 0x20000ffe run past the end of RAM 0x20000000 to 0x20000fff"):
         ptr32(RAM + 4094)[0]
     with pytest.raises(MemoryFault, match="write to flash at 0x08000004"):
         ptr32(FLASH)[1] = 0

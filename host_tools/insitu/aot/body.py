@@ -92,6 +92,18 @@ def _integer_constant(ir_type: str) -> Emit:
     return emit
 
 
+def _numeric(emit: Callable[[FunctionBuilder], None]) -> Emit:
+    return lambda f, _: emit(f)
+
+
+def _load(name: str) -> Emit:
+    return lambda f, memarg: memory.emit_load(f, name, memarg)
+
+
+def _store(name: str) -> Emit:
+    return lambda f, memarg: memory.emit_store(f, name, memarg)
+
+
 def _f32_constant(f: FunctionBuilder, bits: int) -> None:
     import struct
 
@@ -143,15 +155,9 @@ def _by_name() -> dict[str, Emit]:
         "f32.const": _f32_constant,
         "f64.const": _f64_constant,
     }
-    table |= {name: (lambda emit: lambda f, _: emit(f))(emit) for name, emit in NUMERIC.items()}
-    table |= {
-        name: (lambda name: lambda f, memarg: memory.emit_load(f, name, memarg))(name)
-        for name in memory.LOADS
-    }
-    table |= {
-        name: (lambda name: lambda f, memarg: memory.emit_store(f, name, memarg))(name)
-        for name in memory.STORES
-    }
+    table |= {name: _numeric(emit) for name, emit in NUMERIC.items()}
+    table |= {name: _load(name) for name in memory.LOADS}
+    table |= {name: _store(name) for name in memory.STORES}
     return table
 
 

@@ -100,9 +100,7 @@ class _Constants:
         if not found or not mnemonic.startswith(("sub", "c.sub")) or found[1] == "sp":
             return 0
         if found[1] not in self._known:
-            raise InsituError(
-                f"the stack frame of {function} has a size that cannot be told: {mnemonic} {operands}"
-            )
+            raise InsituError(f"the stack frame of {function} has a size that cannot be told: {mnemonic} {operands}")
         return self._known[found[1]] & 0xFFFFFFFF
 
 
@@ -156,9 +154,7 @@ def _named(at: dict[int, str], address: int) -> set[str]:
     return {name} if name else set()
 
 
-def _deepest(
-    name: str, frames: dict[str, int], calls: dict[str, set[str]], seen: tuple[str, ...] = ()
-) -> int:
+def _deepest(name: str, frames: dict[str, int], calls: dict[str, set[str]], seen: tuple[str, ...] = ()) -> int:
     """Sum of frames on the deepest path from a library helper; helpers do not recurse."""
     if name in seen or name not in frames:
         return 0

@@ -37,9 +37,7 @@ def _check_signatures(types: list[FuncType]) -> None:
     for function_type in types:
         text = signature.string(function_type)
         if seen.setdefault(signature.word(function_type), text) != text:
-            raise Unsupported(
-                f"the types {text} and {seen[signature.word(function_type)]} have one signature word", 0
-            )
+            raise Unsupported(f"the types {text} and {seen[signature.word(function_type)]} have one signature word", 0)
 
 
 def check(module: Module) -> None:

@@ -56,9 +56,7 @@ class Code:
 
 
 def _run(arguments: list[str]) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "ziglang", *arguments], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-m", "ziglang", *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
         raise LinkError(f"ziglang {arguments[0]} failed:\n{done.stderr.strip()}")
 
@@ -117,7 +115,5 @@ def link(object_file: bytes, target: Target) -> Code:
         first, second = (_read(_link(target, inputs, base, folder), target) for base in _ADDRESSES)
     if first.data != second.data:
         at = next(i for i, (a, b) in enumerate(zip(first.data, second.data, strict=True)) if a != b)
-        raise LinkError(
-            f"the code holds an absolute address at offset {at:#x}: it cannot run from any flash address"
-        )
+        raise LinkError(f"the code holds an absolute address at offset {at:#x}: it cannot run from any flash address")
     return first

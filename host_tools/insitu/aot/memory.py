@@ -88,9 +88,7 @@ def checked_address(f: FunctionBuilder, address: str, offset: int, width: int) -
         if reach > memory.size:
             f.trap_if("true", layout.TRAP_OUT_OF_BOUNDS_MEMORY)
         else:
-            f.trap_if(
-                f.value(f"icmp ugt i32 {address}, {memory.size - reach}"), layout.TRAP_OUT_OF_BOUNDS_MEMORY
-            )
+            f.trap_if(f.value(f"icmp ugt i32 {address}, {memory.size - reach}"), layout.TRAP_OUT_OF_BOUNDS_MEMORY)
     elif reach >= 1 << 32:
         f.trap_if("true", layout.TRAP_OUT_OF_BOUNDS_MEMORY)
     else:
@@ -168,9 +166,7 @@ def emit_memory_copy(f: FunctionBuilder) -> None:
     length, source, destination = f.pop(), f.pop(), f.pop()
     read = _checked_range(f, source, length)
     write = _checked_range(f, destination, length)
-    f.line(
-        f"call void @llvm.memmove.p0.p0.i32(ptr align 1 {write}, ptr align 1 {read}, i32 {length}, i1 false)"
-    )
+    f.line(f"call void @llvm.memmove.p0.p0.i32(ptr align 1 {write}, ptr align 1 {read}, i32 {length}, i1 false)")
 
 
 def emit_memory_init(f: FunctionBuilder, segment: int) -> None:

@@ -12,6 +12,7 @@ from insitu import boards, inspect, run
 from insitu.build import build, read_file
 from insitu.errors import InsituError
 from insitu.flash import flash, flashed
+from insitu.image.read import read
 
 _board = click.option("-b", "--board", "board_name", required=True, help="A name in boards/, or a TOML file.")
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
@@ -90,15 +91,13 @@ def run_command(
         from insitu.simulate import SimulatedSession as Session
     else:
         from insitu.run import Session  # type: ignore[assignment]
-    image = run.read(data)
+    image = read(data)
     values = run.parse_arguments(image, export, list(arguments))
     with Session(board, data, imports=imports, heap=heap, stack=stack) as session:
         printed, results = session.invoke(export, values)
     if printed:
         click.echo(printed.decode("utf-8", "replace"), nl=False, err=as_json)
-    _say(
-        as_json, {"results": results}, "\n".join(map(run.format_value, results))
-    ) if results or as_json else None
+    _say(as_json, {"results": results}, "\n".join(map(run.format_value, results))) if results or as_json else None
 
 
 def _binding(text: str) -> tuple[str, str]:
@@ -109,9 +108,7 @@ def _binding(text: str) -> tuple[str, str]:
 
 
 @click.command("mem")
-@click.option(
-    "-b", "--board", "board_name", help="A QEMU board with a flashed image: started and instantiated."
-)
+@click.option("-b", "--board", "board_name", help="A QEMU board with a flashed image: started and instantiated.")
 @click.option("--port", help="A serial port with a MicroPython board that runs insitu.")
 @click.option("--watch", is_flag=True, help="Ask again every second until interrupted.")
 @_json
@@ -126,7 +123,7 @@ def mem_command(board_name: str | None, port: str | None, watch: bool, as_json: 
         return
     board = boards.load_board(board_name or "")
     data = flashed(board)
-    image = run.read(data)
+    image = read(data)
     imports = {f"{module}.{name}": "print" for module, name, kind, _ in image.imports if kind == "func"}
     with run.Session(board, data, imports=imports) as session:
         ask.from_link(session.link, watch=watch, as_json=as_json)
@@ -138,9 +135,7 @@ def boards_command(as_json: bool) -> None:
     """List the boards."""
     all_boards = [boards.load_board(name) for name in boards.names()]
     rows = [{"name": b.name, "target": b.target, "description": b.description} for b in all_boards]
-    _say(
-        as_json, {"boards": rows}, "\n".join(f"{b.name:20} {b.target:12} {b.description}" for b in all_boards)
-    )
+    _say(as_json, {"boards": rows}, "\n".join(f"{b.name:20} {b.target:12} {b.description}" for b in all_boards))
 
 
 @click.command("firmware")

@@ -10,6 +10,8 @@ from insitu.aot import signature
 from insitu.port.xip import layout
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from insitu.aot.frames import StackUse
     from insitu.aot.link import Code
     from insitu.aot.module import ModuleBuilder
@@ -61,7 +63,7 @@ class _Packer:
             self.strings[data] = self.add(struct.pack("<H", len(data)) + data, 2)
         return self.strings[data]
 
-    def records(self, field: int, rows: list[tuple[int, ...]]) -> None:
+    def records(self, field: int, rows: Sequence[tuple[int, ...]]) -> None:
         """A table of records: its offset and count go into the header at field."""
         words = [word & 0xFFFFFFFF for row in rows for word in row]
         self.set(field, self.add(struct.pack(f"<{len(words)}I", *words)), len(rows))

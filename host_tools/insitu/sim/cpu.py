@@ -49,7 +49,14 @@ class _Model:
     exceptions: dict[int, str]
 
 
-_ARM_EXCEPTIONS = {1: "invalid instruction", 2: "svc", 3: "unmapped fetch", 7: "breakpoint", 17: "no coprocessor", 18: "not Thumb"}
+_ARM_EXCEPTIONS = {
+    1: "invalid instruction",
+    2: "svc",
+    3: "unmapped fetch",
+    7: "breakpoint",
+    17: "no coprocessor",
+    18: "not Thumb",
+}
 _RISCV_EXCEPTIONS = {2: "invalid instruction", 3: "breakpoint", 8: "ecall", 11: "ecall"}
 
 
@@ -279,7 +286,6 @@ class Cpu:
 
     def _on_exception(self, uc: Uc, number: int, data: Any) -> None:
         kind = self._model.exceptions.get(number, f"exception {number}")
-        print(kind,hex(uc.reg_read(self._model.pc)))
         self._stopped_by = (kind, int(uc.reg_read(self._model.pc)) if "fetch" in kind else None)
         uc.emu_stop()
 

@@ -6,7 +6,7 @@ import ctypes
 import mmap
 import sys
 from bisect import bisect_right, insort
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from insitu.errors import InsituError
 
@@ -201,7 +201,7 @@ class _Pointer:
 
     __slots__ = ("_address", "_index", "_items", "_region", "_writable")
     _shift: ClassVar[int]
-    _format: ClassVar[str]
+    _format: ClassVar[Literal["B", "H", "i"]]
 
     def __init__(self, at: Any) -> None:
         self._region: Region | None = None
@@ -265,7 +265,7 @@ class ptr8(_Pointer):
 
     __slots__ = ()
     _shift = 0
-    _format = "B"
+    _format: ClassVar[Literal["B", "H", "i"]] = "B"
 
     @staticmethod
     def _fit(value: int) -> int:
@@ -277,7 +277,7 @@ class ptr16(_Pointer):
 
     __slots__ = ()
     _shift = 1
-    _format = "H"
+    _format: ClassVar[Literal["B", "H", "i"]] = "H"
 
     @staticmethod
     def _fit(value: int) -> int:
@@ -289,7 +289,7 @@ class ptr32(_Pointer):
 
     __slots__ = ()
     _shift = 2
-    _format = "i"
+    _format: ClassVar[Literal["B", "H", "i"]] = "i"
 
     @staticmethod
     def _fit(value: int) -> int:

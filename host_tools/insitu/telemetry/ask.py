@@ -55,14 +55,10 @@ def _rows(found: Snapshot) -> list[tuple[str, int | None, int | None, int | None
                 )
             )
     for env in found["exec_envs"]:
-        rows.append(
-            ("  operand stack", env["stack_size"], None, env["stack_peak"], f"of instance {env['instance']}")
-        )
+        rows.append(("  operand stack", env["stack_size"], None, env["stack_peak"], f"of instance {env['instance']}"))
     python = found["micropython_heap"]
     if python and python["size"]:
-        rows.append(
-            ("MicroPython heap", python["size"], python["used"], None, "with the global heap's buffer")
-        )
+        rows.append(("MicroPython heap", python["size"], python["used"], None, "with the global heap's buffer"))
     return rows
 
 

@@ -29,9 +29,7 @@ def decode(body: bytes) -> Snapshot:
     Raises InsituError for a version or a record kind that this insitu does not know.
     """
     if body[0] != frames.FRAME_VERSION:
-        raise InsituError(
-            f"telemetry version {body[0]} from the device, this insitu reads {frames.FRAME_VERSION}"
-        )
+        raise InsituError(f"telemetry version {body[0]} from the device, this insitu reads {frames.FRAME_VERSION}")
     snapshot: Snapshot = {
         "global_heap": None,
         "micropython_heap": None,

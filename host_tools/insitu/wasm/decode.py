@@ -17,9 +17,21 @@ MAX_ALL_LOCALS = 1_000_000  # a module's: three bytes can declare 50,000, and ea
 
 _MAGIC, _VERSION = b"\0asm", b"\x01\0\0\0"
 _KINDS = ("func", "table", "memory", "global")
-_SECTION_NAMES = (
-    ["custom", "type", "import", "function", "table", "memory", "global", "export", "start", "element", "code", "data", "data_count"]
-)
+_SECTION_NAMES = [
+    "custom",
+    "type",
+    "import",
+    "function",
+    "table",
+    "memory",
+    "global",
+    "export",
+    "start",
+    "element",
+    "code",
+    "data",
+    "data_count",
+]
 _ORDER = [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 10, 11]  # section ids as they follow each other
 _NEED_DATA_COUNT = (0xFC08, 0xFC09)  # memory.init, data.drop
 
@@ -118,9 +130,7 @@ class _Decoder:
     def _one_import(self) -> Import:
         r = self.r
         module, name, kind = r.name(), r.name(), self._kind("import")
-        return Import(
-            module, name, _KINDS[kind], (r.type_index, r.tabletype, r.memorytype, r.globaltype)[kind]()
-        )
+        return Import(module, name, _KINDS[kind], (r.type_index, r.tabletype, r.memorytype, r.globaltype)[kind]())
 
     def _kind(self, what: str) -> int:
         kind = self.r.byte()

@@ -17,9 +17,7 @@ class WasmError(InsituError):
         function_name: from the name section or an export; empty where it has none.
     """
 
-    def __init__(
-        self, reason: str, offset: int, function: int | None = None, function_name: str = ""
-    ) -> None:
+    def __init__(self, reason: str, offset: int, function: int | None = None, function_name: str = "") -> None:
         where = f"offset {offset:#x}"
         if function is not None:
             where += f", function {function}" + (f" {quoted(function_name)}" if function_name else "")

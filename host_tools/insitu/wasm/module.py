@@ -101,9 +101,7 @@ class Module:
         return self._cache[key]
 
     def imported(self, kind: str) -> list[Import]:
-        made: list[Import] = self._once(
-            f"imported {kind}", lambda: [i for i in self.imports if i.kind == kind]
-        )
+        made: list[Import] = self._once(f"imported {kind}", lambda: [i for i in self.imports if i.kind == kind])
         return made
 
     @property
@@ -138,9 +136,7 @@ class Module:
 
     @property
     def func_types(self) -> list[FuncType]:
-        made: list[FuncType] = self._once(
-            "func_types", lambda: [self.types[i] for i in self.func_type_indices]
-        )
+        made: list[FuncType] = self._once("func_types", lambda: [self.types[i] for i in self.func_type_indices])
         return made
 
     @property

@@ -54,7 +54,23 @@ _ACCESSES = """
 _INTEGER_COMPARISONS = ["eq", "ne", "lt_s", "lt_u", "gt_s", "gt_u", "le_s", "le_u", "ge_s", "ge_u"]
 _FLOAT_COMPARISONS = ["eq", "ne", "lt", "gt", "le", "ge"]
 _INTEGER_UNARY = ["clz", "ctz", "popcnt"]
-_INTEGER_BINARY = ["add", "sub", "mul", "div_s", "div_u", "rem_s", "rem_u", "and", "or", "xor", "shl", "shr_s", "shr_u", "rotl", "rotr"]
+_INTEGER_BINARY = [
+    "add",
+    "sub",
+    "mul",
+    "div_s",
+    "div_u",
+    "rem_s",
+    "rem_u",
+    "and",
+    "or",
+    "xor",
+    "shl",
+    "shr_s",
+    "shr_u",
+    "rotl",
+    "rotr",
+]
 _FLOAT_UNARY = ["abs", "neg", "ceil", "floor", "trunc", "nearest", "sqrt"]
 _FLOAT_BINARY = ["add", "sub", "mul", "div", "min", "max", "copysign"]
 _CONVERSIONS = """

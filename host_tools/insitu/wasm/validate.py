@@ -32,9 +32,7 @@ class _Frame:
 class _FunctionValidator:
     """Checks one function's body."""
 
-    def __init__(
-        self, module: Module, function_type: FuncType, local_types: list[ValType], refs: set[int]
-    ) -> None:
+    def __init__(self, module: Module, function_type: FuncType, local_types: list[ValType], refs: set[int]) -> None:
         self.m = module
         self.locals = [*function_type.params, *local_types]
         self.stack: list[Operand] = []
@@ -383,9 +381,7 @@ _RULES: dict[str, _Rule] = {
 _CONSTANTS = {0x41, 0x42, 0x43, 0x44, 0xD0, 0xD2, 0x23, 0x0B}
 
 
-def _constant(
-    m: Module, expression: Expression, expected: ValType, globals_seen: int, refs: set[int]
-) -> None:
+def _constant(m: Module, expression: Expression, expected: ValType, globals_seen: int, refs: set[int]) -> None:
     """A constant expression; only imported immutable globals may be read (section 3.3.10)."""
     v = _FunctionValidator(m, FuncType((), (expected,)), [], refs)
     for opcode, immediate, at in expression:
@@ -420,9 +416,7 @@ def _module_parts(m: Module, refs: set[int]) -> None:
     for table in m.table_types:
         _limits(table.limits, 0xFFFFFFFF, "table size", at.get("table", 0))
     for memory in m.memory_types:
-        _limits(
-            memory.limits, MAX_PAGES, "memory size must be at most 65536 pages (4GiB)", at.get("memory", 0)
-        )
+        _limits(memory.limits, MAX_PAGES, "memory size must be at most 65536 pages (4GiB)", at.get("memory", 0))
     if len(m.memory_types) > 1:
         raise Invalid("multiple memories", at.get("memory", 0))
     imported = m.imported_global_count

@@ -6,7 +6,22 @@ from pathlib import Path
 
 from insitu.port.xip import layout
 
-_USED = ["ENV_MAIN_SP", "ENV_SP", "ENV_LIMIT", "ENV_REQUEST", "ENV_INSTANCE", "ENV_PC", "ENV_START", "ENV_START_INSTANCE", "ENV_START_FUNCTION", "ENV_CELL", "CELL_LIMIT", "CELL_EXEC_ENV", "INSTANCE_RUNTIME", "REQUEST_TRAP"]
+_USED = [
+    "ENV_MAIN_SP",
+    "ENV_SP",
+    "ENV_LIMIT",
+    "ENV_REQUEST",
+    "ENV_INSTANCE",
+    "ENV_PC",
+    "ENV_START",
+    "ENV_START_INSTANCE",
+    "ENV_START_FUNCTION",
+    "ENV_CELL",
+    "CELL_LIMIT",
+    "CELL_EXEC_ENV",
+    "INSTANCE_RUNTIME",
+    "REQUEST_TRAP",
+]
 
 
 def path(name: str) -> Path:

@@ -10,6 +10,12 @@ from insitu.wasm.decode import decode
 from insitu.wasm.validate import validate
 
 
+def object_file(module: ModuleBuilder) -> bytes:
+    """The module's own code, not yet linked with the library."""
+    ir = optimise.add_stack_checks(optimise.optimise(module.ir(), module.target))
+    return optimise.generate(ir, module.target)
+
+
 def compile_wasm(data: bytes, target: str) -> bytes:
     """The image of a WebAssembly module for the target of that name.
 
@@ -20,6 +26,5 @@ def compile_wasm(data: bytes, target: str) -> bytes:
     validate(wasm)
     limits.check(wasm)
     module = ModuleBuilder(wasm, _target(target))
-    ir = optimise.add_stack_checks(optimise.optimise(module.ir(), module.target))
-    code = link.link(optimise.generate(ir, module.target), module.target)
+    code = link.link(object_file(module), module.target)
     return pack(module, code, frames.measure(code, module.target))

@@ -64,7 +64,7 @@ def optimise(ir: str, target: Target) -> str:
     module.data_layout = str(target_machine.target_data)
     options = llvm.create_pipeline_tuning_options(speed_level=_SPEED_LEVEL)
     options.inlining_threshold = _INLINING_THRESHOLD
-    options.loop_unrolling = True
+    options.loop_unrolling = target.unroll
     options.loop_vectorization = False
     options.slp_vectorization = False
     builder = llvm.create_pass_builder(target_machine, options)

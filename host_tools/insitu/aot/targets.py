@@ -24,6 +24,7 @@ class Target:
         code_bit: what is added to a code address that is called (Thumb's bit 0).
         exception_frame: bytes that an interrupt pushes onto the operand stack
             (ARMv7-M Architecture Reference Manual, B1.5.6: 8 words, 26 with FPU state, and 4 to align).
+        unroll: whether unrolled loops are worth their bytes here; what clang does for the same CPU.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Target:
     stub_defines: tuple[str, ...]
     code_bit: int
     exception_frame: int
+    unroll: bool
 
 
 _ROWS = (
@@ -54,6 +56,7 @@ _ROWS = (
         stub_defines=(),
         code_bit=1,
         exception_frame=36,
+        unroll=True,
     ),
     Target(
         name="cortex-m4f",
@@ -68,6 +71,7 @@ _ROWS = (
         stub_defines=("FPU",),
         code_bit=1,
         exception_frame=108,
+        unroll=True,
     ),
     Target(
         name="rv32imc",
@@ -82,6 +86,7 @@ _ROWS = (
         stub_defines=(),
         code_bit=0,
         exception_frame=0,
+        unroll=False,
     ),
 )
 

@@ -1,0 +1,46 @@
+"""A kernel compiled to WebAssembly and then by insitu, run by the runtime of port/ on the simulated CPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import wasmtime
+from insitu import aot, sim
+from insitu.aot.module import ModuleBuilder
+from insitu.aot.targets import Target
+from insitu.toolchain import compile_c
+from insitu.wasm.decode import decode
+
+from bench.native import FLASH, code_bytes
+
+_HEAP = 0x10000
+
+
+def compile_kernel(source: Path, folder: Path) -> bytes:
+    """The kernel as WebAssembly."""
+    return compile_c(source, folder / f"{source.stem}.wasm").read_bytes()
+
+
+def own_code_bytes(wasm: bytes, target: Target) -> int:
+    """Bytes of the module's functions and thunks, before the library and the stub are linked to them."""
+    return code_bytes(aot.object_file(ModuleBuilder(decode(wasm), target)))
+
+
+def run(wasm: bytes, target: Target, n: int) -> tuple[int, int]:
+    """run(n): its result, unsigned, and the instructions executed, the way in and out included."""
+    cpu = sim.install(sim.Cpu(target.name))
+    from insitu import port
+
+    cpu.map_flash(FLASH, aot.compile_wasm(wasm, target.name))
+    runtime = port.Runtime(bytearray(_HEAP))
+    instance = runtime.load(FLASH).instantiate(stack_size=4096)
+    with cpu.counting() as counter:
+        result = instance.exports.run(n)
+    return result & 0xFFFFFFFF, counter.instructions
+
+
+def oracle(wasm: bytes, n: int) -> int:
+    """What wasmtime makes of run(n), unsigned."""
+    store = wasmtime.Store()
+    instance = wasmtime.Instance(store, wasmtime.Module(store.engine, wasm), [])
+    return int(instance.exports(store)["run"](store, n)) & 0xFFFFFFFF  # type: ignore[operator]

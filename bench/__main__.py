@@ -1,26 +1,71 @@
-"""python -m bench: the table, build/bench.json, and exit status 1 where a bar is missed."""
+"""python -m bench: tables on stdout, build/bench.json, and exit status 1 where a bar is missed."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
+from dataclasses import asdict
+from itertools import groupby
 from pathlib import Path
 
-from bench import kernels
+from rich.console import Console
+from rich.table import Table
+
+from bench import device, kernels
+from bench.bars import Bar, bars
 
 ROOT = Path(__file__).parents[1]
 
 
+def _kernel_table(rows: list[kernels.Row]) -> Table:
+    table = Table(title=f"Executed instructions of run({kernels.TIMES}), and code bytes without the library")
+    for name in ("target", "kernel", "native", "insitu", "ratio", "native bytes", "insitu bytes", "ratio"):
+        table.add_column(name, justify="left" if name in ("target", "kernel") else "right")
+    for target, group in groupby(rows, lambda row: row.target):
+        members = list(group)
+        for r in members:
+            sizes = (f"{r.native_bytes:,}", f"{r.insitu_bytes:,}", f"{r.size:.2f}")
+            table.add_row(target, r.kernel, f"{r.native:,}", f"{r.insitu:,}", f"{r.speed:.2f}", *sizes)
+        speed, size = kernels.means(members)
+        table.add_row(target, "geometric mean", "", "", f"{speed:.2f}", "", "", f"{size:.2f}", end_section=True)
+    return table
+
+
+def _device_table(calls: list[device.Calls], memory: list[device.Memory]) -> Table:
+    table = Table(title="On the firmware: instructions of a call, bytes of one more loaded and instantiated demo")
+    for name in ("board", "Python function", "export", "import", "global heap", "MicroPython heap"):
+        table.add_column(name, justify="left" if name == "board" else "right")
+    for call, use in zip(calls, memory, strict=True):
+        costs = [f"{n:,.0f}" for n in (call.python, call.export, call.import_)]
+        table.add_row(call.board, *costs, f"{use.global_heap:,}", f"{use.micropython_heap:,}")
+    return table
+
+
+def _bar_table(found: list[Bar]) -> Table:
+    table = Table(title="Bars")
+    for name in ("what", "where", "measured", "at most", ""):
+        table.add_column(name, justify="left" if name in ("what", "where", "") else "right")
+    for bar in found:
+        table.add_row(bar.what, bar.where, f"{bar.measured:,.2f}", f"{bar.most:,}", "" if bar.met else "MISSED")
+    return table
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m bench")
-    parser.add_argument("-k", metavar="KERNEL", action="append", help="only this kernel")
-    parser.add_argument("-t", metavar="TARGET", action="append", help="only this target")
-    arguments = parser.parse_args()
-    rows = kernels.measure(ROOT / "build" / "bench", arguments.k, arguments.t)
-    for row in rows:
-        print(row)
-    return 0
+    folder = ROOT / "build" / "bench"
+    rows = kernels.measure(folder)
+    calls, memory = device.measure(folder)
+    found = bars(rows, calls, memory)
+    console = Console(width=110)
+    for table in (_kernel_table(rows), _device_table(calls, memory), _bar_table(found)):
+        console.print(table)
+    result = {
+        "kernels": [asdict(row) for row in rows],
+        "calls": [asdict(call) for call in calls],
+        "memory": [asdict(use) for use in memory],
+        "bars": [asdict(bar) | {"met": bar.met} for bar in found],
+    }
+    (ROOT / "build" / "bench.json").write_text(json.dumps(result, indent=1) + "\n")
+    return 0 if all(bar.met for bar in found) else 1
 
 
 if __name__ == "__main__":

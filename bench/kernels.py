@@ -40,6 +40,11 @@ def geometric_mean(ratios: list[float]) -> float:
     return math.exp(sum(map(math.log, ratios)) / len(ratios))
 
 
+def means(rows: list[Row]) -> tuple[float, float]:
+    """Geometric means of speed and size."""
+    return geometric_mean([row.speed for row in rows]), geometric_mean([row.size for row in rows])
+
+
 def names() -> list[str]:
     return sorted(path.stem for path in SOURCES.glob("*.c"))
 
@@ -59,8 +64,8 @@ def _measure(kernel: str, target_name: str, folder: Path) -> Row:
     return Row(target_name, kernel, native_count, count, *sizes)
 
 
-def measure(folder: Path, only: list[str] | None = None, targets: list[str] | None = None) -> list[Row]:
+def measure(folder: Path) -> list[Row]:
     """All rows, by target and kernel; raises InsituError where a result is not wasmtime's."""
-    jobs = [(kernel, target) for target in targets or TARGETS for kernel in only or names()]
+    jobs = [(kernel, target) for target in TARGETS for kernel in names()]
     with ProcessPoolExecutor(2) as pool:
         return list(pool.map(_measure, *zip(*jobs, strict=True), [folder] * len(jobs)))

@@ -1,0 +1,45 @@
+"""What the measurements must not exceed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import groupby
+
+from bench.device import Calls, Memory
+from bench.kernels import Row, means
+
+MEAN_SPEED, WORST_SPEED, MEAN_SIZE = 1.8, 2.8, 1.8
+CALL = 5.0
+GLOBAL_HEAP, MICROPYTHON_HEAP = 512, 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A measured figure and what it may be at most."""
+
+    what: str
+    where: str
+    measured: float
+    most: float
+
+    @property
+    def met(self) -> bool:
+        return self.measured <= self.most
+
+
+def bars(rows: list[Row], calls: list[Calls], memory: list[Memory]) -> list[Bar]:
+    """All of them, in the order of the tables."""
+    found = []
+    for target, group in groupby(rows, lambda row: row.target):
+        members = list(group)
+        speed, size = means(members)
+        found.append(Bar("instructions against native, geometric mean", target, speed, MEAN_SPEED))
+        found.append(Bar("instructions against native, worst", target, max(r.speed for r in members), WORST_SPEED))
+        found.append(Bar("code bytes against native, geometric mean", target, size, MEAN_SIZE))
+    for call in calls:
+        found.append(Bar("export against Python function", call.board, call.export / call.python, CALL))
+        found.append(Bar("import against Python function", call.board, call.import_ / call.python, CALL))
+    for use in memory:
+        found.append(Bar("global heap, bytes", use.board, use.global_heap, GLOBAL_HEAP))
+        found.append(Bar("MicroPython heap, bytes", use.board, use.micropython_heap, MICROPYTHON_HEAP))
+    return found

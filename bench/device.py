@@ -1,0 +1,119 @@
+"""What only the real firmware shows: what a call costs beside a call of Python, and MicroPython's heap.
+
+QEMU's -icount makes an instruction last one nanosecond of virtual time, which a timer of the machine counts.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import wasmtime
+from insitu import boards
+from insitu.aot import compile_wasm
+from insitu.boards import Board
+from insitu.demo import DEVICE_IMPORTS, SOURCE
+from insitu.run import Session
+from insitu.toolchain import compile_c
+
+CALLS = 500
+_STACK = 2048
+_ADD = """(module
+  (import "env" "add" (func $add (param i32 i32) (result i32)))
+  (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1)))
+  (func (export "call") (param $times i32) (result i32) (local $sum i32)
+    (block (loop
+      (br_if 1 (i32.eqz (local.get $times)))
+      (local.set $sum (call $add (local.get $sum) (i32.const 3)))
+      (local.set $times (i32.sub (local.get $times) (i32.const 1)))
+      (br 0)))
+    (local.get $sum)))"""
+# Virtual nanoseconds a tick, by target: SysTick at the core clock (counts down, 24 bits), mtime at 10 MHz.
+_SYSTICK = """
+import machine
+machine.mem32[0xE000E014] = 0xFFFFFF
+machine.mem32[0xE000E010] = 5
+def ticks(): return -machine.mem32[0xE000E018]
+MASK = 0xFFFFFF
+"""
+_MTIME = """
+import machine
+def ticks(): return machine.mem32[0x0200BFF8]
+MASK = 0x3FFFFFFF
+"""
+_CLOCKS = {
+    "qemu_stm32f405": (_SYSTICK, 1000 / 168),
+    "qemu_mps2_an385": (_SYSTICK, 1000 / 25),
+    "qemu_rv32": (_MTIME, 100.0),
+}
+_MEASURE = """
+def python_add(a, b): return a + b
+def nothing(n, f):
+    for _ in range(n): pass
+def from_python(n, f):
+    for _ in range(n): f(3, 4)
+def from_wasm(n, f):
+    inst.exports.call(n)
+def cost(run, f=None):
+    run(10, f)
+    first = ticks()
+    run({calls}, f)
+    return (ticks() - first) & MASK
+print(cost(nothing), cost(from_python, python_add), cost(from_python, inst.exports.add), cost(from_wasm))
+"""
+_MEMORY = """
+import gc
+gc.collect()
+python, pool = gc.mem_alloc(), rt.heap.used()
+mod2 = rt.load({address})
+inst2 = mod2.instantiate(stack_size={stack}, imports={{"adc": {{"read": adc_read}}, "uart": {{"write": uart_write}}}})
+gc.collect()
+print(gc.mem_alloc() - python, rt.heap.used() - pool)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """Executed instructions of one call: of a Python function, of an export, of an import out of compiled code."""
+
+    board: str
+    python: float
+    export: float
+    import_: float
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Bytes that one more loaded and instantiated demo takes beside linear memory and operand stack."""
+
+    board: str
+    global_heap: int
+    micropython_heap: int
+
+
+def _calls(board: Board) -> Calls:
+    image = compile_wasm(bytes(wasmtime.wat2wasm(_ADD)), board.target)
+    clock, nanoseconds = _CLOCKS[board.name]
+    prelude = f"{clock}\ndef add(a, b): return a + b\n"
+    with Session(board, image, imports={"env.add": "add"}, prelude=prelude, icount=True) as session:
+        empty, python, export, imported = map(int, session.run(_MEASURE.format(calls=CALLS)).split())
+    return Calls(board.name, *(n * nanoseconds / CALLS for n in (python - empty, export - empty, imported)))
+
+
+def _memory(board: Board, wasm: bytes) -> Memory:
+    image = compile_wasm(wasm, board.target)
+    imports = {"adc.read": "adc_read", "uart.write": "uart_write"}
+    with Session(board, image, imports=imports, prelude=DEVICE_IMPORTS, stack=_STACK) as session:
+        output = session.run(_MEMORY.format(address=board.image.address, stack=_STACK))
+        linear_memory = session.image.memory_size
+    python, pool = map(int, output.split())
+    return Memory(board.name, pool - linear_memory - _STACK, python)
+
+
+def measure(folder: Path) -> tuple[list[Calls], list[Memory]]:
+    """Both, on every QEMU board."""
+    wasm = compile_c(SOURCE, folder / "fir.wasm").read_bytes()
+    found = [boards.load_board(name) for name in _CLOCKS]
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(_calls, found)), list(pool.map(lambda board: _memory(board, wasm), found))

@@ -48,6 +48,7 @@ _CLOCKS = {
     "qemu_rv32": (_MTIME, 100.0),
 }
 _MEASURE = """
+import gc
 def python_add(a, b): return a + b
 def nothing(n, f):
     for _ in range(n): pass
@@ -57,6 +58,7 @@ def from_wasm(n, f):
     inst.exports.call(n)
 def cost(run, f=None):
     run(10, f)
+    gc.collect()
     first = ticks()
     run({calls}, f)
     return (ticks() - first) & MASK

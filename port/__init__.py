@@ -3,8 +3,10 @@
 
 
 def __getattr__(name):
-    if name == "Runtime":
-        from .runtime import Runtime as found
+    if name == "Runtime" or name in ("runtime_init", "runtime_full_init") or name[:6] == "ALLOC_":
+        from . import runtime
+
+        found = getattr(runtime, name)
     elif name in ("Error", "LinkError", "LoadError", "OutOfHeap", "Trap"):
         from . import errors
 

@@ -16,6 +16,7 @@
 import micropython
 from micropython import const
 
+from .errors import Error
 from .platform import address_of as addressof
 
 _HEADS = const(10)  # head of class c: 16-bit word _HEADS + c
@@ -36,7 +37,7 @@ _FAULTS = (
 )
 
 
-class HeapError(Exception):
+class HeapError(Error):
     pass
 
 

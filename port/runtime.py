@@ -1,4 +1,6 @@
 # The runtime: the global heap, and lists of what is in it.
+from micropython import const
+
 from . import platform
 from .errors import Error, LoadError, OutOfHeap
 from .heap import Heap
@@ -7,18 +9,32 @@ from .xip import image
 from .xip.layout import CELL_SIZE, IMAGE_FEATURES, IMAGE_STACK_GUARD
 from .xip.raw import peek
 
-_DEFAULT_HEAP = 32768
+# What runtime_full_init takes; WAMR's mem_alloc_type_t.
+ALLOC_WITH_POOL = const(0)
+ALLOC_WITH_ALLOCATOR = const(1)
+ALLOC_WITH_SYSTEM_ALLOCATOR = const(2)
 
 
 class Runtime:
     last = None  # the one made last: what telemetry speaks of unless told otherwise
 
-    # heap: the buffer that everything is allocated from
-    def __init__(self, heap=None):
-        self.heap = Heap(bytearray(_DEFAULT_HEAP) if heap is None else heap)
-        self.base = self.heap.base
+    # heap: the buffer that everything is allocated from, a bytearray or (address, size); allocator: functions
+    # (malloc, realloc, free) that it comes from; neither: MicroPython's heap.
+    def __init__(self, heap=None, allocator=None):
+        if heap is not None:
+            self.heap = Heap(heap)
+        elif allocator is not None:
+            from .blocks import AllocatorHeap
+
+            self.heap = AllocatorHeap(*allocator)
+        else:
+            from .blocks import SystemHeap
+
+            self.heap = SystemHeap()
         # who runs now: compiled code finds it through its instance
         self.cell = self.alloc(CELL_SIZE, "the runtime")
+        # all offsets count from here
+        self.base = self.heap.base
         self.modules = []
         # by number (INSTANCE_ID); None: free
         self.instances = []
@@ -34,6 +50,8 @@ class Runtime:
             raise OutOfHeap(
                 "no room in the global heap for %s: %d bytes wanted, %d is the largest free block of %d"
                 % (what, size, self.heap.largest_free(), self.heap.size)
+                if self.heap.size
+                else "the allocator has no %d bytes for %s" % (size, what)
             )
         return offset
 
@@ -93,7 +111,24 @@ class Runtime:
     def referenced(self, reference):
         return self.references[reference - 1] if reference else None
 
-    # --- memory ---
+    # --- memory, for the host's own use: addresses, 0 where there is no room ---
+
+    def malloc(self, size):
+        return self._address(self.heap.alloc(size))
+
+    # alignment: a power of two
+    def aligned_alloc(self, size, alignment):
+        return self._address(self.heap.alloc(size, max(alignment, 8)))
+
+    def realloc(self, address, size):
+        return self._address(self.heap.realloc(address and address - self.base, size))
+
+    def free(self, address):
+        if address:
+            self.heap.free(address - self.base)
+
+    def _address(self, offset):
+        return self.base + offset if offset else 0
 
     # total, free, highmark
     def mem_alloc_info(self):
@@ -114,6 +149,22 @@ class Runtime:
         self.heap = None
         if Runtime.last is self:
             Runtime.last = None
+
+
+# WAMR's names for it.
+def runtime_init():
+    return Runtime()
+
+
+# option: the buffer of a pool; (malloc, realloc, free) of an allocator; nothing for the system's.
+def runtime_full_init(mem_alloc_type, option=None):
+    if mem_alloc_type == ALLOC_WITH_POOL:
+        return Runtime(heap=option)
+    if mem_alloc_type == ALLOC_WITH_ALLOCATOR:
+        return Runtime(allocator=option)
+    if mem_alloc_type == ALLOC_WITH_SYSTEM_ALLOCATOR:
+        return Runtime()
+    raise Error("mem_alloc_type is one of ALLOC_WITH_POOL, ALLOC_WITH_ALLOCATOR, ALLOC_WITH_SYSTEM_ALLOCATOR")
 
 
 # A file's bytes where they lie. Only a file in memory-mapped flash has such a place.

@@ -1,6 +1,7 @@
 # A module instance: one block of the global heap holds its globals, import slots, tables and, where it cannot
 # grow, its linear memory. `pointer` is the instance pointer of compiled code, from the heap's base.
-from . import link, platform, segments
+from . import app_heap, link, platform, segments
+from .addresses import Addresses
 from .errors import Error, Trap
 from .exec_env import ExecEnv
 from .function import Function
@@ -10,17 +11,14 @@ from .variables import Global, global_offset
 from .xip.enter import store_result
 from .xip.layout import (
     FLAG_MEMORY,
-    FLAG_MEMORY_FIXED,
     GLOBAL_INIT,
     GLOBAL_SIZE,
     IMAGE_ARG_SLOTS,
     IMAGE_ARGS,
     IMAGE_AUX_STACK_BOTTOM,
     IMAGE_AUX_STACK_SIZE,
-    IMAGE_FLAGS,
     IMAGE_GLOBALS,
     IMAGE_INSTANCE_SIZE,
-    IMAGE_MEMORY_SIZE,
     IMAGE_START_FUNCTION,
     IMAGE_TABLES,
     INSTANCE_ID,
@@ -49,10 +47,12 @@ class Exports:
         return found
 
 
-class Instance:
-    def __init__(self, module, stack_size, imports):
+class Instance(app_heap.ModuleHeap, Addresses):
+    def __init__(self, module, stack_size, imports, plan):
         runtime = module.runtime
-        imports = link.find(module, imports)
+        imports = link.find(module, app_heap.complete(module, imports, self))
+        self.plan = plan  # of the linear memory
+        self.app_heap = None
         self.runtime = runtime
         self.module = module
         # offsets of blocks in the heap, 0: none
@@ -86,19 +86,20 @@ class Instance:
 
     def _make(self, stack_size, imports):
         runtime, module = self.runtime, self.module
-        size = module.word(IMAGE_INSTANCE_SIZE)
-        fixed = module.word(IMAGE_FLAGS) & FLAG_MEMORY_FIXED
-        memory = module.word(IMAGE_MEMORY_SIZE) if fixed else 0
-        self.block = runtime.alloc(size + memory, "the instance")
+        size, plan = module.word(IMAGE_INSTANCE_SIZE), self.plan
+        whole = size + plan.size if plan.fixed else size
+        self.block = plan.place(runtime, whole, "the instance") if plan.fixed else runtime.alloc(whole, "the instance")
         self.pointer = self.block + size
-        platform.fill(add(runtime.base, self.block), size + memory, 0)
+        platform.fill(add(runtime.base, self.block), whole, 0)
         args = add(runtime.base, self.pointer - module.word(IMAGE_ARGS))
         self.slots = platform.view(args, 8 * module.word(IMAGE_ARG_SLOTS))
         self.put_address(INSTANCE_RUNTIME, runtime.base, runtime.cell)
         self.put_address(INSTANCE_IMAGE, module.base, 0)
         self.put(INSTANCE_ID, self.id)
         if module.flags() & FLAG_MEMORY:
-            allocate_memory(self)
+            allocate_memory(self, plan)
+            if plan.heap_size:
+                self.app_heap = app_heap.AppHeap(Memory(self), plan.heap_start, plan.heap_size)
         link.resolve(self, imports)
         self._init_globals()
         for i in range(len(self.tables), module.word(IMAGE_TABLES + 4)):
@@ -218,11 +219,13 @@ class Instance:
         for offset in self.owned:
             heap.free(offset)
         self.owned = ()
-        if self.memory_block:
+        own = self.plan.region is None
+        if self.memory_block and own:
             heap.free(self.memory_block)
         if self.block:
             segments.release_tables(self)
-            heap.free(self.block)
+            if own or not self.plan.fixed:
+                heap.free(self.block)
         self.block = self.memory_block = 0
         self.slots = None
         self.providers = self.tables = ()

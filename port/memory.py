@@ -3,7 +3,9 @@ from . import platform
 from .errors import Error, OutOfHeap
 from .xip.layout import (
     FLAG_MEMORY_FIXED,
+    FLAG_MEMORY_GROWS,
     FLAG_MEMORY_IMPORTED,
+    IMAGE_APP_HEAP,
     IMAGE_FLAGS,
     IMAGE_MEMORY_MAX,
     IMAGE_MEMORY_MIN,
@@ -24,19 +26,83 @@ def _place(instance, offset, size, pages):
     instance.put(INSTANCE_MEMORY_PAGES, pages)
 
 
+# What instantiate was asked for linear memory.
+#   heap_size: bytes of the app heap; initial, maximum: pages, None: the module's
+#   region: a bytearray or (address, size) that it is to lie in, None: the global heap
+class MemoryPlan:
+    def __init__(self, module, heap_size=0, initial=None, maximum=None, region=None):
+        flags, pages = module.word(IMAGE_FLAGS), module.word(IMAGE_MEMORY_MIN)
+        self.grows = bool(flags & FLAG_MEMORY_GROWS)
+        self.fixed = flags & FLAG_MEMORY_FIXED
+        # an app heap lies in a memory of one's own
+        self.heap_size = 0 if flags & FLAG_MEMORY_IMPORTED else (heap_size + 7) & ~7
+        self.region = region
+        self.maximum = _maximum(module, pages, maximum)
+        if initial is None or initial == pages:
+            initial = pages
+        elif not self.grows or not pages <= initial <= self.maximum:
+            raise Error("the memory has %d pages at first and at most %d" % (pages, self.maximum))
+        # the app heap comes last: in what the compiler kept for it, in whole pages of a memory that grows
+        kept = module.word(IMAGE_APP_HEAP)
+        self.size = module.word(IMAGE_MEMORY_SIZE) + (initial - pages) * _PAGE - kept
+        self.pages = initial
+        extra = self.heap_size
+        if self.fixed:
+            if extra > kept:
+                raise Error(
+                    "heap_size is %d, the image has room for an app heap of %d: build it with --heap-size %d"
+                    % (heap_size, kept, heap_size)
+                )
+            extra = kept
+        elif self.grows:
+            extra = (extra + _PAGE - 1) & -_PAGE
+            self.pages += extra // _PAGE
+            if self.pages > self.maximum:
+                raise Error("an app heap of %d pages does not fit: at most %d" % (extra // _PAGE, self.maximum))
+        self.heap_start = self.size
+        self.size += extra
+
+    # A block of the region, as an offset from the heap's base.
+    def place(self, runtime, size, what):
+        if self.region is None:
+            return runtime.alloc(size, what)
+        offset = self.resize(runtime, 0, size)
+        if not offset:
+            raise Error("%s needs a region of %d bytes at a multiple of 8" % (what, size))
+        return offset
+
+    # The block with another size, perhaps elsewhere; 0: no room.
+    def resize(self, runtime, block, size):
+        region = self.region
+        if region is None:
+            return runtime.heap.realloc(block, size)
+        address, have = region if isinstance(region, tuple) else (platform.address_of(region), len(region))
+        return 0 if have < size or address & 7 else address - runtime.base
+
+
+def _maximum(module, pages, maximum):
+    limit = module.word(IMAGE_MEMORY_MAX)
+    limit = _PAGE if limit == NONE else limit
+    if maximum is None:
+        return limit
+    if not pages <= maximum <= limit:
+        raise Error("max_memory is %d pages; the module allows %d to %d" % (maximum, pages, limit))
+    return maximum
+
+
 # At instantiation: in the instance's block, apart where it can grow; an import's comes with its owner.
-def allocate_memory(instance):
+def allocate_memory(instance, plan):
     module, runtime = instance.module, instance.runtime
-    flags, size = module.word(IMAGE_FLAGS), module.word(IMAGE_MEMORY_SIZE)
-    if flags & FLAG_MEMORY_IMPORTED:
+    if module.word(IMAGE_FLAGS) & FLAG_MEMORY_IMPORTED:
         return
     offset = instance.pointer
-    if not flags & FLAG_MEMORY_FIXED:
+    if not plan.fixed:
         offset = 0
-        if size:
-            offset = instance.memory_block = runtime.alloc(size, "linear memory")
-            platform.fill(add(runtime.base, offset), size, 0)
-    _place(instance, offset, size, module.word(IMAGE_MEMORY_MIN))
+        if plan.size:
+            offset = plan.place(runtime, plan.size, "linear memory")
+            instance.memory_block = offset
+            platform.fill(add(runtime.base, offset), plan.size, 0)
+    _place(instance, offset, plan.size, plan.pages)
 
 
 def share_memory(instance, owner):
@@ -51,12 +117,10 @@ def grow(instance, pages):
     old = owner.get(INSTANCE_MEMORY_PAGES)
     if not pages:
         return old
-    limit = module.word(IMAGE_MEMORY_MAX)
-    limit = _PAGE if limit == NONE else limit
-    if module.word(IMAGE_FLAGS) & FLAG_MEMORY_FIXED or old + pages > limit:
+    if not module.word(IMAGE_FLAGS) & FLAG_MEMORY_GROWS or old + pages > owner.plan.maximum:
         return -1
     size, had = (old + pages) * _PAGE, owner.memory_size()
-    offset = runtime.heap.realloc(owner.memory_block, size)
+    offset = owner.plan.resize(runtime, owner.memory_block, size)
     if not offset:
         return -1
     owner.memory_block = offset

@@ -105,14 +105,28 @@ class Module:
             if self.word(record + IMPORT_KIND) == kind and self.word(record + IMPORT_INDEX) == index:
                 return self.string(record + IMPORT_MODULE) + "." + self.string(record + IMPORT_NAME)
 
-    def instantiate(self, stack_size=2048, heap_size=0, imports=None):
+    # stack_size: of the exec env that is made with it, 0: none. heap_size: of the app heap; a module that exports
+    # an allocator gets none. initial_memory, max_memory: pages. memory: a bytearray or (address, size) for the
+    # linear memory instead of the global heap.
+    def instantiate(
+        self, stack_size=2048, heap_size=0, imports=None, initial_memory=None, max_memory=None, memory=None
+    ):
         from .instance import Instance
+        from .memory import MemoryPlan
 
         if self.base == 0:
             raise Error("the module was unloaded")
-        if heap_size:
-            raise NotImplementedError("an app heap (heap_size) is not made yet")
-        return Instance(self, stack_size, imports or {})
+        if heap_size and self.exports_allocator():
+            heap_size = 0
+        plan = MemoryPlan(self, heap_size, initial_memory, max_memory, memory)
+        return Instance(self, stack_size, imports or {}, plan)
+
+    # Whether the module has a heap of its own that the host can use, as WAMR finds it.
+    def exports_allocator(self):
+        def has(*names):
+            return all([(self.find_export(name) or (None,))[0] == KIND_FUNCTION for name in names])
+
+        return has("malloc", "free") or has("__new", "__unpin") or has("__new", "__release")
 
     def unload(self):
         if self.instances:

@@ -37,6 +37,7 @@ from .layout import (
     GLOBAL_SLOT,
     GLOBAL_TYPE,
     HEADER_SIZE,
+    IMAGE_APP_HEAP,
     IMAGE_ARCH,
     IMAGE_ARG_SLOTS,
     IMAGE_ARGS,
@@ -250,7 +251,8 @@ class Checker:
             not flags & FLAG_MEMORY_FIXED or (flags & FLAG_MEMORY and not flags & FLAG_MEMORY_IMPORTED),
             "memory flags",
         )
-        self.demand(pages <= 65536 and (size <= pages * 65536 or not flags & FLAG_MEMORY), "memory size")
+        size -= self.word(IMAGE_APP_HEAP)
+        self.demand(pages <= 65536 and (0 <= size <= pages * 65536 or not flags & FLAG_MEMORY), "memory size")
 
     def _type_strings(self, types):
         slots = self.word(IMAGE_ARG_SLOTS)

@@ -41,7 +41,8 @@ IMAGE_DATA_END = const(156)  # __data_end, or NONE
 IMAGE_HEAP_BASE = const(160)  # __heap_base, or NONE
 IMAGE_STACK_GUARD = const(164)  # bytes of an operand stack that only unchecked frames may use
 IMAGE_STACK_NEEDED = const(168)  # operand stack that the call graph needs, NONE with recursion
-HEADER_SIZE = const(172)
+IMAGE_APP_HEAP = const(172)  # bytes at the end of a fixed linear memory that are kept for an app heap
+HEADER_SIZE = const(176)
 
 NONE = const(0xFFFFFFFF)
 
@@ -54,6 +55,7 @@ FLAG_MEMORY = const(1)  # has a linear memory, its own or imported
 FLAG_MEMORY_IMPORTED = const(2)
 FLAG_MEMORY_FIXED = const(4)  # linear memory starts at the instance pointer and cannot grow
 FLAG_MEMORY_TRUNCATED = const(8)  # ends at __heap_base, not at the page
+FLAG_MEMORY_GROWS = const(16)
 
 # STRING: 16-bit length, then UTF-8 bytes, no terminator; 2-byte aligned.
 

@@ -16,8 +16,10 @@ def object_file(module: ModuleBuilder) -> bytes:
     return optimise.generate(ir, module.target)
 
 
-def compile_wasm(data: bytes, target: str) -> bytes:
+def compile_wasm(data: bytes, target: str, *, app_heap: int = 0) -> bytes:
     """The image of a WebAssembly module for the target of that name.
+
+    app_heap: bytes to keep for an app heap at the end of a linear memory that cannot grow.
 
     Raises WasmError where the module is malformed, invalid or uses what is not supported; InsituError for an
     unknown target. The same input gives the same bytes.
@@ -25,6 +27,6 @@ def compile_wasm(data: bytes, target: str) -> bytes:
     wasm = decode(data)
     validate(wasm)
     limits.check(wasm)
-    module = ModuleBuilder(wasm, _target(target))
+    module = ModuleBuilder(wasm, _target(target), app_heap)
     code = link.link(object_file(module), module.target)
     return pack(module, code, frames.measure(code, module.target))

@@ -26,11 +26,17 @@ class LinearMemory:
         fixed: at the instance pointer, of constant size.
         size: bytes at instantiation; where fixed, for ever.
         pages: what memory.size answers where fixed.
+        grows: whether anything may grow it.
+        truncated: ends at __heap_base, not at the page.
+        app_heap: bytes at its end that are kept for an app heap where it is fixed.
     """
 
     fixed: bool
     size: int
     pages: int
+    grows: bool = False
+    truncated: bool = False
+    app_heap: int = 0
 
 
 # name: (IR type in memory, bytes, conversion to the value's type, the value's type)

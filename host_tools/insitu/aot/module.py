@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 IR_TYPES = {"i32": "i32", "i64": "i64", "f32": "float", "f64": "double"}
 _CALL_OPCODES = (0x10, 0x11)
 _TABLE_GROW, _MEMORY_GROW = 0xFC00 | 15, 0x40
+_APP_HEAP_IMPORTS = ("malloc", "calloc", "realloc", "free")  # of "env"
 _REQUEST_SLOTS = 3  # what the widest of layout.REQUEST_* passes
 
 # Type-based alias analysis: what lies in the instance block is never in linear memory.
@@ -71,11 +72,11 @@ class Table:
 class ModuleBuilder:
     """Layout of the instance block and IR of the module, for one target."""
 
-    def __init__(self, wasm: Module, target: Target) -> None:
+    def __init__(self, wasm: Module, target: Target, app_heap: int = 0) -> None:
         self.wasm = wasm
         self.target = target
         self.aux_stack = aux_stack.find(wasm)
-        self.memory = self._plan_memory()
+        self.memory = self._plan_memory((app_heap + 7) & ~7)
         self.global_types = [IR_TYPES[g.valtype.name] for g in wasm.global_types]
         self.imported_globals = wasm.imported_global_count
         self._plan_instance()
@@ -102,31 +103,39 @@ class ModuleBuilder:
     def _opcodes(self) -> set[int]:
         return {instruction[0] for function in self.wasm.functions for instruction in function.body}
 
-    def _plan_memory(self) -> LinearMemory:
-        """Fixed where nothing can grow or share it; truncated at __heap_base where that is known, too.
+    def _plan_memory(self, app_heap: int) -> LinearMemory:
+        """Fixed where nothing can grow or share it and no app heap of a size yet unknown lies in it.
 
         An exporter's memory that its own code does not grow stays fixed: a host may always refuse growth
         (section 4.5.3.8 of the standard), and C compilers export every memory.
         """
         if not self.wasm.memory_types:
             return LinearMemory(fixed=True, size=0, pages=0)
-        limits = self.wasm.memory_types[0].limits
-        grows = _MEMORY_GROW in self._opcodes and limits.maximum != limits.minimum
-        fixed = self.wasm.imported_memory_count == 0 and not grows
-        size = limits.minimum * PAGE
-        if fixed:
-            size = min(size, self._truncated_size(size))
-        return LinearMemory(fixed, size, limits.minimum)
+        limits, size = self.wasm.memory_types[0].limits, self.wasm.memory_types[0].limits.minimum * PAGE
+        if self.wasm.imported_memory_count:
+            return LinearMemory(False, size, limits.minimum, grows=True)
+        if _MEMORY_GROW in self._opcodes and limits.maximum != limits.minimum:
+            return LinearMemory(False, size, limits.minimum, grows=True)
+        cut = min(size, self._truncated_size(size))
+        if self._imports_allocator():
+            return LinearMemory(False, cut, limits.minimum, truncated=cut < size)
+        return LinearMemory(True, cut + app_heap, limits.minimum, truncated=cut < size, app_heap=app_heap)
 
     def _truncated_size(self, size: int) -> int:
+        """Up to __heap_base, where nothing lies above it: no allocator, exported or asking for more memory."""
         aux = self.aux_stack
-        if aux.heap_base is None or aux.data_end is None or self._exports_allocator():
+        if aux.heap_base is None or aux.data_end is None or _MEMORY_GROW in self._opcodes or self.exports_allocator:
             return size
         return (max(aux.heap_base, aux.top) + 7) & ~7
 
-    def _exports_allocator(self) -> bool:
+    @property
+    def exports_allocator(self) -> bool:
         names = {export.name for export in self.wasm.exports if export.kind == "func"}
         return bool(names & {"malloc", "__new"})
+
+    def _imports_allocator(self) -> bool:
+        """Whether the runtime must give it an app heap, whose size is said at instantiation."""
+        return any(i.module == "env" and i.name in _APP_HEAP_IMPORTS for i in self.wasm.imports)
 
     def _plan_instance(self) -> None:
         """Distances below the instance pointer: header, globals, import slots, args area, tables."""

@@ -175,7 +175,8 @@ class _Packer:
         flags = layout.FLAG_MEMORY
         flags |= layout.FLAG_MEMORY_IMPORTED * bool(self.m.imported_memory_count)
         flags |= layout.FLAG_MEMORY_FIXED * memory.fixed
-        return flags | layout.FLAG_MEMORY_TRUNCATED * (memory.size % 65536 != 0)
+        flags |= layout.FLAG_MEMORY_GROWS * memory.grows
+        return flags | layout.FLAG_MEMORY_TRUNCATED * memory.truncated
 
     def fill_header(self) -> None:
         b, aux = self.b, self.b.aux_stack
@@ -191,7 +192,7 @@ class _Packer:
         self.set(layout.IMAGE_MEMORY_MAX, _none(limits.maximum) if limits else 0)
         self.set(layout.IMAGE_AUX_STACK_BOTTOM, aux.bottom, aux.top - aux.bottom, _none(aux.pointer))
         self.set(layout.IMAGE_DATA_END, _none(aux.data_end), _none(aux.heap_base))
-        self.set(layout.IMAGE_STACK_GUARD, self.stack.guard, self.stack.needed)
+        self.set(layout.IMAGE_STACK_GUARD, self.stack.guard, self.stack.needed, b.memory.app_heap)
 
     def pack(self) -> bytes:
         self.types()

@@ -1,0 +1,158 @@
+# Memory for the host inside linear memory: the app heap, or the module's own allocator.
+#
+# The app heap's bytes are the module's to overwrite, so nothing that the host trusts is kept among them: which
+# parts are free and which are used stands in lists on Python's side.
+from .errors import Error
+from .xip.layout import IMPORT_KIND, IMPORT_MODULE, IMPORT_NAME
+
+# What a module that is to have the app heap imports from "env".
+_ENV = ("malloc", "calloc", "realloc", "free")
+# Exports of AssemblyScript's runtime: allocate, keep, let go; by version.
+_SCRIPT = (("__new", "__pin", "__unpin"), ("__new", "__retain", "__release"), ("__new", None, "__release"))
+
+
+class AppHeap:
+    # start, size: in linear memory
+    def __init__(self, memory, start, size):
+        self.memory = memory
+        self.start = (start + 7) & ~7
+        self.size = (start + size - self.start) & ~7
+        self.free_parts = [(self.start, self.size)] if self.size else []  # in order of address, none adjacent
+        self.used_parts = {}
+        self.used = self.peak = 0
+
+    # First fit; 0: no room.
+    def malloc(self, size):
+        size = (size + 7) & ~7 or 8
+        parts = self.free_parts
+        for i in range(len(parts)):
+            at, length = parts[i]
+            if length >= size:
+                if length == size:
+                    del parts[i]
+                else:
+                    parts[i] = at + size, length - size
+                self.used_parts[at] = size
+                self.used += size
+                self.peak = max(self.peak, self.used)
+                return at
+        return 0
+
+    def free(self, at):
+        if not at:
+            return
+        size = self.used_parts.pop(at, 0)
+        if not size:
+            raise Error("no block of the app heap at %d: freed already, or not from it" % at)
+        self.used -= size
+        parts, i = self.free_parts, 0
+        while i < len(parts) and parts[i][0] < at:
+            i += 1
+        if i < len(parts) and at + size == parts[i][0]:
+            size += parts.pop(i)[1]
+        if i and parts[i - 1][0] + parts[i - 1][1] == at:
+            at, before = parts.pop(i - 1)
+            size += before
+            i -= 1
+        parts.insert(i, (at, size))
+
+    # The block's new place; 0: no room, and then the block is as it was.
+    def realloc(self, at, size):
+        if not at:
+            return self.malloc(size)
+        had = self.used_parts.get(at, 0)
+        if not had:
+            raise Error("no block of the app heap at %d: freed already, or not from it" % at)
+        new = self.malloc(size)
+        if new:
+            self.memory.write(new, self.memory.read(at, min(had, size)))
+            self.free(at)
+        return new
+
+    def calloc(self, count, size):
+        at = self.malloc(count * size)
+        if at:
+            self.memory.write(at, bytes(count * size))
+        return at
+
+    def largest_free(self):
+        return max([length for _, length in self.free_parts] + [0])
+
+
+# What `imports` lacks of env.malloc and its like, and the module wants: bound to the instance's app heap.
+def complete(module, imports, instance):
+    wanted = [
+        module.string(record + IMPORT_NAME)
+        for record in module.import_records()
+        if module.word(record + IMPORT_KIND) == 0 and module.string(record + IMPORT_MODULE) == "env"
+    ]
+    given = imports.get("env", {})
+    found = {name: _bound(instance, name) for name in wanted if name in _ENV and name not in given}
+    if not found:
+        return imports
+    found.update(given)
+    imports = dict(imports)
+    imports["env"] = found
+    return imports
+
+
+def _bound(instance, name):
+    def call(*arguments):
+        heap = instance.app_heap
+        if heap is None:
+            raise Error("the module imports env.%s: instantiate it with a heap_size" % name)
+        return getattr(heap, name)(*[a & 0xFFFFFFFF for a in arguments])
+
+    return call
+
+
+# The methods of an instance, with WAMR's names. Places in linear memory; 0: no room.
+class ModuleHeap:
+    def _exported(self, *names):
+        return [name and self.lookup_function(name) for name in names]
+
+    def _script(self):
+        for names in _SCRIPT:
+            if all([name is None or self.lookup_function(name) for name in names]):
+                return self._exported(*names)
+
+    def module_malloc(self, size):
+        if self.app_heap is not None:
+            return self.app_heap.malloc(size)
+        malloc, free = self._exported("malloc", "free")
+        if malloc and free:
+            return malloc(size) & 0xFFFFFFFF
+        script = self._script()
+        if script:
+            at = script[0](size, 0) & 0xFFFFFFFF
+            if at and script[1]:
+                script[1](at)
+            return at
+        raise Error("no app heap (heap_size is 0), and the module exports neither malloc and free nor __new")
+
+    def module_free(self, at):
+        if self.app_heap is not None:
+            self.app_heap.free(at)
+            return
+        malloc, free = self._exported("malloc", "free")
+        if not (malloc and free):
+            script = self._script()
+            if not script:
+                raise Error("no app heap (heap_size is 0), and the module exports no allocator")
+            free = script[2]
+        if at:
+            free(at)
+
+    def module_realloc(self, at, size):
+        if self.app_heap is not None:
+            return self.app_heap.realloc(at, size)
+        realloc = self.lookup_function("realloc")
+        if not realloc:
+            raise Error("the module does not export realloc")
+        return realloc(at, size) & 0xFFFFFFFF
+
+    def module_dup_data(self, data):
+        at = self.module_malloc(len(data))
+        if at:
+            self.memory.write(at, data)
+        return at

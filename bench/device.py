@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import wasmtime
-from insitu import boards
+from insitu import boards, deploy
 from insitu.aot import compile_wasm
 from insitu.boards import Board
 from insitu.demo import DEVICE_IMPORTS, SOURCE
+from insitu.qemu import Machine
 from insitu.run import Session
+from insitu.serial_link import Link
 from insitu.toolchain import compile_c
 
 CALLS = 500
@@ -64,6 +66,20 @@ def cost(run, f=None):
     return (ticks() - first) & MASK
 print(cost(nothing), cost(from_python, python_add), cost(from_python, inst.exports.add), cost(from_wasm))
 """
+_PACKAGE = """
+import gc
+{mount}
+gc.collect()
+before = gc.mem_alloc()
+import insitu
+heap = bytearray(16384)
+{prelude}
+rt = insitu.Runtime(heap=heap)
+rt.load({address}).instantiate(imports={{"adc": {{"read": adc_read}}, "uart": {{"write": uart_write}}}})
+insitu.Runtime.last.destroy()
+gc.collect()
+print(gc.mem_alloc() - before - len(heap))
+"""
 _MEMORY = """
 import gc
 gc.collect()
@@ -87,9 +103,11 @@ class Calls:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Bytes that one more loaded and instantiated demo takes beside linear memory and operand stack."""
+    """Bytes that one more loaded and instantiated demo takes beside linear memory and operand stack; package: of
+    MicroPython's heap, what the device package takes from a ROM partition once all that the demo needs is imported."""
 
     board: str
+    package: int
     global_heap: int
     micropython_heap: int
 
@@ -103,14 +121,23 @@ def _calls(board: Board) -> Calls:
     return Calls(board.name, *(n * nanoseconds / CALLS for n in (python - empty, export - empty, imported)))
 
 
+def _package(board: Board, image: bytes) -> int:
+    package = deploy.build_romfs(board)
+    contents = [(board.image.place_address, image), (board.package.place_address, package)]
+    mount = deploy.mount_code(board.package.address, len(package))
+    with Machine(board, contents) as machine, Link(machine.port) as link:
+        return int(link.run(_PACKAGE.format(mount=mount, prelude=DEVICE_IMPORTS, address=board.image.address)))
+
+
 def _memory(board: Board, wasm: bytes) -> Memory:
     image = compile_wasm(wasm, board.target)
+    package = _package(board, image)
     imports = {"adc.read": "adc_read", "uart.write": "uart_write"}
     with Session(board, image, imports=imports, prelude=DEVICE_IMPORTS, stack=_STACK) as session:
         output = session.run(_MEMORY.format(address=board.image.address, stack=_STACK))
         linear_memory = session.image.memory_size
     python, pool = map(int, output.split())
-    return Memory(board.name, pool - linear_memory - _STACK, python)
+    return Memory(board.name, package, pool - linear_memory - _STACK, python)
 
 
 def measure(folder: Path) -> tuple[list[Calls], list[Memory]]:

@@ -80,6 +80,8 @@ class _Blocks:
 # Alloc_With_Allocator. malloc(size), realloc(address, size) and free(address) speak of addresses, 0 is none;
 # what they give must be a multiple of 8.
 class AllocatorHeap(_Blocks):
+    kind = 1  # ALLOC_WITH_ALLOCATOR
+
     def __init__(self, malloc, realloc, free):
         super().__init__()
         self._malloc = malloc
@@ -115,6 +117,8 @@ class AllocatorHeap(_Blocks):
 
 # Alloc_With_System_Allocator: every block is a bytearray, which is kept here until it is freed and never moves.
 class SystemHeap(_Blocks):
+    kind = 2  # ALLOC_WITH_SYSTEM_ALLOCATOR
+
     def _get(self, size, align):
         try:
             keeper = bytearray(size + align)

@@ -415,6 +415,8 @@ def _class(n):
 
 
 class Heap:
+    kind = 0  # ALLOC_WITH_POOL
+
     # buffer: a bytearray (kept alive here), or (address, size). Offsets count from base; 0 is never a block.
     def __init__(self, buffer):
         if isinstance(buffer, tuple):

@@ -132,7 +132,7 @@ class Runtime:
 
     # total, free, highmark
     def mem_alloc_info(self):
-        return self.heap.size, self.heap.size - self.heap.used(), self.heap.peak()
+        return self.heap.size, self.heap.free_bytes(), self.heap.peak()
 
     # Ends everything: what was made with this runtime must not be used any more.
     def destroy(self):

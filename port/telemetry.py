@@ -4,6 +4,7 @@ import gc
 import struct
 import sys
 
+from . import table
 from .runtime import Runtime
 from .xip.frames import (
     FRAME_END,
@@ -18,7 +19,7 @@ from .xip.frames import (
     RECORD_MODULE,
     RECORD_PYTHON,
 )
-from .xip.layout import ENV_SIZE, IMAGE_CODE_SIZE, IMAGE_INSTANCE_SIZE
+from .xip.layout import IMAGE_CODE_SIZE
 
 # Bytes that must not go over the line as they are.
 _ESCAPED = bytes((FRAME_START0, FRAME_START1, FRAME_END, FRAME_ESCAPE, 0x03, 0x04, 0x0A, 0x0D))
@@ -31,22 +32,66 @@ def _record(kind, *words):
 def _python_heap():
     if not hasattr(gc, "mem_alloc"):
         return _record(RECORD_PYTHON, 0, 0)
+    gc.collect()
     used = gc.mem_alloc()
     return _record(RECORD_PYTHON, used + gc.mem_free(), used)
 
 
-def _instance(instance):
-    bottom, size = instance.aux_stack()
-    return _record(
-        RECORD_INSTANCE,
-        instance.id,
-        instance.module.base,
-        instance.module.word(IMAGE_INSTANCE_SIZE),
-        instance.memory_size(),
-        bottom,
-        size,
-        instance.aux_stack_used(),
-    )
+# Blocks that an instance has beside its own and its linear memory's: tables that grew, constants as imports.
+def _apart(instance):
+    apart = [table.apart(instance, i) for i in range(len(instance.tables), table.module_tables(instance))]
+    return [offset for offset in apart if offset > 0] + list(instance.owned)
+
+
+class _Snapshot:
+    def __init__(self, runtime):
+        self.runtime = runtime
+        self.heap = runtime.heap
+        self.known = [runtime.cell]
+
+    # What the heap's blocks at offsets take.
+    def _bytes(self, offsets):
+        self.known += offsets
+        return sum([self.heap.size_of(offset) for offset in offsets])
+
+    def instance(self, instance):
+        plan = instance.plan
+        size = instance.memory_size() if instance.memory else 0
+        block = memory = 0
+        if not plan.fixed:
+            block = self._bytes([instance.block])
+            if instance.memory_block and plan.region is None:
+                memory = self._bytes([instance.memory_block])
+        elif plan.region is None:
+            memory = size
+            block = self._bytes([instance.block]) - memory
+        bottom, aux = instance.aux_stack()
+        app = instance.app_heap
+        return _record(
+            RECORD_INSTANCE,
+            instance.id,
+            instance.module.base,
+            block,
+            memory,
+            self._bytes(_apart(instance)),
+            instance.addr_app_to_native(0),
+            size,
+            bottom,
+            aux,
+            instance.aux_stack_used(),
+            *((app.start, app.size, app.used, app.peak) if app else (0, 0, 0, 0)),
+        )
+
+    def exec_env(self, env):
+        block = self._bytes([env.offset])
+        return _record(RECORD_EXEC_ENV, env.instance.id, env.address, block, env.stack_size, env.stack_used())
+
+    # After all others: what is in no block that they named was allocated by the host.
+    def global_heap(self):
+        heap = self.heap
+        host = sum([size for offset, size, free in heap.walk() if not free and offset not in self.known])
+        sizes = (heap.size, heap.used(), heap.overhead(), heap.free_bytes(), heap.peak(), heap.largest_free())
+        return _record(RECORD_HEAP, heap.kind, *sizes, heap.size_of(self.runtime.cell), host)
 
 
 # The body of a frame without its CRC: the runtime made last, unless another is given.
@@ -54,27 +99,14 @@ def snapshot(runtime=None):
     runtime = runtime or Runtime.last
     parts = [bytes((FRAME_VERSION,)), _python_heap()]
     if runtime is not None and runtime.heap is not None:
-        heap = runtime.heap
-        parts.append(
-            _record(
-                RECORD_HEAP,
-                heap.size,
-                heap.used(),
-                heap.overhead(),
-                heap.free_bytes(),
-                heap.peak(),
-                heap.largest_free(),
-            )
-        )
+        found = _Snapshot(runtime)
         for module in runtime.modules:
             parts.append(_record(RECORD_MODULE, module.base, module.size, module.word(IMAGE_CODE_SIZE)))
         for instance in runtime.instances:
-            if instance is None:
-                continue
-            parts.append(_instance(instance))
-            for env in instance.exec_envs:
-                size = env.stack_size
-                parts.append(_record(RECORD_EXEC_ENV, instance.id, ENV_SIZE + size, size, env.stack_used()))
+            if instance is not None:
+                parts.append(found.instance(instance))
+                parts += [found.exec_env(env) for env in instance.exec_envs]
+        parts.append(found.global_heap())
     return b"".join(parts)
 
 

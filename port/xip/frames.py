@@ -12,8 +12,12 @@ FRAME_FLIP = const(0x20)
 # The body: version (1 byte), records, CRC-32 (4 bytes, little-endian, zlib's, of all before it).
 FRAME_VERSION = const(1)
 # A record: kind (1 byte), then the words of its kind, little-endian.
-RECORD_HEAP = const(1)  # size, used, overhead, free, peak, largest free block
+# Pools add up: used = runtime + host + each instance's block, memory in heap and apart + each exec env's block,
+# and of a pool (kind 0) used + overhead + free = size.
+RECORD_HEAP = const(1)  # kind, size, used, overhead, free, peak, largest free block, runtime, host (malloc)
 RECORD_MODULE = const(2)  # address, image bytes, code bytes
-RECORD_INSTANCE = const(3)  # id, image address, block bytes, memory bytes, aux bottom, aux size, aux peak
-RECORD_EXEC_ENV = const(4)  # instance id, block bytes, stack size, stack peak
+# id, image address, block bytes, memory bytes in the heap, bytes apart (tables, constants given as imports),
+# linear memory: address, bytes; aux stack: bottom, size, peak; app heap: start, size, used, peak
+RECORD_INSTANCE = const(3)
+RECORD_EXEC_ENV = const(4)  # instance id, address, block bytes, stack size, stack peak
 RECORD_PYTHON = const(5)  # MicroPython's heap: size, used

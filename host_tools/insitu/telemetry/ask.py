@@ -10,7 +10,7 @@ from rich.table import Table
 
 from insitu.errors import InsituError
 from insitu.serial_link import Link
-from insitu.telemetry.decode import Snapshot, decode
+from insitu.telemetry.decode import Snapshot, check_sums, decode
 from insitu.telemetry.frames import Scanner
 
 _SEND = "import insitu.telemetry\ninsitu.telemetry.send()\n"
@@ -21,29 +21,37 @@ def snapshot(link: Link) -> Snapshot:
     bodies, _ = Scanner().feed(link.run(_SEND))
     if not bodies:
         raise InsituError("the device sent no telemetry frame that is whole")
-    return decode(bodies[-1])
+    found = decode(bodies[-1])
+    if found["global_heap"]:
+        check_sums(found)
+    return found
 
 
 def _rows(found: Snapshot) -> list[tuple[str, int | None, int | None, int | None, str]]:
     """Pool, size, used, peak, note; in bytes."""
     rows: list[tuple[str, int | None, int | None, int | None, str]] = []
-    heap = found["global_heap"]
-    if heap:
-        note = f"{heap['overhead']} overhead, largest free {heap['largest_free']}"
-        rows.append(("global heap", heap["size"], heap["used"], heap["peak"], note))
     for module in found["modules"]:
         rows.append(
             (
-                "  image in flash",
+                "image in flash",
                 module["image_bytes"],
                 None,
                 None,
                 f"{module['code_bytes']} code, at {module['address']:#010x}",
             )
         )
+    heap = found["global_heap"]
+    if heap:
+        note = f"{heap['overhead']} overhead, largest free {heap['largest_free']}" if heap["size"] else "no pool"
+        rows.append(("global heap", heap["size"], heap["used"], heap["peak"], note))
+        rows.append(("  runtime", heap["runtime"], None, None, ""))
+        if heap["host"]:
+            rows.append(("  allocated by the host", heap["host"], None, None, "malloc"))
     for instance in found["instances"]:
-        rows.append((f"  instance {instance['id']}", instance["block"], None, None, "globals, slots, tables"))
-        rows.append(("    linear memory", instance["memory"], None, None, ""))
+        block = instance["block"] + instance["apart"]
+        rows.append((f"  instance {instance['id']}", block, None, None, "globals, slots, tables"))
+        place = "" if instance["memory_in_heap"] else f"not in the global heap: at {instance['memory_address']:#010x}"
+        rows.append(("  linear memory", instance["memory"], None, None, place))
         if instance["aux_stack_size"]:
             rows.append(
                 (
@@ -54,8 +62,12 @@ def _rows(found: Snapshot) -> list[tuple[str, int | None, int | None, int | None
                     "in linear memory",
                 )
             )
+        if instance["app_heap_size"]:
+            sizes = (instance["app_heap_size"], instance["app_heap_used"], instance["app_heap_peak"])
+            rows.append(("    app heap", *sizes, "in linear memory"))
     for env in found["exec_envs"]:
-        rows.append(("  operand stack", env["stack_size"], None, env["stack_peak"], f"of instance {env['instance']}"))
+        rest = f"of instance {env['instance']}, exec env {env['block'] - env['stack_size']} more"
+        rows.append(("  operand stack", env["stack_size"], None, env["stack_peak"], rest))
     python = found["micropython_heap"]
     if python and python["size"]:
         rows.append(("MicroPython heap", python["size"], python["used"], None, "with the global heap's buffer"))

@@ -10,13 +10,20 @@ from insitu.port.xip import frames
 
 # Kind: its key in a snapshot, and its words.
 FIELDS: dict[int, tuple[str, tuple[str, ...]]] = {
-    frames.RECORD_HEAP: ("global_heap", ("size", "used", "overhead", "free", "peak", "largest_free")),
+    frames.RECORD_HEAP: (
+        "global_heap",
+        ("kind", "size", "used", "overhead", "free", "peak", "largest_free", "runtime", "host"),
+    ),
     frames.RECORD_MODULE: ("modules", ("address", "image_bytes", "code_bytes")),
     frames.RECORD_INSTANCE: (
         "instances",
-        ("id", "image", "block", "memory", "aux_stack_bottom", "aux_stack_size", "aux_stack_peak"),
+        (
+            *("id", "image", "block", "memory_in_heap", "apart", "memory_address", "memory"),
+            *("aux_stack_bottom", "aux_stack_size", "aux_stack_peak"),
+            *("app_heap_start", "app_heap_size", "app_heap_used", "app_heap_peak"),
+        ),
     ),
-    frames.RECORD_EXEC_ENV: ("exec_envs", ("instance", "block", "stack_size", "stack_peak")),
+    frames.RECORD_EXEC_ENV: ("exec_envs", ("instance", "address", "block", "stack_size", "stack_peak")),
     frames.RECORD_PYTHON: ("micropython_heap", ("size", "used")),
 }
 _SINGLE = ("global_heap", "micropython_heap")
@@ -50,3 +57,27 @@ def decode(body: bytes) -> Snapshot:
             snapshot[key].append(record)
         at += 1 + 4 * len(names)
     return snapshot
+
+
+def owners(snapshot: Snapshot) -> dict[str, int]:
+    """Who has how many bytes of the global heap: every byte in use is in exactly one of them."""
+    heap = snapshot["global_heap"]
+    found = {"runtime": heap["runtime"], "host": heap["host"]}
+    for instance in snapshot["instances"]:
+        name = f"instance {instance['id']}"
+        found[name] = instance["block"] + instance["apart"]
+        found[f"{name} linear memory"] = instance["memory_in_heap"]
+    for number, env in enumerate(snapshot["exec_envs"]):
+        found[f"exec env {number}"] = env["block"]
+    return found
+
+
+def check_sums(snapshot: Snapshot) -> None:
+    """Raise InsituError unless all owners together have what is used, and a pool's parts are the whole."""
+    heap = snapshot["global_heap"]
+    named = sum(owners(snapshot).values())
+    if named != heap["used"]:
+        raise InsituError(f"{heap['used']} bytes of the global heap are used, but {named} have an owner")
+    whole = heap["used"] + heap["overhead"] + heap["free"]
+    if heap["kind"] == 0 and whole != heap["size"]:
+        raise InsituError(f"the global heap's parts add up to {whole} bytes of {heap['size']}")

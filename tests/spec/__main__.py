@@ -1,0 +1,146 @@
+"""`python -m tests.spec PATH`: run scripts of the official WebAssembly suite; exit status 1 on any failure."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+_TARGETS = ("cortex-m3", "cortex-m4f", "rv32imc")
+_MACHINES = ("sim", "qemu")
+_REPO = Path(__file__).resolve().parents[2]
+_SHOWN = 20  # failures a file, in the text report
+_SECONDS = {"sim": 300.0, "qemu": 900.0}  # that one file may take
+
+
+@dataclass
+class FileResult:
+    """What came of a script.
+
+    Attributes:
+        skipped: reason to number; failures: (line, why).
+    """
+
+    file: str
+    passed: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    failures: list[tuple[int, str]] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "file": self.file,
+            "passed": self.passed,
+            "failed": len(self.failures),
+            "skipped": dict(self.skipped),
+            "failures": [{"line": line, "why": why} for line, why in self.failures],
+            "seconds": round(self.seconds, 1),
+        }
+
+
+def read(file: str, output: str, ended: str) -> FileResult:
+    """The worker's lines; ended: why it did not come to its end, empty if it did."""
+    result, lines = FileResult(file), [json.loads(line) for line in output.splitlines() if line.endswith("\n") or line]
+    count = lines[0] if lines else 1
+    for line, kind, why in lines[1:]:
+        if kind == "passed":
+            result.passed += 1
+        elif kind == "skipped":
+            result.skipped[why] += 1
+        else:
+            result.failures.append((line, why))
+    missing = count - len(lines[1:])
+    if missing or ended:
+        at = lines[-1][0] if len(lines) > 1 else 0
+        result.failures += [(at, ended or "the worker ended early")] * max(missing, 1)
+    return result
+
+
+def run_file(script: Path, target: str, machine: str) -> FileResult:
+    """A script in a worker of its own."""
+    command = [sys.executable, "-m", "tests.spec.worker", str(script.resolve()), target, machine]
+    start, seconds = time.monotonic(), _SECONDS[machine]
+    worker = subprocess.Popen(command, cwd=_REPO, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    ended = ""
+    try:
+        output, errors = worker.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        worker.kill()
+        output, errors = worker.communicate()
+        ended = f"no end within {seconds:.0f} s"
+    if worker.returncode and not ended:
+        ended = (errors.strip().splitlines() or [f"the worker ended with status {worker.returncode}"])[-1]
+    result = read(script.name, output, ended)
+    result.seconds = time.monotonic() - start
+    return result
+
+
+def _line(result: FileResult) -> str:
+    skipped = sum(result.skipped.values())
+    reasons = ", ".join(f"{reason}: {count}" for reason, count in result.skipped.items())
+    text = f"{result.file}: {result.passed} passed, {len(result.failures)} failed, {skipped} skipped"
+    return text + (f" ({reasons})" if reasons else "")
+
+
+def _print(result: FileResult) -> None:
+    print(_line(result))
+    for line, why in result.failures[:_SHOWN]:
+        print(f"  line {line}: {why}")
+    if len(result.failures) > _SHOWN:
+        print(f"  and {len(result.failures) - _SHOWN} more")
+    sys.stdout.flush()
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.spec", description=__doc__)
+    parser.add_argument("path", type=Path, nargs="+", help="a .wast file, or a folder of them")
+    parser.add_argument("--target", choices=_TARGETS, default="cortex-m3")
+    parser.add_argument("--on", choices=_MACHINES, default="sim")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of the lines")
+    parser.add_argument("-j", type=int, default=2, metavar="N", help="scripts at a time (2)")
+    return parser.parse_args()
+
+
+def scripts(paths: list[Path]) -> list[Path]:
+    """The files, and those of the folders; raises FileNotFoundError where there are none."""
+    found = []
+    for path in paths:
+        below = sorted(path.rglob("*.wast")) if path.is_dir() else [path]
+        if not below or not below[0].is_file():
+            raise FileNotFoundError(f"no .wast at {path}")
+        found += below
+    return found
+
+
+def main() -> int:
+    options = _arguments()
+    try:
+        files = scripts(options.path)
+    except FileNotFoundError as error:
+        print(error, file=sys.stderr)
+        return 2
+    results = []
+    with ThreadPoolExecutor(options.j) as pool:
+        for result in pool.map(lambda script: run_file(script, options.target, options.on), files):
+            results.append(result)
+            if not options.json:
+                _print(result)
+    passed, failed = sum(r.passed for r in results), sum(len(r.failures) for r in results)
+    skipped = sum(sum(r.skipped.values()) for r in results)
+    if options.json:
+        whole = {"target": options.target, "on": options.on, "passed": passed, "failed": failed, "skipped": skipped}
+        print(json.dumps({**whole, "files": [r.as_json() for r in results]}))
+    else:
+        print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,144 @@
+"""One script on one machine, in a process of its own: an abort of LLVM or a hang ends nothing else.
+
+`python -m tests.spec.worker SCRIPT TARGET MACHINE` prints JSON, a line each: how many commands there are, then for
+every command [line, "passed" | "failed" | "skipped", why].
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from insitu import aot
+from insitu.errors import InsituError
+from insitu.wasm.errors import Invalid, Malformed
+
+from tests.spec import wabt
+from tests.spec.judge import JUDGES, argument, verdict
+from tests.spec.machines import MACHINES, Outcome, Step
+
+_SPECTEST = Path(__file__).with_name("spectest.wat")
+_SETUP: list[Step] = [("instantiate", 0, None), ("register", None, "spectest"), ("forget",)]
+_MODULE_STEPS = {"module": "instantiate", "assert_unlinkable": "try_module", "assert_uninstantiable": "try_module"}
+_REFUSED = ("assert_malformed", "assert_invalid")
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A command before anything runs: what it makes the machine do, what is known of it without a machine."""
+
+    command: dict[str, Any]
+    step: Step | None = None
+    outcome: Outcome | None = None
+    skipped: str = ""
+
+
+def compile_module(data: bytes, target: str) -> Outcome:
+    """("values", the image), or why there is none."""
+    try:
+        return "values", aot.compile_wasm(data, target)
+    except Malformed as error:
+        return "malformed", error.reason
+    except Invalid as error:
+        return "invalid", error.reason
+    except InsituError as error:
+        return "refused", str(error)
+
+
+class Preparation:
+    """Turns a script's commands into images and steps."""
+
+    def __init__(self, target: str, folder: Path) -> None:
+        self.target, self.folder = target, folder
+        self.images: list[bytes] = []
+
+    def prepare(self, command: dict[str, Any]) -> Prepared:
+        """One command; those that must be in a script's order are prepared in it."""
+        kind = command["type"]
+        if kind not in JUDGES:
+            return Prepared(command, outcome=("unknown", f"the command {kind}"))
+        if kind == "assert_malformed" and command["module_type"] == "text":
+            return Prepared(command, skipped="text format")
+        if kind in _REFUSED:
+            return Prepared(command, outcome=self._compile(command))
+        if kind in _MODULE_STEPS:
+            return self._module(command)
+        if kind == "register":
+            return Prepared(command, ("register", command.get("name"), command["as"]))
+        return Prepared(command, _action(command["action"]))
+
+    def add(self, image: bytes) -> int:
+        """The image's number."""
+        self.images.append(image)
+        return len(self.images) - 1
+
+    def _compile(self, command: dict[str, Any]) -> Outcome:
+        path = self.folder / command["filename"]
+        text = command.get("module_type") == "text"
+        data = wabt.assemble(path, self.folder, "--no-check") if text else path.read_bytes()
+        return compile_module(data, self.target)
+
+    def _module(self, command: dict[str, Any]) -> Prepared:
+        outcome = self._compile(command)
+        if outcome[0] != "values":
+            return Prepared(command, ("forget",) if command["type"] == "module" else None, outcome)
+        return Prepared(command, (_MODULE_STEPS[command["type"]], self.add(outcome[1]), command.get("name")))
+
+
+def _action(action: dict[str, Any]) -> Step:
+    if action["type"] == "get":
+        return "get", action.get("module"), action["field"]
+    return "invoke", action.get("module"), action["field"], [argument(value) for value in action["args"]]
+
+
+def run(script: Path, target: str, machine: str) -> Iterator[Any]:
+    """The number of commands, then each one's [line, result, why]."""
+    with tempfile.TemporaryDirectory(prefix="insitu-spec-") as name:
+        folder = Path(name)
+        commands = wabt.commands(script, folder)
+        yield len(commands)
+        preparation = Preparation(target, folder)
+        kind, spectest = compile_module(wabt.assemble(_SPECTEST, folder), target)
+        if kind != "values":
+            raise InsituError(f"spectest.wat: {spectest}")
+        preparation.add(spectest)
+        prepared = [preparation.prepare(command) for command in commands]
+    steps = [p.step for p in prepared if p.step]
+    outcomes = MACHINES[machine](target, preparation.images).run([*_SETUP, *steps])
+    for step in _SETUP:
+        kind, what = next(outcomes)
+        if kind != "values":
+            raise InsituError(f"spectest: {step[0]}: {what}")
+    for p in prepared:
+        came = next(outcomes) if p.step else None
+        yield _result(p, p.outcome or came)
+
+
+def _result(prepared: Prepared, outcome: Outcome | None) -> tuple[int, str, str]:
+    line = prepared.command["line"]
+    if prepared.skipped:
+        return line, "skipped", prepared.skipped
+    assert outcome is not None
+    kind = prepared.command["type"]
+    wrong = verdict(prepared.command, outcome) if kind in JUDGES else f"{outcome[0]}: {outcome[1]}"
+    return line, "failed" if wrong else "passed", wrong and f"{kind}: {wrong}" or ""
+
+
+def main() -> int:
+    script, target, machine = sys.argv[1:]
+    try:
+        for line in run(Path(script), target, machine):
+            print(json.dumps(line), flush=True)
+    except (wabt.WabtError, InsituError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -7,7 +7,7 @@ APT_PACKAGES := qemu-system-arm qemu-system-misc gcc make gcc-arm-none-eabi libn
 	gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf dpkg-dev python3-venv
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: setup demo test bench clean
+.PHONY: setup demo test bench fuzz clean
 
 setup: build/apt.stamp build/venv.stamp build/firmware.stamp
 
@@ -40,6 +40,10 @@ test: setup
 
 bench: setup
 	@$(RUN) -m bench
+
+SEEDS ?= 200
+fuzz: setup
+	@$(RUN) -m tests.fuzz --seeds $(SEEDS)
 
 clean:
 	rm -rf build

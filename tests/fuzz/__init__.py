@@ -1,0 +1,1 @@
+"""Random valid modules, run on insitu in the simulator and under wasmtime: `make fuzz [SEEDS=n]`."""

@@ -70,6 +70,13 @@ class Module:
     def _type_record(self, index):
         return self.word(IMAGE_TYPES) + self.function_word(index, FUNCTION_TYPE) * TYPE_SIZE
 
+    # signature word and type string of each type
+    def types(self):
+        record = self.word(IMAGE_TYPES)
+        for _ in range(self.word(IMAGE_TYPES + 4)):
+            yield self.word(record), self.string(record + TYPE_STRING)
+            record += TYPE_SIZE
+
     def function_type(self, index):
         return self.string(self._type_record(index) + TYPE_STRING)
 

@@ -69,8 +69,10 @@ class Runtime:
         size = image.check_header(base, limit)
         image.check_crc(base, size)
         image.Checker(base, size).check()
-        platform.enable(peek(base, IMAGE_FEATURES))
         module = Module(self, source, base, size)
+        for other in self.modules:
+            _check_signatures(module, other)
+        platform.enable(peek(base, IMAGE_FEATURES))
         self._guard(peek(base, IMAGE_STACK_GUARD))
         self.modules.append(module)
         return module
@@ -165,6 +167,14 @@ def runtime_full_init(mem_alloc_type, option=None):
     if mem_alloc_type == ALLOC_WITH_SYSTEM_ALLOCATOR:
         return Runtime()
     raise Error("mem_alloc_type is one of ALLOC_WITH_POOL, ALLOC_WITH_ALLOCATOR, ALLOC_WITH_SYSTEM_ALLOCATOR")
+
+
+# Indirect calls between modules compare the words of their types: one word must not stand for two types.
+def _check_signatures(module, other):
+    for word, text in module.types():
+        for known, meant in other.types():
+            if word == known and text != meant:
+                raise LoadError("the types %s and %s of two modules have the same signature word" % (text, meant))
 
 
 # A file's bytes where they lie. Only a file in memory-mapped flash has such a place.

@@ -24,7 +24,7 @@ class Worker:
 
     def _start(self) -> None:
         command = [sys.executable, "-m", "tests.fuzz.worker"]
-        self.errors = tempfile.TemporaryFile("w+")
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - lives as long as the process
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=self.errors, text=True)
 

@@ -136,3 +136,13 @@ def test_path(device, tmp_path):
     path.write_bytes(device.image(TEXT))
     with pytest.raises(device.port.LoadError, match="put it in a ROM partition"):
         device.runtime.load(str(path))
+
+
+def test_two_types_of_one_word_in_two_modules(device):
+    first = device.image('(module (func (export "f") (param i32)))')
+    device.load_image(first)
+    device.load_image(device.image('(module (func (export "f") (param i32)) (func (export "g") (param f64)))'))
+    other = device.image('(module (func (export "f") (param f64)))')
+    forged = changed(other, word(other, layout.IMAGE_TYPES), word(first, word(first, layout.IMAGE_TYPES)))
+    with pytest.raises(device.port.LoadError, match="F: and i: of two modules have the same signature word"):
+        device.load_image(forged)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import llvmlite.binding as llvm
@@ -10,12 +12,18 @@ import llvmlite.binding as llvm
 from insitu.port.xip import layout
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from insitu.aot.targets import Target
 
 # LLVM's pass pipeline: speed 2 is -O2. Inlining more than this costs flash and gains little: the
 # toolchain that wrote the module has already inlined what is worth it.
 _SPEED_LEVEL = 2
 _INLINING_THRESHOLD = 30
+
+# A function with more branches is tried first, see optimise.
+_MANY_BRANCHES = 900
+_BRANCH = "\n  br i1 "
 
 _DEFINE = re.compile(r"^define [^\n]*@(\"?[\w.]+\"?)\(")
 _MARK = re.compile(r"^\s*(tail |notail |musttail )?call void @insitu_stack_check\(.*$")
@@ -42,6 +50,8 @@ _TRAP_DECLARATION = "declare void @insitu_trap(ptr, i32) #900\n"
 
 
 def _initialise() -> None:
+    # before code generation ARM would simplify control flow once more, with nothing left to gain
+    llvm.set_option("insitu", "-arm-atomic-cfg-tidy=0")
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
 
@@ -57,7 +67,31 @@ def machine(target: Target) -> llvm.TargetMachine:
 
 
 def optimise(ir: str, target: Target) -> str:
-    """The IR after LLVM's passes. Raises RuntimeError where LLVM does not accept it: a bug of ours."""
+    """The IR after LLVM's passes. Raises RuntimeError where LLVM does not accept it: a bug of ours.
+
+    LLVM aborts where its control flow simplification takes more than 1000 rounds, which is seen only by
+    trying: a module with functions that are large enough is tried in a process of its own.
+    """
+    large = _large_functions(ir)
+    if not large:
+        return standard_passes(ir, target)
+    command = [sys.executable, "-m", "insitu.aot.optimise_child", target.name]
+    done = subprocess.run(command, input=ir, capture_output=True, text=True, check=False)
+    if done.returncode > 0:
+        raise RuntimeError(done.stderr)
+    return done.stdout if done.returncode == 0 else _light_passes(ir, target, large)
+
+
+def _large_functions(ir: str) -> set[str]:
+    found = set()
+    for text in ir.split("\ndefine ")[1:]:
+        if text.count(_BRANCH) > _MANY_BRANCHES:
+            found.add(text[text.index("@") + 1 : text.index("(", text.index("@"))])
+    return found
+
+
+def standard_passes(ir: str, target: Target, *, fold: bool = False) -> str:
+    """The IR after LLVM's passes; LLVM may abort. fold: decide constant branches first, which makes it less likely."""
     module = llvm.parse_assembly(ir)
     module.verify()
     target_machine = machine(target)
@@ -68,8 +102,37 @@ def optimise(ir: str, target: Target) -> str:
     options.loop_vectorization = False
     options.slp_vectorization = False
     builder = llvm.create_pass_builder(target_machine, options)
+    if fold:
+        passes = llvm.create_new_module_pass_manager()
+        passes.add_sccp_pass()
+        passes.run(module, builder)
     builder.getModulePassManager().run(module, builder)
     return str(module)
+
+
+def _light_passes(ir: str, target: Target, large: Collection[str]) -> str:
+    """The IR after passes of one function each; those in large keep their branches but for the constant ones."""
+    module = llvm.parse_assembly(ir)
+    target_machine = machine(target)
+    module.data_layout = str(target_machine.target_data)
+    builder = llvm.create_pass_builder(target_machine, llvm.create_pipeline_tuning_options())
+    for function in module.functions:
+        if not function.is_declaration:
+            _function_passes(simplify=function.name not in large).run(function, builder)
+    return str(module)
+
+
+def _function_passes(simplify: bool) -> llvm.FunctionPassManager:
+    passes = llvm.create_new_function_pass_manager()
+    passes.add_sroa_pass()
+    passes.add_sccp_pass()
+    passes.add_instruction_combine_pass()
+    if simplify:
+        passes.add_simplify_cfg_pass()
+    passes.add_new_gvn_pass()
+    passes.add_instruction_combine_pass()
+    passes.add_aggressive_dce_pass()
+    return passes
 
 
 def add_stack_checks(ir: str) -> str:

@@ -25,6 +25,7 @@ STEPS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STEPS)
 def test_many_branches(device: Device, name: str) -> None:
     step, taken, not_taken = STEPS[name]

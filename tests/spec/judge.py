@@ -58,7 +58,9 @@ def _values(command: dict[str, Any], kind: str, got: Any) -> str | None:
         return None
     texts = [e.get("value", "not null") for e in expected]
     wanted = ", ".join(_show(int(t)) if t.isdigit() else t for t in texts)
-    return f"expected {wanted or 'no value'}, got {', '.join(map(_show, got)) if kind == 'values' else f'{kind}: {got}'}"
+    return (
+        f"expected {wanted or 'no value'}, got {', '.join(map(_show, got)) if kind == 'values' else f'{kind}: {got}'}"
+    )
 
 
 def _any_values(_: dict[str, Any], kind: str, got: Any) -> str | None:

@@ -14,6 +14,11 @@ _ALIGN = 16
 _STACK = 64 * 1024  # bytes of operand stack, of each instance
 
 
+_SIMULATED_FLASH = 0x22000000
+_SIMULATED_HEAP = (0x60000000, 128 << 20)
+_SECONDS = 20.0  # that one call may take
+
+
 class Machine(Protocol):
     """A machine with a script's images in its flash and a fresh runtime."""
 
@@ -33,18 +38,14 @@ def lay_out(images: list[bytes], flash: int) -> tuple[list[int], bytes]:
 class Simulated:
     """The runtime under CPython, compiled code on the simulated CPU."""
 
-    FLASH = {"cortex-m3": 0x08000000, "cortex-m4f": 0x08000000, "rv32imc": 0x22000000}
-    HEAP = (0x60000000, 128 << 20)
-    SECONDS = 20.0  # that one call may take
-
     def __init__(self, target: str, images: list[bytes]) -> None:
-        cpu = sim.install(sim.Cpu(target, seconds=self.SECONDS))
-        addresses, data = lay_out(images, self.FLASH[target])
-        cpu.map_flash(self.FLASH[target], data)
-        cpu.map_ram(*self.HEAP)
+        cpu = sim.install(sim.Cpu(target, seconds=_SECONDS))
+        addresses, data = lay_out(images, _SIMULATED_FLASH)
+        cpu.map_flash(_SIMULATED_FLASH, data)
+        cpu.map_ram(*_SIMULATED_HEAP)
         from tests.spec.device import Script
 
-        self._script = Script(self.HEAP, _STACK, addresses)
+        self._script = Script(_SIMULATED_HEAP, _STACK, addresses)
 
     def run(self, steps: list[Step]) -> Iterator[Outcome]:
         """What comes of the steps; a fault of the CPU is one step's failure."""

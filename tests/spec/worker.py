@@ -126,7 +126,7 @@ def _result(prepared: Prepared, outcome: Outcome | None) -> tuple[int, str, str]
     assert outcome is not None
     kind = prepared.command["type"]
     wrong = verdict(prepared.command, outcome) if kind in JUDGES else f"{outcome[0]}: {outcome[1]}"
-    return line, "failed" if wrong else "passed", wrong and f"{kind}: {wrong}" or ""
+    return (line, "failed", f"{kind}: {wrong}") if wrong else (line, "passed", "")
 
 
 def main() -> int:

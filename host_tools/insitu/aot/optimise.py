@@ -12,8 +12,6 @@ import llvmlite.binding as llvm
 from insitu.port.xip import layout
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from insitu.aot.targets import Target
 
 # LLVM's pass pipeline: speed 2 is -O2. Inlining more than this costs flash and gains little: the
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
 _SPEED_LEVEL = 2
 _INLINING_THRESHOLD = 30
 
-# A function with more branches is tried first, see optimise.
+# Fewer cannot make LLVM abort, see optimise.
 _MANY_BRANCHES = 900
 _BRANCH = "\n  br i1 "
 
@@ -70,24 +68,15 @@ def optimise(ir: str, target: Target) -> str:
     """The IR after LLVM's passes. Raises RuntimeError where LLVM does not accept it: a bug of ours.
 
     LLVM aborts where its control flow simplification takes more than 1000 rounds, which is seen only by
-    trying: a module with functions that are large enough is tried in a process of its own.
+    trying: a module that is large enough, all in one function after inlining, is tried in a process of its own.
     """
-    large = _large_functions(ir)
-    if not large:
+    if ir.count(_BRANCH) <= _MANY_BRANCHES:
         return standard_passes(ir, target)
     command = [sys.executable, "-m", "insitu.aot.optimise_child", target.name]
     done = subprocess.run(command, input=ir, capture_output=True, text=True, check=False)
     if done.returncode > 0:
         raise RuntimeError(done.stderr)
-    return done.stdout if done.returncode == 0 else _light_passes(ir, target, large)
-
-
-def _large_functions(ir: str) -> set[str]:
-    found = set()
-    for text in ir.split("\ndefine ")[1:]:
-        if text.count(_BRANCH) > _MANY_BRANCHES:
-            found.add(text[text.index("@") + 1 : text.index("(", text.index("@"))])
-    return found
+    return done.stdout if done.returncode == 0 else _light_passes(ir, target)
 
 
 def standard_passes(ir: str, target: Target, *, fold: bool = False) -> str:
@@ -110,15 +99,16 @@ def standard_passes(ir: str, target: Target, *, fold: bool = False) -> str:
     return str(module)
 
 
-def _light_passes(ir: str, target: Target, large: Collection[str]) -> str:
-    """The IR after passes of one function each; those in large keep their branches but for the constant ones."""
+def _light_passes(ir: str, target: Target) -> str:
+    """The IR after passes of one function each; large ones keep their branches but for the constant ones."""
     module = llvm.parse_assembly(ir)
     target_machine = machine(target)
     module.data_layout = str(target_machine.target_data)
     builder = llvm.create_pass_builder(target_machine, llvm.create_pipeline_tuning_options())
     for function in module.functions:
         if not function.is_declaration:
-            _function_passes(simplify=function.name not in large).run(function, builder)
+            simplify = str(function).count(_BRANCH) <= _MANY_BRANCHES
+            _function_passes(simplify).run(function, builder)
     return str(module)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from insitu.aot import signature
+from insitu.aot import memory, signature
 from insitu.aot.body import EMITTERS
 from insitu.wasm.errors import Unsupported
 from insitu.wasm.opcodes import OPCODES
@@ -14,9 +14,21 @@ if TYPE_CHECKING:
     from insitu.wasm.types import FuncType
 
 _STRUCTURE = {0x05, 0x0B}  # else, end: body.py's own
+_CHECKED = memory.LOADS.keys() | memory.STORES.keys()
+# Checks that LLVM must order take it time that grows with the square of their number in a function: 15 s for
+# as many as this, whatever they are.
+MOST_CHECKS = 20000
+
+
+def _check_size(module: Module, index: int, function: Function) -> None:
+    checks = sum(OPCODES[opcode].name in _CHECKED for opcode, _, _ in function.body)
+    if checks > MOST_CHECKS:
+        reason = f"the function has {checks} memory accesses, the limit is {MOST_CHECKS}: split it"
+        raise Unsupported(reason, function.offset, index, module.function_name(index))
 
 
 def _check_function(module: Module, index: int, function: Function) -> None:
+    _check_size(module, index, function)
     for opcode, _, at in function.body:
         if opcode not in EMITTERS and opcode not in _STRUCTURE:
             reason = f"{OPCODES[opcode].name} (reference types) is not supported yet"

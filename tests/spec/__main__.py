@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -46,40 +47,54 @@ class FileResult:
 
 
 def read(file: str, output: str, ended: str) -> FileResult:
-    """The worker's lines; ended: why it did not come to its end, empty if it did."""
-    result, lines = FileResult(file), [json.loads(line) for line in output.splitlines() if line.endswith("\n") or line]
-    count = lines[0] if lines else 1
-    for line, kind, why in lines[1:]:
+    """The worker's lines; ended: why it did not come to its end, empty if it did.
+
+    Commands that it did not come to have failed.
+    """
+    result, lines = FileResult(file), [json.loads(line) for line in output.splitlines()]
+    count, verdicts = (lines[0], lines[1:]) if lines else (1, [])
+    for line, kind, why in verdicts:
         if kind == "passed":
             result.passed += 1
         elif kind == "skipped":
             result.skipped[why] += 1
         else:
             result.failures.append((line, why))
-    missing = count - len(lines[1:])
-    if missing or ended:
-        at = lines[-1][0] if len(lines) > 1 else 0
-        result.failures += [(at, ended or "the worker ended early")] * max(missing, 1)
+    if ended or count > len(verdicts):
+        last = verdicts[-1][0] if verdicts else 0
+        result.failures.append((last, ended or "the worker ended early"))
+        result.failures += [(last, "not reached")] * (count - len(verdicts) - 1)
+    return result
+
+
+def _why(status: int, errors: str) -> str:
+    """What a worker that failed has to say: an assertion of LLVM's, an exception's last line, or nothing."""
+    said = (errors.strip().splitlines() or [""])[-1]
+    if status < 0:
+        said = f"{signal.Signals(-status).name} {said}".strip()
+    return said or f"the worker ended with status {status}"
+
+
+def run_worker(file: str, command: list[str], seconds: float) -> FileResult:
+    """What a worker's process says of a file."""
+    start, ended = time.monotonic(), ""
+    worker = subprocess.Popen(command, cwd=_REPO, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        output, errors = worker.communicate(timeout=seconds)
+        ended = _why(worker.returncode, errors) if worker.returncode else ""
+    except subprocess.TimeoutExpired:
+        worker.kill()
+        output, _ = worker.communicate()
+        ended = f"no end within {seconds:g} s"
+    result = read(file, output, ended)
+    result.seconds = time.monotonic() - start
     return result
 
 
 def run_file(script: Path, target: str, machine: str) -> FileResult:
     """A script in a worker of its own."""
     command = [sys.executable, "-m", "tests.spec.worker", str(script.resolve()), target, machine]
-    start, seconds = time.monotonic(), _SECONDS[machine]
-    worker = subprocess.Popen(command, cwd=_REPO, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    ended = ""
-    try:
-        output, errors = worker.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        worker.kill()
-        output, errors = worker.communicate()
-        ended = f"no end within {seconds:.0f} s"
-    if worker.returncode and not ended:
-        ended = (errors.strip().splitlines() or [f"the worker ended with status {worker.returncode}"])[-1]
-    result = read(script.name, output, ended)
-    result.seconds = time.monotonic() - start
-    return result
+    return run_worker(script.name, command, _SECONDS[machine])
 
 
 def _line(result: FileResult) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from insitu.aot.targets import Target
     from insitu.wasm.module import Function, Module
-    from insitu.wasm.types import FuncType, ValType
+    from insitu.wasm.types import FuncType, Limits, ValType
 
 IR_TYPES = {"i32": "i32", "i64": "i64", "f32": "float", "f64": "double"}
 _CALL_OPCODES = (0x10, 0x11)
@@ -106,20 +106,24 @@ class ModuleBuilder:
     def _plan_memory(self, app_heap: int) -> LinearMemory:
         """Fixed where nothing can grow or share it and no app heap of a size yet unknown lies in it.
 
-        An exporter's memory that its own code does not grow stays fixed: a host may always refuse growth
-        (section 4.5.3.8 of the standard), and C compilers export every memory.
+        An exporter's memory without a maximum stays fixed where its own code does not grow it: a host may always
+        refuse growth (section 4.5.3.8 of the standard), and C compilers export every memory.
         """
         if not self.wasm.memory_types:
             return LinearMemory(fixed=True, size=0, pages=0)
         limits, size = self.wasm.memory_types[0].limits, self.wasm.memory_types[0].limits.minimum * PAGE
         if self.wasm.imported_memory_count:
             return LinearMemory(False, size, limits.minimum, grows=True)
-        if _MEMORY_GROW in self._opcodes and limits.maximum != limits.minimum:
+        if limits.maximum != limits.minimum and (_MEMORY_GROW in self._opcodes or self._invites_growth(limits)):
             return LinearMemory(False, size, limits.minimum, grows=True)
         cut = min(size, self._truncated_size(size))
         if self._imports_allocator():
             return LinearMemory(False, cut, limits.minimum, truncated=cut < size)
         return LinearMemory(True, cut + app_heap, limits.minimum, truncated=cut < size, app_heap=app_heap)
+
+    def _invites_growth(self, limits: Limits) -> bool:
+        """Whether another module may count on growing this one's memory: it is exported with a maximum."""
+        return limits.maximum is not None and any(export.kind == "memory" for export in self.wasm.exports)
 
     def _truncated_size(self, size: int) -> int:
         """Up to __heap_base, where nothing lies above it: no allocator, exported or asking for more memory."""

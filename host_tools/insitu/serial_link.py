@@ -17,12 +17,13 @@ _CHUNK = 256  # bytes at a time: a small board's receive buffer
 
 
 class DeviceError(InsituError):
-    """An exception on the device; traceback holds its lines."""
+    """An exception on the device; traceback holds its lines, output what was printed before it."""
 
-    def __init__(self, traceback: str) -> None:
+    def __init__(self, traceback: str, output: bytes = b"") -> None:
         lines = [line for line in traceback.strip().splitlines() if line.strip()]
         super().__init__(f"on the device: {lines[-1] if lines else 'an error without a text'}")
         self.traceback = traceback
+        self.output = output
 
 
 class Link:
@@ -83,5 +84,5 @@ class Link:
         error = self._until(_END, end)
         self._until(b">", end)
         if error:
-            raise DeviceError(error.decode("utf-8", "replace"))
+            raise DeviceError(error.decode("utf-8", "replace"), output)
         return output

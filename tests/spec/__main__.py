@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -75,17 +77,25 @@ def _why(status: int, errors: str) -> str:
     return said or f"the worker ended with status {status}"
 
 
+def _end(worker: subprocess.Popen[str]) -> None:
+    """End the worker and what it has started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(worker.pid, signal.SIGKILL)
+
+
 def run_worker(file: str, command: list[str], seconds: float) -> FileResult:
     """What a worker's process says of a file."""
     start, ended = time.monotonic(), ""
-    worker = subprocess.Popen(command, cwd=_REPO, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipe = subprocess.PIPE
+    worker = subprocess.Popen(command, cwd=_REPO, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
     try:
         output, errors = worker.communicate(timeout=seconds)
         ended = _why(worker.returncode, errors) if worker.returncode else ""
     except subprocess.TimeoutExpired:
-        worker.kill()
+        _end(worker)
         output, _ = worker.communicate()
         ended = f"no end within {seconds:g} s"
+    _end(worker)
     result = read(file, output, ended)
     result.seconds = time.monotonic() - start
     return result

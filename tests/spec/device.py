@@ -1,6 +1,7 @@
 # Carries out a script's commands on the device runtime. Runs under MicroPython and under CPython; a command is a
-# method's name and its arguments, all of them literals. What it gives: a kind and what came of it:
-#   ("values", [...]), ("trap", message), ("link", message), ("error", message)
+# method's name and its arguments, all of them literals. What it gives: a kind, what came of it, and how many bytes,
+# more than the whole heap has, were asked for in vain since the last module:
+#   ("values", [...], 0), ("trap", message, 0), ("link", message, 0), ("error", message, 0)
 # A value is its bits for numbers, None for a null reference, ("extern", n) or "function" for others.
 # On a device the package is called insitu, not insitu.port (machines.py).
 import struct
@@ -34,8 +35,14 @@ class Script:
         names = ("", "_i32", "_i64", "_f32", "_f64", "_i32_f32", "_f64_f64")
         self.registered = {"host": {"print" + name: _nothing for name in names}}
         self.externs = {}
+        self.wanted = 0
+        self._watch(self.runtime.heap)
 
     def step(self, command, *args):
+        kind, what = self._try(command, args)
+        return kind, what, self.wanted
+
+    def _try(self, command, args):
         try:
             return "values", getattr(self, command)(*args) or []
         except Trap as error:
@@ -53,6 +60,7 @@ class Script:
 
     # The module before is left, unless something may still refer to it.
     def forget(self):
+        self.wanted = 0
         self._drop()
         self.current = None
 
@@ -88,6 +96,16 @@ class Script:
         return [self._load(found.instance, chr(found.type & 255), found._slot(), 0)]
 
     # --- what they need ---
+
+    def _watch(self, heap):
+        realloc = heap.realloc
+
+        def watched(block, size):
+            if size > heap.size:
+                self.wanted = max(self.wanted, size)
+            return realloc(block, size)
+
+        heap.realloc = watched
 
     def _drop(self):
         instance = self.current

@@ -35,7 +35,7 @@ _CHECK = """insitu.check:
   %insitu.limit = load i32, ptr %insitu.limit.at, align 4
   %insitu.sp = call i32 @llvm.read_register.i32(metadata !{{!"sp"}})
   %insitu.low = icmp ult i32 %insitu.sp, %insitu.limit
-  br i1 %insitu.low, label %insitu.overflow, label %entry, !prof !{{!"branch_weights", i32 1, i32 1048575}}
+  br i1 %insitu.low, label %insitu.overflow, label %{first}, !prof !{{!"branch_weights", i32 1, i32 1048575}}
 insitu.overflow:
   call void @insitu_trap(ptr %inst, i32 {trap}) #900
   unreachable
@@ -149,6 +149,7 @@ def _with_check(text: str) -> str:
             runtime=layout.INSTANCE_RUNTIME,
             limit=layout.CELL_LIMIT,
             trap=layout.TRAP_OPERAND_STACK_OVERFLOW,
+            first=kept[1].partition(":")[0],
         )
         kept.insert(1, check.rstrip("\n"))
     return "\n".join(kept)

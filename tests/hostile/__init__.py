@@ -1,0 +1,1 @@
+"""Input that is damaged or meant to do damage: refused, or harmless."""

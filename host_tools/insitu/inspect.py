@@ -13,12 +13,42 @@ from insitu.wasm.errors import WasmError
 from insitu.wasm.module import Module
 from insitu.wasm.validate import validate
 
+_MISSING = {"operand_stack_needed": "not known: there is recursion"}
+
 
 def _optional(value: int) -> int | None:
     return None if value == layout.NONE else value
 
 
-def image_facts(data: bytes) -> dict[str, Any]:
+def block_bytes(size: int) -> int:
+    """What a block of a global heap of up to 512 KiB takes for size bytes, its header apart (port/heap.py)."""
+    return max((size + 11) // 8, 2) * 8 - 4
+
+
+def ram(image: Image, stack: int) -> dict[str, int]:
+    """Bytes of the global heap that one instance with one exec env takes, by pool; they add up to the last.
+
+    As it is right after instantiation: memory and tables may grow, and imported constants take 12 bytes each.
+    """
+    flags, size = image.word(layout.IMAGE_FLAGS), image.word(layout.IMAGE_INSTANCE_SIZE)
+    memory = 0 if flags & layout.FLAG_MEMORY_IMPORTED else image.memory_size
+    fixed = bool(flags & layout.FLAG_MEMORY_FIXED)
+    tables = [max(count, 1) * layout.FUNCREF_SIZE for count, entries in image.own_tables if not entries]
+    blocks = 3 + len(tables) + (memory > 0 and not fixed)
+    pools = {
+        "runtime": block_bytes(layout.CELL_SIZE),
+        "module": 0,
+        "instance": block_bytes(size + memory) - memory if fixed else block_bytes(size),
+        "tables": sum(map(block_bytes, tables)),
+        "linear_memory": memory if fixed or not memory else block_bytes(memory),
+        "exec_env": block_bytes(layout.ENV_SIZE + stack) - stack,
+        "operand_stack": stack,
+        "block_headers": 4 * blocks,
+    }
+    return {**pools, "sum": sum(pools.values())}
+
+
+def image_facts(data: bytes, stack: int = 2048) -> dict[str, Any]:
     """Sizes and names of an image. Keys in bytes: image, code, tables, data; RAM by pool."""
     image: Image = read(data)
     word = image.word
@@ -37,9 +67,9 @@ def image_facts(data: bytes) -> dict[str, Any]:
         "aux_stack_size": word(layout.IMAGE_AUX_STACK_SIZE),
         "linear_memory": image.memory_size,
         "linear_memory_note": image.memory_note(),
-        "instance_block": word(layout.IMAGE_INSTANCE_SIZE),
-        "exec_env": layout.ENV_SIZE,
+        "ram": ram(image, stack),
         "stack_guard": word(layout.IMAGE_STACK_GUARD),
+        "operand_stack_needed": _optional(word(layout.IMAGE_STACK_NEEDED)),
     }
 
 
@@ -63,24 +93,26 @@ def module_facts(data: bytes) -> dict[str, Any]:
     }
 
 
-def facts(data: bytes, name: str) -> dict[str, Any]:
+def facts(data: bytes, name: str, stack: int = 2048) -> dict[str, Any]:
     """Facts of either kind of file, told apart by its magic number. Raises InsituError."""
     if data[:4] != b"\0asm":
-        return image_facts(data)
+        return image_facts(data, stack)
     try:
         return module_facts(data)
     except WasmError as error:
         raise InsituError(f"{name} {error}") from None
 
 
-def text(found: dict[str, Any]) -> str:
+def text(found: dict[str, Any], indent: str = "") -> str:
     """The facts as lines for a person."""
     lines = []
     for key, value in found.items():
-        label = key.replace("_", " ")
-        if not isinstance(value, list):
-            lines.append(f"{label:20} {'not exported' if value is None else value}")
-            continue
-        lines.append(f"{label}:")
-        lines += ["  " + "  ".join(str(v) for v in row.values() if v != "") for row in value]
+        label = f"{indent}{key.replace('_', ' ')}"
+        if isinstance(value, dict):
+            lines += [f"{label}{' of the global heap' if key == 'ram' else ''}:", text(value, indent + "  ")]
+        elif isinstance(value, list):
+            lines.append(f"{label}:")
+            lines += [f"{indent}  " + "  ".join(str(v) for v in row.values() if v != "") for row in value]
+        else:
+            lines.append(f"{label:20} {_MISSING.get(key, 'not exported') if value is None else value}")
     return "\n".join(lines)

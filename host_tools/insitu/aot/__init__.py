@@ -29,4 +29,4 @@ def compile_wasm(data: bytes, target: str, *, app_heap: int = 0) -> bytes:
     limits.check(wasm)
     module = ModuleBuilder(wasm, _target(target), app_heap)
     code = link.link(object_file(module), module.target)
-    return pack(module, code, frames.measure(code, module.target))
+    return pack(module, code, frames.measure(code, module))

@@ -17,10 +17,13 @@ from insitu.port.xip import layout
 
 if TYPE_CHECKING:
     from insitu.aot.link import Code
+    from insitu.aot.module import ModuleBuilder
     from insitu.aot.targets import Target
+    from insitu.wasm.module import Module
 
 _PROGRAM = re.compile(r"^f\d+$|^t\d+$")
 _STUB = "insitu_"
+_REF_FUNC = 0xD2
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +32,8 @@ class StackUse:
 
     Attributes:
         guard: what the checks must leave free below the stack pointer; see docs/SPEC.md.
-        needed: a stack that suffices for any call of an exported function, or layout.NONE with recursion,
-            indirect calls or calls into other instances.
+        needed: the smallest stack that suffices for any call of an exposed function, or layout.NONE with
+            recursion. What functions of other instances need, which imports may be bound to, comes on top.
         frames: function name to its frame.
     """
 
@@ -123,28 +126,43 @@ def _frame(md: capstone.Cs, code: bytes, name: str, thumb: bool) -> int:
     return taken
 
 
-_BRANCHES = ("bl", "blx", "b", "b.w", "jal", "j", "c.jal", "c.j", "call", "tail")
+_IMMEDIATE = re.compile(r"^-?(0x[0-9a-f]+|\d+)$")
+_INDIRECT = "*"  # among the callees of a function: what it calls through a register
+
+
+def _number(text: str) -> int | None:
+    """An immediate operand, or None where it is something else."""
+    text = text.strip().lstrip("#")
+    return int(text, 0) if _IMMEDIATE.match(text) else None
 
 
 def _calls(md: capstone.Cs, code: bytes, start: int, at: dict[int, str]) -> set[str]:
-    """Names of the functions that are branched to directly."""
+    """Names of the functions that are branched to directly; _INDIRECT if one is called through a register.
+
+    RISC-V calls with auipc and jalr: the sum of both is where it goes.
+    """
     found: set[str] = set()
     offset = 0
-    pending: tuple[str, int] | None = None
+    upper: dict[str, int] = {}
     while offset < len(code):
         for address, size, mnemonic, operands in md.disasm_lite(code[offset:], start + offset):
             offset = address + size - start
-            last = operands.rsplit(",", 1)[-1].strip().lstrip("#")
+            parts = operands.split(", ")
+            immediate = _number(parts[-1])
             if mnemonic == "auipc":
-                register, value = operands.split(", ")
-                pending = (register, address + (int(value, 0) << 12))
-            elif mnemonic in ("jalr", "jr") and pending and "(" in operands and pending[0] in operands:
-                found |= _named(at, pending[1] + int(operands.split(",")[-1].split("(")[0], 0))
-            elif mnemonic.split(".")[0] in ("bl", "b", "blx"):
-                found |= _named(at, int(last, 0)) if last.startswith("0x") else set()
-            elif mnemonic in _BRANCHES and last.lstrip("-").startswith("0x"):
-                found |= _named(at, int(last, 0) + address)
-                found |= _named(at, int(last, 0))
+                upper[parts[0]] = address + (int(parts[1], 0) << 12)
+            elif mnemonic in ("jalr", "jr", "c.jalr", "c.jr"):
+                register = parts[-2] if immediate is not None else parts[-1]
+                if register in upper:
+                    found |= _named(at, upper.pop(register) + (immediate or 0))
+                elif mnemonic.endswith("jalr"):
+                    found.add(_INDIRECT)
+            elif mnemonic == "blx" and immediate is None:
+                found.add(_INDIRECT)
+            elif mnemonic.split(".")[0] in ("bl", "b", "blx") and immediate is not None:
+                found |= _named(at, immediate)
+            elif mnemonic in ("jal", "j", "c.jal", "c.j") and immediate is not None:
+                found |= _named(at, address + immediate)
         offset += 2
     return found
 
@@ -162,9 +180,60 @@ def _deepest(name: str, frames: dict[str, int], calls: dict[str, set[str]], seen
     return frames[name] + max(below, default=0)
 
 
-def measure(code: Code, target: Target) -> StackUse:
+_DEEPEST = 400  # calls in each other; of more, no stack size is told
+
+
+class _Recursion(Exception):
+    """A function that may call itself."""
+
+
+class _Paths:
+    """The deepest paths through functions that check the operand stack: those that call others."""
+
+    def __init__(self, frames: dict[str, int], calls: dict[str, set[str]], indirect: set[str]) -> None:
+        self.frames = frames
+        self.calls = {
+            name: {c for c in called if _PROGRAM.match(c)} | (indirect if _INDIRECT in called else set())
+            for name, called in calls.items()
+        }
+        self._known: dict[str, int] = {}
+        self._open: set[str] = set()
+
+    def depth(self, name: str) -> int:
+        """Bytes; what calls nothing lies in the guard. Raises _Recursion."""
+        if name in self._open or len(self._open) > _DEEPEST:
+            raise _Recursion
+        if name not in self._known:
+            self._open.add(name)
+            below = [self.depth(callee) for callee in sorted(self.calls.get(name, ()))]
+            self._open.remove(name)
+            self._known[name] = self.frames[name] + max(below) if below else 0
+        return self._known[name]
+
+
+def _needed(paths: _Paths, frames: dict[str, int], exposed: set[str], guard: int) -> int:
+    """Below a thunk, the deepest path, and the guard below that."""
+    thunk = max([frame for name, frame in frames.items() if name.startswith("t")], default=0)
+    try:
+        deepest = max([paths.depth(name) for name in sorted(exposed) if name in frames], default=0)
+    except _Recursion:
+        return layout.NONE
+    return (thunk + deepest + guard + 7) & ~7
+
+
+def _indirect_targets(wasm: Module) -> set[str]:
+    """Functions whose address is taken: what an indirect call in this module can reach of it."""
+    items = {item for element in wasm.elements for item in element.items if isinstance(item, int)}
+    expressions = [function.body for function in wasm.functions] + [g.init for g in wasm.globals]
+    items |= {i[1] for expression in expressions for i in expression if i[0] == _REF_FUNC}
+    return {f"f{index}" for index in items}
+
+
+def measure(code: Code, module: ModuleBuilder) -> StackUse:
     """Frames of all functions, and the guard: any frame of the program, the deepest helper or the save area of
-    a request below it, and an interrupt's exception frame."""
+    a request below it, and an interrupt's exception frame.
+    """
+    target = module.target
     md, thumb = _disassembler(target), target.code_bit == 1
     frames, calls = {}, {}
     at = {offset: name for offset, _, name in code.functions}
@@ -177,4 +246,5 @@ def measure(code: Code, target: Target) -> StackUse:
     deepest = max([save_area, *(_deepest(n, frames, calls) for n in helpers)])
     program = max([f for n, f in frames.items() if _PROGRAM.match(n)], default=0)
     guard = (program + deepest + target.exception_frame + 7) & ~7
-    return StackUse(guard, layout.NONE, frames)
+    paths = _Paths(frames, calls, _indirect_targets(module.wasm))
+    return StackUse(guard, _needed(paths, frames, {f"f{index}" for index in module.exposed}, guard), frames)

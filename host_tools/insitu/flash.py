@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from insitu.aot.targets import target
 from insitu.boards import Board
 from insitu.errors import InsituError
-from insitu.image.read import ARCH_NAMES, Image, read
+from insitu.image.read import ARCH_NAMES, Image, ImageError, read
 from insitu.qemu import Machine
 from insitu.serial_link import Link
 
@@ -37,16 +37,22 @@ def check_fits(data: bytes, board: Board) -> Image:
 
 
 def flash(data: bytes, board: Board) -> Flashed:
-    """Put the image into the flash that stands for the QEMU board's, start the board, compare its CRC."""
+    """Put the image into the flash that stands for the QEMU board's, start the board, compare its CRC.
+
+    Of a board with a flash chip that is a file with the whole chip, which also keeps what programs write into it;
+    of others a file with the image alone, which QEMU places at every start.
+    """
     check_fits(data, board)
-    board.flash_file.parent.mkdir(parents=True, exist_ok=True)
-    board.flash_file.write_bytes(data)
+    if board.place == "loader":
+        board.flash_file.parent.mkdir(parents=True, exist_ok=True)
+        board.flash_file.write_bytes(data)
     code = (
         "import uctypes, binascii\n"
         f"b = uctypes.bytearray_at({board.image.address}, {len(data)})\n"
         "print(binascii.crc32(b) & 0xffffffff)\n"
     )
-    with Machine(board, [(board.image.place_address, data)]) as machine, Link(machine.port) as link:
+    contents = [(board.image.place_address, data)]
+    with Machine(board, contents, flash_file=board.flash_file) as machine, Link(machine.port) as link:
         crc = int(link.run(code))
     if crc != zlib.crc32(data):
         raise InsituError(f"{board.name} reads back CRC {crc:#010x}, expected {zlib.crc32(data):#010x}")
@@ -54,7 +60,14 @@ def flash(data: bytes, board: Board) -> Flashed:
 
 
 def flashed(board: Board) -> bytes:
-    """What the last `insitu flash` wrote; raises InsituError if nothing was."""
+    """The image that the last `insitu flash` wrote; raises InsituError if there is none."""
+    nothing = f"no image is flashed on {board.name}: run `insitu flash APP.xip -b {board.name}`"
     if not board.flash_file.exists():
-        raise InsituError(f"nothing is flashed on {board.name}: run `insitu flash APP.xip -b {board.name}`")
-    return board.flash_file.read_bytes()
+        raise InsituError(nothing)
+    with board.flash_file.open("rb") as file:
+        file.seek(board.image.place_address if board.place == "pflash" else 0)
+        data = file.read(board.image.size)
+    try:
+        return read(data).data
+    except ImageError:
+        raise InsituError(nothing) from None

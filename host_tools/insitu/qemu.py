@@ -27,12 +27,23 @@ class Machine:
         port: path of the pty that is the board's serial line.
     """
 
-    def __init__(self, board: Board, contents: list[tuple[int, bytes]], *, icount: bool = False) -> None:
+    def __init__(
+        self,
+        board: Board,
+        contents: list[tuple[int, bytes]],
+        *,
+        icount: bool = False,
+        firmware: Path | None = None,
+        flash_file: Path | None = None,
+    ) -> None:
         """contents: (place address as in the board's regions, bytes) of what is to lie in flash.
 
-        icount makes virtual time one nanosecond an instruction.
+        icount makes virtual time one nanosecond an instruction. firmware: another than the board's. flash_file: the
+        chip of a board with a flash chip, made erased if it is not there; it keeps what is written. None: one that
+        ends with the machine.
         """
         self.board, self.contents, self.icount = board, contents, icount
+        self.firmware, self.flash_file = firmware or board.firmware, flash_file
         self.port = ""
         self._process: subprocess.Popen[str] | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -40,7 +51,7 @@ class Machine:
     def __enter__(self) -> Machine:
         if not shutil.which(self.board.qemu_command):
             raise QemuError(f"{self.board.qemu_command} is not installed: run `make setup`")
-        if not self.board.firmware.exists():
+        if not self.firmware.exists():
             raise QemuError(f"no firmware for {self.board.name}: run `make setup`")
         self._folder = tempfile.TemporaryDirectory(prefix="insitu-qemu-")
         command = [self.board.qemu_command, "-M", self.board.qemu_machine, "-semihosting", "-display", "none"]
@@ -54,7 +65,7 @@ class Machine:
         return self
 
     def _storage(self, folder: Path) -> list[str]:
-        firmware = str(self.board.firmware)
+        firmware = str(self.firmware)
         if self.board.place == "pflash":
             return [
                 "-bios",
@@ -72,10 +83,11 @@ class Machine:
         return options
 
     def _flash_file(self, folder: Path) -> Path:
-        """A flash chip's whole contents, erased where nothing lies."""
-        path = folder / "flash.bin"
-        with path.open("wb") as file:
-            file.write(b"\xff" * _PFLASH_SIZE)
+        path = self.flash_file or folder / "flash.bin"
+        if not path.exists() or path.stat().st_size != _PFLASH_SIZE:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"\xff" * _PFLASH_SIZE)
+        with path.open("r+b") as file:
             for address, data in self.contents:
                 file.seek(address)
                 file.write(data)

@@ -2,46 +2,91 @@
 
 from __future__ import annotations
 
-import ast
 from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
 from types import TracebackType
 
-from insitu import deploy
+from insitu import values
 from insitu.boards import Board
+from insitu.deploy import METHODS
 from insitu.errors import InsituError
 from insitu.flash import check_fits
 from insitu.image.read import Image
 from insitu.qemu import Machine
 from insitu.serial_link import DeviceError, Link
+from insitu.values import Value
+
+# Exceptions of port/errors.py and port/heap.py, whose texts say all that there is to say.
+_OWN_ERRORS = ("LoadError", "LinkError", "OutOfHeap", "Error", "HeapError")
+_MARK = b"insitu-result:"
+# A call with the bits of its arguments and results: a firmware's floats may be narrower than f64.
+_INVOKE = f"""
+def _insitu_invoke(name, arguments, results):
+    from insitu.platform import start
+    from insitu.xip.enter import go_on
+    import binascii
+    function = inst.lookup_function(name)
+    inst.slots[:len(arguments)] = arguments
+    if start(function.plan, None) is False:
+        go_on(inst.exec_env, function, function.plan, None)
+    print({_MARK.decode()!r} + binascii.hexlify(bytes(inst.slots[:8 * results])).decode())
+"""
 
 
 class RunError(InsituError):
-    """A trap, or a call that cannot be made."""
+    """A trap, or a call that cannot be made; output is what was printed before it."""
+
+    def __init__(self, text: str, output: bytes = b"") -> None:
+        super().__init__(text)
+        self.output = output
+
+
+def export_type(image: Image, name: str) -> tuple[str, str]:
+    """Letters of an exported function's parameters and results. Raises RunError if there is none."""
+    types = {n: t for n, kind, t in image.exports if kind == "func"}
+    if name not in types:
+        raise RunError(f'no exported function "{name}"; there are: {", ".join(sorted(types)) or "none"}')
+    parameters, _, results = types[name].partition(":")
+    return parameters, results
 
 
 def parse_arguments(image: Image, name: str, texts: list[str]) -> list[int | float]:
     """The words of the command line as the export's parameters. Raises RunError naming what does not fit."""
-    types = {n: t for n, kind, t in image.exports if kind == "func"}
-    if name not in types:
-        raise RunError(f'no exported function "{name}"; there are: {", ".join(sorted(types)) or "none"}')
-    letters = types[name].split(":")[0]
+    letters, _ = export_type(image, name)
     if len(letters) != len(texts):
         raise RunError(f"{name} takes {len(letters)} arguments, {len(texts)} given")
-    values: list[int | float] = []
-    for letter, text in zip(letters, texts, strict=True):
+    parsed: list[int | float] = []
+    for number, (letter, text) in enumerate(zip(letters, texts, strict=True), 1):
         try:
-            values.append(float(text) if letter in "fF" else int(text, 0))
-        except ValueError:
-            raise RunError(f"{name}: {text!r} is not {'a number' if letter in 'fF' else 'an integer'}") from None
-    return values
+            parsed.append(values.parse(letter, text))
+        except InsituError as error:
+            raise RunError(f"{name}: argument {number}: {error}") from None
+    return parsed
 
 
-def check_imports(image: Image, bound: dict[str, str]) -> None:
+def check_imports(image: Image, bound: dict[str, object]) -> None:
     """Every import must be bound; raises RunError naming the first that is not."""
     for module, name, kind, _ in image.imports:
         if f"{module}.{name}" not in bound:
-            hint = f" (--import {module}.{name}=print binds a printer)" if kind == "func" else ""
+            hint = f": --import {module}.{name}=print binds a printer" if kind == "func" else ""
             raise RunError(f'the import {kind} "{module}.{name}" is not bound{hint}')
+
+
+def printers(image: Image, names: list[str]) -> dict[str, str]:
+    """Functions of the device that print what they are given and answer zeros, for the imports of these names."""
+    types = {f"{module}.{name}": t for module, name, kind, t in image.imports if kind == "func"}
+    for name in names:
+        if name not in types:
+            raise RunError(f'no imported function "{name}"; there are: {", ".join(types) or "none"}')
+    return {name: printer(types[name].partition(":")[2]) for name in names}
+
+
+def printer(results: str) -> str:
+    """An expression, the same for MicroPython and Python."""
+    zeros = ["None" if letter in "px" else "0" for letter in results]
+    if not zeros:
+        return "print"
+    return f"lambda *a: (print(*a), {zeros[0] if len(zeros) == 1 else '(' + ', '.join(zeros) + ')'})[1]"
 
 
 class Session(AbstractContextManager["Session"]):
@@ -57,27 +102,46 @@ class Session(AbstractContextManager["Session"]):
         stack: int = 2048,
         prelude: str = "",
         icount: bool = False,
+        deploy: str = "romfs",
+        flash_file: Path | None = None,
     ) -> None:
-        """imports: "module.name" to an expression of the device's Python; prelude: code that defines its names."""
+        """imports: "module.name" to an expression of the device's Python; prelude: code that defines its names.
+
+        deploy: a key of deploy.METHODS; flash_file: see Machine.
+        """
         self.image = check_fits(data, board)
-        check_imports(self.image, imports)
+        check_imports(self.image, dict(imports))
         self.board, self.data, self.icount = board, data, icount
         self.imports, self.heap, self.stack, self.prelude = imports, heap or board.global_heap, stack, prelude
+        self.method, self.flash_file = METHODS[deploy], flash_file
         self._stack = ExitStack()
+        self._can_invoke = False
         self.link: Link
 
     def __enter__(self) -> Session:
-        package = deploy.build_romfs(self.board)
-        contents = [
-            (self.board.image.place_address, self.data),
-            (self.board.package.place_address, package),
-        ]
-        machine = self._stack.enter_context(Machine(self.board, contents, icount=self.icount))
-        self.link = self._stack.enter_context(Link(machine.port))
-        self.port = machine.port
-        self.run(deploy.mount_code(self.board.package.address, len(package)))
-        self.run(self._instantiate())
+        firmware = self.method.firmware(self.board)
+        contents = [(self.board.image.place_address, self.data), *self.method.contents(self.board)]
+        machine = Machine(self.board, contents, icount=self.icount, firmware=firmware, flash_file=self.flash_file)
+        with ExitStack() as stack:  # what was started ends, too, where the rest fails
+            stack.enter_context(machine)
+            self.link = stack.enter_context(Link(machine.port))
+            self.port = machine.port
+            self._allocate_heap()
+            self.method.install(self.link, self.board)
+            self.run(self._instantiate())
+            self._stack = stack.pop_all()
         return self
+
+    def _allocate_heap(self) -> None:
+        """First of all: later MicroPython's heap may have no hole of this size."""
+        try:
+            self.link.run(f"heap = bytearray({self.heap})\n")
+        except DeviceError as error:
+            if error.kind != "MemoryError":
+                raise
+            raise RunError(
+                f"{self.board.name} has no {self.heap} bytes for a global heap: give a smaller --heap"
+            ) from None
 
     def _instantiate(self) -> str:
         modules: dict[str, list[str]] = {}
@@ -86,7 +150,7 @@ class Session(AbstractContextManager["Session"]):
         imports = ", ".join(f"{module!r}: {{{', '.join(names)}}}" for module, names in modules.items())
         return (
             f"import insitu\n{self.prelude}\n"
-            f"rt = insitu.Runtime(heap=bytearray({self.heap}))\n"
+            "rt = insitu.Runtime(heap=heap)\n"
             f"mod = rt.load({self.board.image.address})\n"
             f"inst = mod.instantiate(stack_size={self.stack}, imports={{{imports}}})\n"
         )
@@ -96,44 +160,25 @@ class Session(AbstractContextManager["Session"]):
         try:
             return self.link.run(code, timeout=timeout)
         except DeviceError as error:
-            last = error.traceback.strip().splitlines()[-1]
-            kind, _, text = last.partition(": ")
-            if kind.endswith(("Trap", "LoadError", "LinkError", "OutOfHeap", "Error", "TypeError", "OverflowError")):
-                raise RunError(f"trap: {text}" if kind.endswith("Trap") else text or kind) from None
+            output = error.output.replace(b"\r\n", b"\n")
+            if error.kind == "Trap":
+                raise RunError(f"trap: {error.text}", output) from None
+            if error.kind in _OWN_ERRORS:
+                raise RunError(error.text, output) from None
             raise
 
-    def invoke(self, name: str, arguments: list[int | float]) -> tuple[bytes, list[int | float]]:
+    def invoke(self, name: str, arguments: list[int | float]) -> tuple[bytes, list[Value]]:
         """Call an export: what was printed meanwhile, and its results."""
-        passed = ", ".join(map(_literal, arguments))
-        mark = "insitu-result:"
-        output = self.run(f"r = getattr(inst.exports, {name!r})({passed})\nprint({mark!r} + repr(r))\n")
-        printed, _, result = output.rpartition(mark.encode())
-        value = _parse(result.decode().strip())
-        return printed.replace(b"\r\n", b"\n"), value
+        parameters, results = export_type(self.image, name)
+        passed = values.pack(parameters, arguments)
+        if not self._can_invoke:
+            self.run(_INVOKE)
+            self._can_invoke = True
+        output = self.run(f"_insitu_invoke({name!r}, {passed!r}, {len(results)})\n")
+        printed, _, found = output.rpartition(_MARK)
+        return printed.replace(b"\r\n", b"\n"), values.unpack(results, bytes.fromhex(found.decode().strip()))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.close()
-
-
-def _literal(value: int | float) -> str:
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
-        return f"float({str(value)!r})"
-    return repr(value)
-
-
-def _parse(text: str) -> list[int | float]:
-    """repr of None, a number or a tuple of numbers; MicroPython writes inf and nan bare."""
-    if text == "None":
-        return []
-    tree = ast.parse(text.replace("-inf", "-1e999").replace("inf", "1e999"), mode="eval").body
-    items = tree.elts if isinstance(tree, ast.Tuple) else [tree]
-    return [float("nan") if isinstance(i, ast.Name) else ast.literal_eval(i) for i in items]
-
-
-def format_value(value: int | float) -> str:
-    """A result as wasmtime's command line prints it."""
-    if isinstance(value, float) and value == int(value) if value == value and abs(value) != float("inf") else False:
-        return str(int(value))
-    return str(value)

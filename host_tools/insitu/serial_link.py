@@ -6,23 +6,30 @@ The protocol is MicroPython's: Ctrl-A raw REPL, Ctrl-D run, output, 0x04, error,
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 import serial
 
 from insitu.errors import InsituError
 
-_INTERRUPT, _RAW, _RUN, _END = b"\x03", b"\x01", b"\x04", b"\x04"
+_INTERRUPT, _RAW, _FRIENDLY, _RUN, _END = b"\x03", b"\x01", b"\x02", b"\x04", b"\x04"
 _CHUNK = 256  # bytes at a time: a small board's receive buffer
 
 
 class DeviceError(InsituError):
-    """An exception on the device; traceback holds its lines, output what was printed before it."""
+    """An exception on the device, with its traceback.
+
+    Attributes:
+        kind, text: the exception's class and what it says.
+        traceback: all its lines; output: what was printed before it.
+    """
 
     def __init__(self, traceback: str, output: bytes = b"") -> None:
-        lines = [line for line in traceback.strip().splitlines() if line.strip()]
-        super().__init__(f"on the device: {lines[-1] if lines else 'an error without a text'}")
-        self.traceback = traceback
+        self.traceback = traceback.replace("\r\n", "\n").strip()
+        super().__init__(f"an exception on the device\n{self.traceback or 'without a text'}")
+        last = self.traceback.rpartition("\n")[2]
+        self.kind, _, self.text = last.partition(": ")
         self.output = output
 
 
@@ -34,7 +41,7 @@ class Link:
         try:
             self._serial = serial.Serial(port, baudrate, timeout=0.05)
         except (OSError, serial.SerialException) as error:
-            raise InsituError(f"cannot open {port}: {error}") from None
+            raise InsituError(f"cannot open {port}: {getattr(error, 'strerror', None) or error}") from None
         self._left = b""
 
     def __enter__(self) -> Link:
@@ -42,13 +49,29 @@ class Link:
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Leave the board with its friendly REPL, if it still listens."""
+        with contextlib.suppress(OSError, serial.SerialException):
+            self._serial.write(b"\r" + _FRIENDLY)
         self._serial.close()
+
+    def _write(self, data: bytes) -> None:
+        try:
+            self._serial.write(data)
+        except (OSError, serial.SerialException) as error:
+            raise InsituError(f"{self._serial.port} is gone: {error}") from None
+
+    def read(self) -> bytes:
+        """What the board has sent, at least a byte unless none comes for a short while."""
+        try:
+            return bytes(self._serial.read(max(1, self._serial.in_waiting)))
+        except (OSError, serial.SerialException) as error:
+            raise InsituError(f"{self._serial.port} is gone: {error}") from None
 
     def _enter_raw(self) -> None:
         """Ask until the raw REPL answers: right after power-on what is written may be lost."""
         end = time.monotonic() + self.timeout
         while time.monotonic() < end:
-            self._serial.write(b"\r" + _INTERRUPT + _RAW)
+            self._write(b"\r" + _INTERRUPT + _RAW)
             got = self._read_for(0.3, b"raw REPL; CTRL-B to exit\r\n>")
             if b"raw REPL; CTRL-B to exit\r\n>" in got:
                 self._read_for(0.02, b"\0never")
@@ -58,7 +81,7 @@ class Link:
     def _read_for(self, seconds: float, until: bytes) -> bytes:
         got, end = b"", time.monotonic() + seconds
         while time.monotonic() < end and until not in got:
-            got += self._serial.read(max(1, self._serial.in_waiting))
+            got += self.read()
         return got
 
     def _until(self, mark: bytes, end: float) -> bytes:
@@ -68,7 +91,7 @@ class Link:
                 raise InsituError(
                     f"the device did not answer within {self.timeout:.0f} s; it said {self._left[-200:]!r}"
                 )
-            self._left += self._serial.read(max(1, self._serial.in_waiting))
+            self._left += self.read()
         taken, _, self._left = self._left.partition(mark)
         return taken
 
@@ -76,8 +99,8 @@ class Link:
         """Run code, return the bytes it printed. Raises DeviceError with the device's traceback."""
         data = code.encode()
         for start in range(0, len(data), _CHUNK):
-            self._serial.write(data[start : start + _CHUNK])
-        self._serial.write(_RUN)
+            self._write(data[start : start + _CHUNK])
+        self._write(_RUN)
         end = time.monotonic() + (timeout or self.timeout)
         self._until(b"OK", end)
         output = self._until(_END, end)

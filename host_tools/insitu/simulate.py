@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import AbstractContextManager
+import io
+from contextlib import AbstractContextManager, redirect_stdout
 from typing import Any
 
-from insitu import sim
+from insitu import sim, values
 from insitu.boards import Board
 from insitu.flash import check_fits
-from insitu.run import RunError, check_imports
+from insitu.run import RunError, check_imports, export_type
+from insitu.values import Value
 
 
 class SimulatedSession(AbstractContextManager["SimulatedSession"]):
-    """The same as run.Session without QEMU; imports can only be bound to print."""
+    """The same as run.Session without QEMU.
+
+    Attributes:
+        runtime, instance: the device's objects, once it is entered.
+    """
 
     def __init__(self, board: Board, data: bytes, *, imports: dict[str, str], heap: int = 0, stack: int = 2048) -> None:
+        """imports: see run.Session; expressions that need no more than Python's own names."""
         self.image = check_fits(data, board)
-        check_imports(self.image, imports)
+        check_imports(self.image, dict(imports))
         self.board, self.data, self.stack = board, data, stack
         self.heap = heap or board.global_heap
         self.imports: dict[str, dict[str, Any]] = {}
-        for name in imports:
-            module, _, field = name.partition(".")
-            self.imports.setdefault(module, {})[field] = print
+        for module, name, _, _ in self.image.imports:
+            self.imports.setdefault(module, {})[name] = eval(imports[f"{module}.{name}"])
 
     def __enter__(self) -> SimulatedSession:
         cpu = sim.install(sim.Cpu(self.board.target))
@@ -33,25 +38,34 @@ class SimulatedSession(AbstractContextManager["SimulatedSession"]):
         self.errors = errors
         cpu.map_flash(self.board.image.address, self.data)
         try:
-            runtime = port.Runtime(bytearray(self.heap))
-            module = runtime.load(self.board.image.address)
+            self.runtime = port.Runtime(bytearray(self.heap))
+            module = self.runtime.load(self.board.image.address)
             self.instance = module.instantiate(stack_size=self.stack, imports=self.imports)
+        except errors.Trap as error:
+            raise RunError(f"trap: {error}") from None
         except errors.Error as error:
             raise RunError(str(error)) from None
         return self
 
-    def invoke(self, name: str, arguments: list[int | float]) -> tuple[bytes, list[int | float]]:
-        """Call an export; see run.Session. What imports print goes straight to stdout."""
+    def invoke(self, name: str, arguments: list[int | float]) -> tuple[bytes, list[Value]]:
+        """Call an export; see run.Session."""
+        from insitu.port import platform
+        from insitu.port.xip.enter import go_on
+
+        parameters, results = export_type(self.image, name)
+        passed = values.pack(parameters, arguments)
+        function, slots = self.instance.lookup_function(name), self.instance.slots
+        slots[: len(passed)] = passed
+        printed = io.StringIO()
         try:
-            result = getattr(self.instance.exports, name)(*arguments)
+            with redirect_stdout(printed):
+                if platform.start(function.plan, None) is False:
+                    go_on(self.instance.exec_env, function, function.plan, None)
         except self.errors.Trap as error:
-            raise RunError(f"trap: {error}") from None
-        except (self.errors.Error, TypeError, OverflowError) as error:
-            raise RunError(str(error)) from None
-        sys.stdout.flush()
-        if result is None:
-            return b"", []
-        return b"", list(result) if isinstance(result, tuple) else [result]
+            raise RunError(f"trap: {error}", printed.getvalue().encode()) from None
+        except self.errors.Error as error:
+            raise RunError(str(error), printed.getvalue().encode()) from None
+        return printed.getvalue().encode(), values.unpack(results, bytes(slots[: 8 * len(results)]))
 
     def __exit__(self, *_: object) -> None:
         """Nothing is left behind."""

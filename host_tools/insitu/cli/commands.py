@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from insitu import boards, inspect, run
-from insitu.build import build, read_file
+from insitu import boards, inspect, run, values
+from insitu.build import build, read_file, write_file
+from insitu.deploy import METHODS
 from insitu.errors import InsituError
+from insitu.firmware import frozen_firmware, stock_firmware
 from insitu.flash import flash, flashed
 from insitu.image.read import read
 
+if TYPE_CHECKING:
+    from insitu.simulate import SimulatedSession
+
 _board = click.option("-b", "--board", "board_name", required=True, help="A name in boards/, or a TOML file.")
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+
+
+_DEPLOY_HELP = (
+    "How the device package gets there: in a ROM partition, over the serial line to a stock firmware, "
+    "or in a firmware built with it."
+)
 
 
 def _say(as_json: bool, record: dict[str, Any], text: str) -> None:
@@ -30,9 +41,11 @@ def _say(as_json: bool, record: dict[str, Any], text: str) -> None:
 def build_command(app: Path, board_name: str, output: Path | None, as_json: bool) -> None:
     """Compile APP.wasm to an image for a board."""
     board = boards.load_board(board_name)
+    if app.suffix == ".xip":
+        raise InsituError(f"{app} is an image already: build wants the .wasm file")
     data = build(app, board)
     made = output or app.with_suffix(".xip")
-    made.write_bytes(data)
+    write_file(made, data)
     facts = inspect.image_facts(data)
     text = (
         f"{made}: {len(data)} bytes for {board.name} ({board.target}), {facts['code_bytes']} of them code; "
@@ -43,10 +56,15 @@ def build_command(app: Path, board_name: str, output: Path | None, as_json: bool
 
 @click.command("inspect")
 @click.argument("file", type=click.Path(path_type=Path))
+@click.option("-b", "--board", "board_name", help="Of a .wasm file: what its image for this board would be, too.")
+@click.option("--stack", type=int, default=2048, show_default=True, help="Bytes of the operand stack to count.")
 @_json
-def inspect_command(file: Path, as_json: bool) -> None:
+def inspect_command(file: Path, board_name: str | None, stack: int, as_json: bool) -> None:
     """Show what is in a .wasm or .xip file, and the RAM that an instance of it will need."""
-    facts = inspect.facts(read_file(file), file.name)
+    data = read_file(file)
+    facts = inspect.facts(data, file.name, stack)
+    if board_name is not None and facts["kind"] == "module":
+        facts["image"] = inspect.image_facts(build(file, boards.load_board(board_name)), stack)
     _say(as_json, facts, inspect.text(facts))
 
 
@@ -67,8 +85,11 @@ def flash_command(app: Path, board_name: str, as_json: bool) -> None:
 @_board
 @click.option("--invoke", "export", required=True, help="The exported function to call.")
 @click.option("--import", "bindings", multiple=True, metavar="MOD.NAME=print", help="Bind a function import.")
-@click.option("--heap", type=int, default=0, help="Bytes of the global heap.")
-@click.option("--stack", type=int, default=2048, show_default=True, help="Bytes of the operand stack.")
+@click.option("--heap", type=click.IntRange(min=1), help="Bytes of the global heap; the board's unless given.")
+@click.option(
+    "--stack", type=click.IntRange(min=1), default=2048, show_default=True, help="Bytes of the operand stack."
+)
+@click.option("--deploy", type=click.Choice(list(METHODS)), default="romfs", show_default=True, help=_DEPLOY_HELP)
 @click.option("--sim", is_flag=True, help="Run on the simulated CPU instead of QEMU.")
 @_json
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
@@ -77,8 +98,9 @@ def run_command(
     board_name: str,
     export: str,
     bindings: tuple[str, ...],
-    heap: int,
+    heap: int | None,
     stack: int,
+    deploy: str,
     sim: bool,
     as_json: bool,
     arguments: tuple[str, ...],
@@ -86,46 +108,65 @@ def run_command(
     """Run an export of an image on a board, in place, and print its results, one a line."""
     board = boards.load_board(board_name)
     data = build(app, board)
-    imports = dict(_binding(text) for text in bindings)
-    if sim:
-        from insitu.simulate import SimulatedSession as Session
-    else:
-        from insitu.run import Session  # type: ignore[assignment]
     image = read(data)
-    values = run.parse_arguments(image, export, list(arguments))
-    with Session(board, data, imports=imports, heap=heap, stack=stack) as session:
-        printed, results = session.invoke(export, values)
-    if printed:
-        click.echo(printed.decode("utf-8", "replace"), nl=False, err=as_json)
-    _say(as_json, {"results": results}, "\n".join(map(run.format_value, results))) if results or as_json else None
+    imports = run.printers(image, [_bound_name(text) for text in bindings])
+    passed = run.parse_arguments(image, export, list(arguments))
+    session: SimulatedSession | run.Session
+    if sim:
+        from insitu.simulate import SimulatedSession
+
+        session = SimulatedSession(board, data, imports=imports, heap=heap or 0, stack=stack)
+    else:
+        session = run.Session(
+            board, data, imports=imports, heap=heap or 0, stack=stack, deploy=deploy, flash_file=board.flash_file
+        )
+    try:
+        with session:
+            printed, results = session.invoke(export, passed)
+    except run.RunError as error:
+        _echo_output(error.output, as_json)
+        raise
+    _echo_output(printed, as_json)
+    typed = list(zip(run.export_type(image, export)[1], results, strict=True))
+    if as_json:
+        click.echo(json.dumps({"results": [values.plain(*result) for result in typed]}))
+    for letter, result in typed if not as_json else ():
+        click.echo(values.text(letter, result))
 
 
-def _binding(text: str) -> tuple[str, str]:
-    name, _, value = text.partition("=")
+def _echo_output(printed: bytes, as_json: bool) -> None:
+    click.echo(printed.decode("utf-8", "replace"), nl=False, err=as_json)
+
+
+def _bound_name(text: str) -> str:
+    name, _, value = text.rpartition("=")
     if value != "print" or "." not in name:
         raise click.BadParameter(f"{text!r}: it must be MOD.NAME=print", param_hint="--import")
-    return name, "print"
+    return name
 
 
 @click.command("mem")
 @click.option("-b", "--board", "board_name", help="A QEMU board with a flashed image: started and instantiated.")
 @click.option("--port", help="A serial port with a MicroPython board that runs insitu.")
-@click.option("--watch", is_flag=True, help="Ask again every second until interrupted.")
+@click.option("--listen", is_flag=True, help="With --port: ask nothing, wait for what the program sends by itself.")
+@click.option("--watch", is_flag=True, help="Again and again until interrupted.")
 @_json
-def mem_command(board_name: str | None, port: str | None, watch: bool, as_json: bool) -> None:
+def mem_command(board_name: str | None, port: str | None, listen: bool, watch: bool, as_json: bool) -> None:
     """Read back over serial how much of every pool of memory is in use."""
     from insitu.telemetry import ask
 
     if (board_name is None) == (port is None):
         raise click.UsageError("give either -b BOARD or --port PATH")
+    if listen and port is None:
+        raise click.UsageError("--listen goes with --port")
     if port is not None:
-        ask.from_port(port, watch=watch, as_json=as_json)
+        (ask.listen if listen else ask.from_port)(port, watch=watch, as_json=as_json)
         return
     board = boards.load_board(board_name or "")
     data = flashed(board)
     image = read(data)
-    imports = {f"{module}.{name}": "print" for module, name, kind, _ in image.imports if kind == "func"}
-    with run.Session(board, data, imports=imports) as session:
+    imports = run.printers(image, [f"{module}.{name}" for module, name, kind, _ in image.imports if kind == "func"])
+    with run.Session(board, data, imports=imports, flash_file=board.flash_file) as session:
         ask.from_link(session.link, watch=watch, as_json=as_json)
 
 
@@ -140,13 +181,13 @@ def boards_command(as_json: bool) -> None:
 
 @click.command("firmware")
 @_board
+@click.option("--frozen", is_flag=True, help="With the device package frozen in; built if it is not there.")
 @_json
-def firmware_command(board_name: str, as_json: bool) -> None:
-    """Say where the board's QEMU firmware is; `make setup` builds it."""
+def firmware_command(board_name: str, frozen: bool, as_json: bool) -> None:
+    """Say where the board's QEMU firmware is; `make setup` builds the stock one."""
     board = boards.load_board(board_name)
-    if not board.firmware.exists():
-        raise InsituError(f"no firmware for {board.name} yet: run `make setup`")
-    _say(as_json, {"board": board.name, "firmware": str(board.firmware)}, str(board.firmware))
+    path = frozen_firmware(board) if frozen else stock_firmware(board)
+    _say(as_json, {"board": board.name, "firmware": str(path)}, str(path))
 
 
 COMMANDS = (

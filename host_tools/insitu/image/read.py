@@ -52,6 +52,13 @@ class Image:
         return sum(record[5] for record in _records(self.data, layout.IMAGE_DATA, layout.DATA_SIZE))
 
     @property
+    def own_tables(self) -> list[tuple[int, int]]:
+        """Of each table that is not imported: entries at first, and where they lie in the instance's block or 0."""
+        records = _records(self.data, layout.IMAGE_TABLES, layout.TABLE_SIZE)
+        imported = sum(kind == "table" for _, _, kind, _ in self.imports)
+        return [(record[1], record[4]) for record in records[imported:]]
+
+    @property
     def memory_size(self) -> int:
         return self.word(layout.IMAGE_MEMORY_SIZE)
 

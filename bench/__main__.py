@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import device, kernels
+from bench import allocator, device, kernels
 from bench.bars import Bar, bars
 
 ROOT = Path(__file__).parents[1]
@@ -54,7 +54,8 @@ def main() -> int:
     folder = ROOT / "build" / "bench"
     rows = kernels.measure(folder)
     calls, memory = device.measure(folder)
-    found = bars(rows, calls, memory)
+    worst = allocator.measure()
+    found = bars(rows, calls, memory, worst)
     console = Console(width=110)
     for table in (_kernel_table(rows), _device_table(calls, memory), _bar_table(found)):
         console.print(table)
@@ -62,6 +63,8 @@ def main() -> int:
         "kernels": [asdict(row) for row in rows],
         "calls": [asdict(call) for call in calls],
         "memory": [asdict(use) for use in memory],
+        "allocator": {"alloc": worst[0], "free": worst[1]},
+        "allocator_methods": dict(zip(("alloc", "free"), allocator.measure(methods=True), strict=True)),
         "bars": [asdict(bar) | {"met": bar.met} for bar in found],
     }
     (ROOT / "build" / "bench.json").write_text(json.dumps(result, indent=1) + "\n")

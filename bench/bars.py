@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import groupby
 
+from bench import allocator
 from bench.device import Calls, Memory
 from bench.kernels import Row, means
 
 MEAN_SPEED, WORST_SPEED, MEAN_SIZE = 1.8, 2.8, 1.8
 CALL = 5.0
+ALLOCATION = 1500
 GLOBAL_HEAP, MICROPYTHON_HEAP = 512, 2048
 
 
@@ -27,7 +29,7 @@ class Bar:
         return self.measured <= self.most
 
 
-def bars(rows: list[Row], calls: list[Calls], memory: list[Memory]) -> list[Bar]:
+def bars(rows: list[Row], calls: list[Calls], memory: list[Memory], worst: tuple[float, float]) -> list[Bar]:
     """All of them, in the order of the tables."""
     found = []
     for target, group in groupby(rows, lambda row: row.target):
@@ -42,4 +44,6 @@ def bars(rows: list[Row], calls: list[Calls], memory: list[Memory]) -> list[Bar]
     for use in memory:
         found.append(Bar("global heap, bytes", use.board, use.global_heap, GLOBAL_HEAP))
         found.append(Bar("MicroPython heap, bytes", use.board, use.micropython_heap, MICROPYTHON_HEAP))
+    for what, cost in zip(("alloc", "free"), worst, strict=True):
+        found.append(Bar(f"worst {what}, instructions", allocator.BOARD, cost, ALLOCATION))
     return found

@@ -19,6 +19,8 @@ from insitu.run import Session
 from insitu.serial_link import Link
 from insitu.toolchain import compile_c
 
+from bench.clocks import CLOCKS
+
 CALLS = 500
 _STACK = 2048
 _ADD = """(module
@@ -31,24 +33,6 @@ _ADD = """(module
       (local.set $times (i32.sub (local.get $times) (i32.const 1)))
       (br 0)))
     (local.get $sum)))"""
-# Virtual nanoseconds a tick, by target: SysTick at the core clock (counts down, 24 bits), mtime at 10 MHz.
-_SYSTICK = """
-import machine
-machine.mem32[0xE000E014] = 0xFFFFFF
-machine.mem32[0xE000E010] = 5
-def ticks(): return -machine.mem32[0xE000E018]
-MASK = 0xFFFFFF
-"""
-_MTIME = """
-import machine
-def ticks(): return machine.mem32[0x0200BFF8]
-MASK = 0x3FFFFFFF
-"""
-_CLOCKS = {
-    "qemu_stm32f405": (_SYSTICK, 1000 / 168),
-    "qemu_mps2_an385": (_SYSTICK, 1000 / 25),
-    "qemu_rv32": (_MTIME, 100.0),
-}
 _MEASURE = """
 import gc
 def python_add(a, b): return a + b
@@ -114,7 +98,7 @@ class Memory:
 
 def _calls(board: Board) -> Calls:
     image = compile_wasm(bytes(wasmtime.wat2wasm(_ADD)), board.target)
-    clock, nanoseconds = _CLOCKS[board.name]
+    clock, nanoseconds = CLOCKS[board.name]
     prelude = f"{clock}\ndef add(a, b): return a + b\n"
     with Session(board, image, imports={"env.add": "add"}, prelude=prelude, icount=True) as session:
         empty, python, export, imported = map(int, session.run(_MEASURE.format(calls=CALLS)).split())
@@ -143,6 +127,6 @@ def _memory(board: Board, wasm: bytes) -> Memory:
 def measure(folder: Path) -> tuple[list[Calls], list[Memory]]:
     """Both, on every QEMU board."""
     wasm = compile_c(SOURCE, folder / "fir.wasm").read_bytes()
-    found = [boards.load_board(name) for name in _CLOCKS]
+    found = [boards.load_board(name) for name in CLOCKS]
     with ThreadPoolExecutor(2) as pool:
         return list(pool.map(_calls, found)), list(pool.map(lambda board: _memory(board, wasm), found))

@@ -53,6 +53,10 @@ class ExecEnv:
             raise Error("the function is of another instance: call it through an exec env of that")
         return function.call_on(self, args)
 
+    # The operand stack's end, from the heap's base.
+    def top(self):
+        return self.offset + ENV_SIZE + self.stack_size
+
     # Peak, in bytes.
     def stack_used(self):
         at = add(self.runtime.base, self.offset + ENV_SIZE)

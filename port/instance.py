@@ -6,7 +6,7 @@ from .errors import Error, Trap
 from .exec_env import ExecEnv
 from .function import Function
 from .memory import Memory, allocate_memory
-from .table import Table, fill_null
+from .table import Table, holders, make
 from .variables import Global, global_offset
 from .xip.enter import store_result
 from .xip.layout import (
@@ -63,6 +63,7 @@ class Instance(app_heap.ModuleHeap, Addresses):
         self.kinds = b""
         self.slots = None  # the args area
         self.providers = ()  # instances whose things this one was given
+        self.given = False  # whether Python gave a function of it to compiled code
         self.tables = ()  # (instance, index) of imported tables' owners
         self.memory_owner = self
         self.dropped = 0  # bit 2 * i: data segment i, bit 2 * i + 1: element segment i
@@ -79,8 +80,8 @@ class Instance(app_heap.ModuleHeap, Addresses):
         try:
             self._make(stack_size, imports)
         except BaseException as error:
-            # what is in another instance's table stays callable, as the standard wants
-            if not (isinstance(error, Trap) and self.tables):
+            # what is in another instance's table or global stays callable, as the standard wants
+            if not (isinstance(error, Trap) and any([True for _ in holders(self)])):
                 self._discard()
             raise
 
@@ -103,7 +104,7 @@ class Instance(app_heap.ModuleHeap, Addresses):
         link.resolve(self, imports)
         self._init_globals()
         for i in range(len(self.tables), module.word(IMAGE_TABLES + 4)):
-            fill_null(self, i)
+            make(self, i)
         if stack_size:
             self.exec_env = self.create_exec_env(stack_size)
         segments.init_elements(self)
@@ -197,10 +198,15 @@ class Instance(app_heap.ModuleHeap, Addresses):
         for other in self.runtime.instances:
             if other is not None and other is not self and self in other.providers:
                 raise Error("another instance imports from this one: deinstantiate that first")
-        for env in self.exec_envs:
-            if env.busy:
-                raise Error("the instance is running")
+        if self._may_run():
+            raise Error("the instance is running, or code that is may hold a function of it")
         self._discard()
+
+    # What has linked it, or was given a function of it, has frames on any operand stack.
+    def _may_run(self):
+        if self.providers or self.given:
+            return self.runtime.busy()
+        return any([env.busy for env in self.exec_envs])
 
     def _discard(self):
         segments.forget(self)
@@ -209,6 +215,10 @@ class Instance(app_heap.ModuleHeap, Addresses):
         while self.runtime.instances and self.runtime.instances[-1] is None:
             self.runtime.instances.pop()
         self.module.instances.remove(self)
+        if self.runtime.references:
+            from .references import release
+
+            release(self.runtime)
 
     # Gives all blocks back.
     def release(self):

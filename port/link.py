@@ -3,12 +3,11 @@ from . import platform
 from .errors import LinkError
 from .function import Function
 from .memory import Memory, share_memory
-from .table import Table, entries, length, owner_of, place, table_word
+from .table import Table, entries, function_words, length, owner_of, place, table_word
 from .values import name_of, store
 from .variables import Global, global_offset, global_type
 from .xip.enter import KIND_OTHER, import_kind
 from .xip.layout import (
-    FUNCTION_CODE,
     GLOBAL_SIZE,
     GLOBAL_SLOT,
     IMAGE_ARCH,
@@ -22,6 +21,8 @@ from .xip.layout import (
     IMPORT_SLOT,
     IMPORT_SLOT_INSTANCE,
     INSTANCE_MEMORY_PAGES,
+    KIND_FUNCTION,
+    KIND_GLOBAL,
     NONE,
     TABLE_MAX,
     TABLE_MIN,
@@ -37,10 +38,11 @@ def find(module, imports):
     found = []
     for record in module.import_records():
         from_module, name = module.string(record + IMPORT_MODULE), module.string(record + IMPORT_NAME)
-        value = _find(imports, from_module, name)
-        if value is None:
-            described = _describe(module, module.word(record + IMPORT_KIND), module.word(record + IMPORT_INDEX))
-            raise LinkError("import %s.%s (%s) is missing" % (from_module, name, described))
+        given, value = _find(imports, from_module, name)
+        kind, index = module.word(record + IMPORT_KIND), module.word(record + IMPORT_INDEX)
+        if value is None and not (given and kind == KIND_GLOBAL and chr(global_type(module, index) & 255) in "px"):
+            described = "function " + module.function_type(index) if kind == KIND_FUNCTION else _KINDS[kind]
+            raise LinkError("unknown import %s.%s (%s) is missing" % (from_module, name, described))
         found.append(value)
     return found
 
@@ -51,9 +53,9 @@ def resolve(instance, values):
     for record, value in zip(module.import_records(), values):
         kind, index = module.word(record + IMPORT_KIND), module.word(record + IMPORT_INDEX)
         what = "import " + module.import_name(index, kind)
-        if hasattr(value, "instance"):
+        if isinstance(value, (Function, Global, Memory, Table)):
             _check_provider(instance, value.instance, what)
-        if kind == 0:
+        if kind == KIND_FUNCTION:
             letters = module.function_type(index)
             value = _function(instance, index, letters, module.word(record + IMPORT_SLOT), value, what)
             kinds.append(import_kind(letters))
@@ -64,23 +66,24 @@ def resolve(instance, values):
     instance.kinds = bytes(kinds)
 
 
-# imports: {module: {name: value}}; an instance stands for its exports.
+# Whether there is such a thing, and it. imports: {module: {name: value}}; an instance stands for its exports.
 def _find(imports, from_module, name):
     names = imports.get(from_module)
     if names is None:
-        return None
+        return False, None
     if hasattr(names, "lookup"):
-        return names.lookup(name)
-    return names.get(name)
-
-
-def _describe(module, kind, index):
-    return "function " + module.function_type(index) if kind == 0 else _KINDS[kind]
+        value = names.lookup(name)
+        return value is not None, value
+    return name in names, names.get(name)
 
 
 def _wrong(what, wanted, value):
     given = value if isinstance(value, str) else type(value).__name__
-    raise LinkError("%s must be %s, %s given" % (what, wanted, given))
+    _incompatible("%s must be %s, %s given" % (what, wanted, given))
+
+
+def _incompatible(text):
+    raise LinkError("incompatible import type: " + text)
 
 
 # Code of one image calls another's: they must agree on registers.
@@ -101,8 +104,9 @@ def _function(instance, index, letters, slot, value, what):
         given = owner.module.function_type(value.index)
         if owner.module.function_hash(value.index) != module.function_hash(index) or given != letters:
             _wrong(what, "a function " + letters, given)
-        instance.put_address(slot, owner.module.code, owner.module.function_word(value.index, FUNCTION_CODE))
-        instance.put_address(slot - IMPORT_SLOT_INSTANCE, owner.runtime.base, owner.pointer)
+        low, high = function_words(owner, value.index)
+        instance.put(slot, low)
+        instance.put(slot - IMPORT_SLOT_INSTANCE, high)
         return None
     if not callable(value):
         _wrong(what, "a function " + letters, value)
@@ -118,13 +122,19 @@ def _global(instance, index, value, what):
         if given != wanted:
             _wrong(what, _global_name(wanted), _global_name(given))
         offset = global_offset(value.instance, value.index)
-    elif wanted & 256 or hasattr(value, "instance") or not isinstance(value, (int, float)):
+    elif wanted & 256 or not _is_constant(chr(wanted), value):
         _wrong(what, _global_name(wanted), value)
     else:
         offset = runtime.alloc(8, what)
         instance.owned += (offset,)
         store(runtime, chr(wanted), platform.view(add(runtime.base, offset), 8), 0, value, what)
     instance.put_address(slot, runtime.base, offset)
+
+
+def _is_constant(letter, value):
+    if letter == "p":
+        return value is None or isinstance(value, Function)
+    return letter == "x" or isinstance(value, (int, float))
 
 
 def _global_name(kind):
@@ -134,10 +144,10 @@ def _global_name(kind):
 # Limits as the standard matches them: at least as much, and no more allowed than the importer's maximum.
 def _check_limits(what, size, maximum, wanted, wanted_maximum, unit):
     if size < wanted:
-        raise LinkError("%s must have at least %d %s, it has %d" % (what, wanted, unit, size))
+        _incompatible("%s must have at least %d %s, it has %d" % (what, wanted, unit, size))
     if wanted_maximum != NONE and (maximum == NONE or maximum > wanted_maximum):
         has = "no maximum" if maximum == NONE else str(maximum)
-        raise LinkError("%s must have a maximum of %d %s or less, it has %s" % (what, wanted_maximum, unit, has))
+        _incompatible("%s must have a maximum of %d %s or less, it has %s" % (what, wanted_maximum, unit, has))
 
 
 def _memory(instance, index, value, what):

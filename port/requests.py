@@ -1,13 +1,11 @@
 # What compiled code asks the runtime for, other than calling an import. Imported when first asked.
 import struct
 
-from . import memory, segments, table
+from . import memory, platform, segments, table
 from .errors import Trap
-from .function import Function
 from .traps import MESSAGES
 from .xip.layout import (
     ENV_PC,
-    FUNCREF_SIZE,
     FUNCTION_CODE,
     FUNCTION_SIZE,
     IMAGE_FUNCTIONS,
@@ -15,17 +13,15 @@ from .xip.layout import (
     REQUEST_ELEM_DROP,
     REQUEST_MEMORY_GROW,
     REQUEST_MEMORY_INIT,
-    REQUEST_REF_FUNC,
     REQUEST_TABLE_COPY,
     REQUEST_TABLE_FILL,
-    REQUEST_TABLE_GET,
     REQUEST_TABLE_GROW,
     REQUEST_TABLE_INIT,
-    REQUEST_TABLE_SET,
     REQUEST_TRAP,
+    TABLE_SHIFT,
     TRAP_OUT_OF_BOUNDS_TABLE,
 )
-from .xip.raw import distance, nearest_below, peek
+from .xip.raw import add, distance, nearest_below, peek
 
 
 def serve(env, instance, kind, operand):
@@ -44,37 +40,18 @@ def serve(env, instance, kind, operand):
     elif kind == REQUEST_ELEM_DROP:
         segments.elem_drop(instance, operand)
     elif kind == REQUEST_TABLE_COPY:
-        _table_copy(instance, operand >> 12, operand & 0xFFF, a, b, c)
-    else:
-        _reference(instance, kind, operand, slots, a, b, c)
-
-
-def _answer(slots, value):
-    struct.pack_into("<I", slots, 0, value & 0xFFFFFFFF)
-
-
-def _reference(instance, kind, operand, slots, a, b, c):
-    runtime = instance.runtime
-    if kind == REQUEST_REF_FUNC:
-        _answer(slots, runtime.reference("p", Function(instance, operand), "the function"))
+        _table_copy(instance, operand >> TABLE_SHIFT, operand & (1 << TABLE_SHIFT) - 1, a, b, c)
     elif kind == REQUEST_TABLE_GROW:
-        _answer(slots, table.grow(instance, operand, runtime.referenced(a), b))
+        _answer(slots, table.grow(instance, operand, a, struct.unpack_from("<II", slots, 8)))
     elif kind == REQUEST_TABLE_FILL:
         _check(instance, operand, a, c)
-        for i in range(a, a + c):
-            table.put(instance, operand, i, runtime.referenced(b))
-    elif kind == REQUEST_TABLE_GET:
-        _check(instance, operand, a, 1)
-        _answer(slots, runtime.reference(_letter(instance, operand), table.get(instance, operand, a), "the entry"))
-    elif kind == REQUEST_TABLE_SET:
-        _check(instance, operand, a, 1)
-        table.put(instance, operand, a, runtime.referenced(b))
+        table.fill(instance, operand, a, c, struct.unpack_from("<II", slots, 8))
     else:
         raise RuntimeError("compiled code asked for %d: the image is newer than this runtime" % kind)
 
 
-def _letter(instance, index):
-    return "p" if table.entry_size(instance.module, index) == FUNCREF_SIZE else "x"
+def _answer(slots, value):
+    struct.pack_into("<I", slots, 0, value & 0xFFFFFFFF)
 
 
 def _check(instance, index, start, count):
@@ -83,9 +60,6 @@ def _check(instance, index, start, count):
 
 
 def _table_copy(instance, to_table, from_table, to, start, count):
-    from . import platform
-    from .xip.raw import add
-
     _check(instance, from_table, start, count)
     _check(instance, to_table, to, count)
     size, base = table.entry_size(instance.module, to_table), instance.runtime.base

@@ -6,8 +6,8 @@ from .errors import Error, LoadError, OutOfHeap
 from .heap import Heap
 from .module import Module
 from .xip import image
-from .xip.layout import CELL_SIZE, IMAGE_FEATURES, IMAGE_STACK_GUARD
-from .xip.raw import peek
+from .xip.layout import CELL_NULL, CELL_SIZE, IMAGE_FEATURES, IMAGE_STACK_GUARD
+from .xip.raw import peek, poke
 
 # What runtime_full_init takes; WAMR's mem_alloc_type_t.
 ALLOC_WITH_POOL = const(0)
@@ -35,13 +35,15 @@ class Runtime:
         self.cell = self.alloc(CELL_SIZE, "the runtime")
         # all offsets count from here
         self.base = self.heap.base
+        poke(self.base, self.cell + CELL_NULL, 0)
         self.modules = []
         # by number (INSTANCE_ID); None: free
         self.instances = []
         # unchecked frames of any module may need this much, whoever owns the exec env
         self.guard = 0
-        # what references in compiled code stand for: reference - 1 is the index
+        # what externrefs stand for (references.py), None: free; and how many there may be before a sweep
         self.references = []
+        self.references_room = 16
         Runtime.last = self
 
     def alloc(self, size, what):
@@ -91,27 +93,9 @@ class Runtime:
         for env in envs:
             env.set_limit()
 
-    # --- references ---
-
-    def reference(self, letter, value, what):
-        if value is None:
-            return 0
-        if letter == "p" and not hasattr(value, "instance"):
-            raise TypeError("%s must be a function of an instance or None (funcref)" % what)
-        for i in range(len(self.references)):
-            known = self.references[i]
-            if known is value or (
-                letter == "p"
-                and hasattr(known, "instance")
-                and known.instance is value.instance
-                and known.index == value.index
-            ):
-                return i + 1
-        self.references.append(value)
-        return len(self.references)
-
-    def referenced(self, reference):
-        return self.references[reference - 1] if reference else None
+    # Whether a call into compiled code has not ended.
+    def busy(self):
+        return any([env.busy for i in self.instances if i is not None for env in i.exec_envs])
 
     # --- memory, for the host's own use: addresses, 0 where there is no room ---
 
@@ -141,7 +125,7 @@ class Runtime:
         for instance in self.instances:
             if instance is not None:
                 instance.release()
-        self.instances = []
+        self.instances = self.references = []
         for module in self.modules:
             module.instances = []
         while self.modules:

@@ -1,7 +1,6 @@
 # Constant expressions, and the data and element segments that they place.
 from . import platform, table
 from .errors import Trap
-from .function import Function
 from .traps import MESSAGES
 from .variables import global_offset
 from .xip.layout import (
@@ -19,16 +18,16 @@ from .xip.layout import (
     EXPR_CONST,
     EXPR_FUNCTION,
     EXPR_GLOBAL,
-    FUNCREF_SIZE,
     IMAGE_DATA,
     IMAGE_ELEMENTS,
     NONE,
     SEGMENT_ACTIVE,
     SEGMENT_PASSIVE,
+    TABLE_SHIFT,
     TRAP_OUT_OF_BOUNDS_MEMORY,
     TRAP_OUT_OF_BOUNDS_TABLE,
 )
-from .xip.raw import add, peek, peek_offset
+from .xip.raw import add, peek, poke
 
 
 # The two words of an expression's value. record: its offset in the image.
@@ -40,8 +39,8 @@ def evaluate(instance, record):
     if kind == EXPR_GLOBAL:
         at = global_offset(instance, low)
         return peek(runtime.base, at), peek(runtime.base, at + 4)
-    if kind == EXPR_FUNCTION and low != NONE:
-        return runtime.reference("p", Function(instance, low), "a reference"), 0
+    if kind == EXPR_FUNCTION:
+        return (table.null(runtime), 0) if low == NONE else table.function_words(instance, low)
     return 0, 0
 
 
@@ -107,18 +106,12 @@ def _copy_elements(instance, record, index, to, start, count):
     _check(to, count, table.length(instance, index), TRAP_OUT_OF_BOUNDS_TABLE)
     item = module.word(record + ELEMENT_ITEMS) + 12 * start
     for i in range(to, to + count):
-        function = module.word(item + 4)
-        if module.word(item) == EXPR_FUNCTION and function != NONE:
-            table.put_function(instance, index, i, instance, function)
-        elif module.word(item) == EXPR_GLOBAL:
-            table.put(instance, index, i, instance.runtime.referenced(evaluate(instance, item)[0]))
-        else:
-            table.put_null(instance, index, i)
+        table.put_words(instance, index, i, evaluate(instance, item))
         item += 12
 
 
 def table_init(instance, operand, to, start, count):
-    module, index, segment = instance.module, operand >> 12, operand & 0xFFF
+    module, index, segment = instance.module, operand >> TABLE_SHIFT, operand & (1 << TABLE_SHIFT) - 1
     record = module.word(IMAGE_ELEMENTS) + segment * ELEMENT_SIZE
     size = module.word(record + ELEMENT_COUNT)
     if module.word(record + ELEMENT_MODE) != SEGMENT_PASSIVE or instance.dropped >> 2 * segment + 1 & 1:
@@ -134,21 +127,13 @@ def elem_drop(instance, segment):
 # --- the end of an instance ---
 
 
-# Its functions in others' tables become null.
+# Its functions in others' tables and globals become null.
 def forget(instance):
-    runtime = instance.runtime
-    if not instance.block:
-        return
-    for other in runtime.instances:
-        if other is None or other is instance or not other.block:
-            continue
-        for index in range(len(other.tables), table.module_tables(other)):
-            if table.entry_size(other.module, index) != FUNCREF_SIZE:
-                continue
-            at = table.entries(other, index)
-            for i in range(table.length(other, index)):
-                if peek_offset(runtime.base, at + FUNCREF_SIZE * i + 4) == instance.pointer:
-                    table.put_null(other, index, i)
+    if instance.block:
+        base = instance.runtime.base
+        for at in table.holders(instance):
+            poke(base, at, table.null(instance.runtime))
+            poke(base, at + 4, 0)
 
 
 def release_tables(instance):

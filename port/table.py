@@ -1,12 +1,22 @@
-# Tables: entries of code address and instance pointer (funcref), or of one word (externref).
+# Tables and other places of references. A funcref is two words wherever it is kept: code address and instance
+# pointer; an externref is one, a handle of references.py. Nothing else makes or reads such words.
+from . import platform
 from .errors import OutOfHeap
+from .variables import global_offset, global_type
 from .xip.layout import (
+    CELL_SIZE,
     EXTERNREF_SIZE,
     FUNCREF_SIZE,
     FUNCTION_CODE,
-    IMAGE_NULL_FUNCTION,
+    IMAGE_GLOBALS,
     IMAGE_TABLES,
-    INSTANCE_ID,
+    IMPORT_INDEX,
+    IMPORT_KIND,
+    IMPORT_SLOT,
+    IMPORT_SLOT_INSTANCE,
+    KIND_FUNCTION,
+    KIND_GLOBAL,
+    MOST_ENTRIES,
     TABLE_ENTRIES,
     TABLE_MAX,
     TABLE_MIN,
@@ -15,7 +25,7 @@ from .xip.layout import (
     TABLE_SLOT_LENGTH,
     TABLE_TYPE,
 )
-from .xip.raw import distance, peek, peek_offset, poke, poke_address
+from .xip.raw import add, peek, peek_offset, poke, poke_address
 
 _FUNCREF = 112  # "p"
 
@@ -55,73 +65,90 @@ def apart(instance, index):
     return 0 if instance.block <= at < instance.pointer else at
 
 
-def _null(instance, at, size):
-    base = instance.runtime.base
+# --- the words of references ---
+
+
+# The code address of a null funcref, whose second word is 0: behind the runtime cell, whose last word, 0, is thus
+# its signature word.
+def null(runtime):
+    return add(runtime.base, runtime.cell + CELL_SIZE + platform.code_bit())
+
+
+# Both words of a function; of an import that another instance provides, that one's.
+def function_words(instance, index):
+    module, base = instance.module, instance.runtime.base
+    if index < len(instance.imports) and instance.imports[index] is None:
+        for record in module.import_records():
+            if module.word(record + IMPORT_KIND) == KIND_FUNCTION and module.word(record + IMPORT_INDEX) == index:
+                slot = instance.pointer - module.word(record + IMPORT_SLOT)
+                return peek(base, slot), peek(base, slot + IMPORT_SLOT_INSTANCE)
+    return module.code + module.function_word(index, FUNCTION_CODE), add(base, instance.pointer)
+
+
+# words: low, high; high means nothing to an externref.
+def put_words(instance, index, i, words):
+    size, base = entry_size(instance.module, index), instance.runtime.base
+    at = entries(instance, index) + i * size
+    poke(base, at, words[0])
     if size == FUNCREF_SIZE:
-        module = instance.module
-        poke_address(base, at, module.code, module.word(IMAGE_NULL_FUNCTION))
-        poke_address(base, at + 4, base, instance.pointer)
-    else:
-        poke(base, at, 0)
+        poke(base, at + 4, words[1])
+
+
+def get_words(instance, index, i):
+    size, base = entry_size(instance.module, index), instance.runtime.base
+    at = entries(instance, index) + i * size
+    return peek(base, at), peek(base, at + 4) if size == FUNCREF_SIZE else 0
+
+
+# Where an instance keeps references of a type by itself, not as imports: (offset, how many) again and again.
+def places(instance, kind):
+    module = instance.module
+    for i in range(len(instance.tables), module_tables(instance)):
+        if table_word(module, i, TABLE_TYPE) == kind:
+            yield entries(instance, i), length(instance, i)
+    for i in range(module.imported(KIND_GLOBAL), module.word(IMAGE_GLOBALS + 4)):
+        if global_type(module, i) & 255 == kind:
+            yield global_offset(instance, i), 1
+
+
+# Where others keep a function of the instance, as offsets.
+def holders(instance):
+    base = instance.runtime.base
+    for other in instance.runtime.instances:
+        if other is not None and other is not instance and other.block:
+            for at, count in places(other, _FUNCREF):
+                for at in range(at, at + FUNCREF_SIZE * count, FUNCREF_SIZE):
+                    if peek_offset(base, at + 4) == instance.pointer:
+                        yield at
+
+
+# --- making and growing ---
 
 
 # At instantiation: an own table, all null.
-def fill_null(instance, index):
+def make(instance, index):
     module = instance.module
     size, count = entry_size(module, index), table_word(module, index, TABLE_MIN)
     distance = table_word(module, index, TABLE_ENTRIES)
     if distance:
         at = instance.pointer - distance
     else:
-        at = instance.runtime.alloc(max(count, 1) * size, "a table")
+        at = instance.runtime.alloc(max(count, 1) * size, "a table of %d entries" % count)
     place(instance, index, at, count)
-    for i in range(count):
-        _null(instance, at + i * size, size)
+    fill(instance, index, 0, count, (null(instance.runtime) if size == FUNCREF_SIZE else 0, 0))
 
 
-def put_function(instance, index, i, owner, function):
-    at, base = entries(instance, index) + i * FUNCREF_SIZE, instance.runtime.base
-    poke_address(base, at, owner.module.code, owner.module.function_word(function, FUNCTION_CODE))
-    poke_address(base, at + 4, base, owner.pointer)
+def fill(instance, index, start, count, words):
+    for i in range(start, start + count):
+        put_words(instance, index, i, words)
 
 
-def put_null(instance, index, i):
-    size = entry_size(instance.module, index)
-    _null(instance, entries(instance, index) + i * size, size)
-
-
-def put(instance, index, i, value):
-    if value is None:
-        put_null(instance, index, i)
-    elif entry_size(instance.module, index) == FUNCREF_SIZE:
-        put_function(instance, index, i, value.instance, value.index)
-    else:
-        runtime = instance.runtime
-        at = entries(instance, index) + i * EXTERNREF_SIZE
-        poke(runtime.base, at, runtime.reference("x", value, "the entry"))
-
-
-def get(instance, index, i):
-    runtime = instance.runtime
-    size = entry_size(instance.module, index)
-    at = entries(instance, index) + i * size
-    if size == EXTERNREF_SIZE:
-        return runtime.referenced(peek(runtime.base, at))
-    owner = runtime.instances[peek(runtime.base, peek_offset(runtime.base, at + 4) - INSTANCE_ID)]
-    found = owner.module.function_at(distance(runtime.base, at, owner.module.code))
-    if found is None:
-        return None
-    from .function import Function
-
-    return Function(owner, found)
-
-
-# Entries before, -1: refused. New ones are value.
-def grow(instance, index, value, count):
+# Entries before, -1: refused. New ones are of these words.
+def grow(instance, index, count, words):
     owner, index = owner_of(instance, index)
     runtime, module = owner.runtime, owner.module
     old, size = length(owner, index), entry_size(module, index)
-    limit = min(table_word(module, index, TABLE_MAX), 0xFFFFFF)
+    limit = min(table_word(module, index, TABLE_MAX), MOST_ENTRIES)
     if old + count > limit:
         return -1
     if count:
@@ -138,8 +165,7 @@ def grow(instance, index, value, count):
                 for i in range(module_tables(other)):
                     if owner_of(other, i) == (owner, index):
                         place(other, i, at, old + count)
-        for i in range(old, old + count):
-            put(owner, index, i, value)
+        fill(owner, index, old, count, words)
     return old
 
 
@@ -152,6 +178,11 @@ class Table:
         self.instance = instance
         self.index = index
 
+    # "p": of funcref, "x": of externref
+    @property
+    def type(self):
+        return chr(table_word(self.instance.module, self.index, TABLE_TYPE))
+
     def __len__(self):
         return length(self.instance, self.index)
 
@@ -160,16 +191,25 @@ class Table:
             raise IndexError("entry %d: the table has %d" % (i, len(self)))
 
     def __getitem__(self, i):
+        from .references import value_of
+
         self._check(i)
-        return get(self.instance, self.index, i)
+        return value_of(self.instance.runtime, self.type, get_words(self.instance, self.index, i))
 
     def __setitem__(self, i, value):
+        from .references import release, words_of
+
         self._check(i)
-        put(self.instance, self.index, i, value)
+        runtime = self.instance.runtime
+        put_words(self.instance, self.index, i, words_of(runtime, self.type, value, "the entry"))
+        release(runtime)
 
     # Entries before.
     def grow(self, count, value=None):
-        old = grow(self.instance, self.index, value, count)
+        from .references import words_of
+
+        words = words_of(self.instance.runtime, self.type, value, "the entry")
+        old = grow(self.instance, self.index, count, words)
         if old < 0:
             raise OutOfHeap("the table cannot grow by %d entries: its limit, or the global heap's" % count)
         return old

@@ -29,9 +29,11 @@ def _float(value, what):
 def store(runtime, letter, view, at, value, what):
     k = _LETTERS.find(letter)
     if k < 0:
-        value = runtime.reference(letter, value, what)
-        k = 0
-    elif k < 2:
+        from .references import words_of
+
+        struct.pack_into("<II", view, at, *words_of(runtime, letter, value, what))
+        return
+    if k < 2:
         value = _int(value, 32 << k, what)
     else:
         value = _float(value, what)
@@ -41,7 +43,9 @@ def store(runtime, letter, view, at, value, what):
 def load(runtime, letter, view, at):
     k = _LETTERS.find(letter)
     if k < 0:
-        return runtime.referenced(struct.unpack_from("<I", view, at)[0])
+        from .references import value_of
+
+        return value_of(runtime, letter, struct.unpack_from("<II", view, at))
     return struct.unpack_from(_LOAD[k], view, at)[0]
 
 

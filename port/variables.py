@@ -43,4 +43,9 @@ class Global:
     def value(self, value):
         if not self.type & 256:
             raise TypeError("the global is not mutable")
-        store(self.instance.runtime, chr(self.type & 255), self._slot(), 0, value, "the value")
+        runtime, letter = self.instance.runtime, chr(self.type & 255)
+        store(runtime, letter, self._slot(), 0, value, "the value")
+        if letter == "x":
+            from .references import release
+
+            release(runtime)

@@ -5,7 +5,7 @@
 #   state, a list, of an exec env: the stub (0: the exec env is gone), exec env, instance pointer, args area;
 #       written by start: the stack pointer before it, and the request that code left with (-1: not entered)
 #   plan, a tuple, of a function: False, None, state, thunk, function, number of parameters if all are i32
-#       (otherwise -1), result (RESULT_*)
+#       (otherwise -1), result (RESULT_*; RESULT_SWEPT: of any type, and externrefs may be let go afterwards)
 # start(plan, args): args (a tuple) into the args area, and go; args None: they are there already. Gives the
 #   result, or False: state[5] says why; if that is 0, the results are in the args area.
 # resume(state, result): result[0] into the args area, and go on; None: it is there already. Gives the request
@@ -20,6 +20,7 @@ from .layout import (
     ENV_INSTANCE,
     ENV_SP,
     ENV_START_INSTANCE,
+    FLAG_EXTERNREF,
     FUNCTION_CODE,
     IMAGE_ARGS,
     INSTANCE_ID,
@@ -32,6 +33,7 @@ _STATE_REQUEST = const(5)
 _RESULT_NONE = const(0)
 _RESULT_WORD = const(1)
 _RESULT_OTHER = const(2)
+_RESULT_SWEPT = const(3)
 _MAX_WORDS = const(4)
 KIND_RESULT = const(8)  # of an import: parameters, all i32, + this if it has an i32 result
 KIND_OTHER = const(255)
@@ -60,8 +62,20 @@ def make_plan(instance, index, letters, state):
         half(module.code + module.thunk(index)),
         half(module.code + module.function_word(index, FUNCTION_CODE)),
         count if letters.count("i", 0, count) == count else -1,
-        _RESULT_WORD if results == "i" else _RESULT_OTHER if results else _RESULT_NONE,
+        _result_kind(instance, results),
     )
+
+
+def _result_kind(instance, results):
+    if _has_externrefs(instance):
+        return _RESULT_SWEPT
+    return _RESULT_WORD if results == "i" else _RESULT_OTHER if results else _RESULT_NONE
+
+
+def _has_externrefs(instance):
+    if instance.module.flags() & FLAG_EXTERNREF:
+        return True
+    return any([_has_externrefs(provider) for provider in instance.providers])
 
 
 # What serve_words can do with an import of this type.
@@ -118,6 +132,19 @@ def _left(heap: uint, env: int) -> int:
 
 # Everything that start alone does not do; the results.
 def go_on(env, function, plan, args):
+    if plan[6] != _RESULT_SWEPT:
+        return _go_on(env, function, plan, args)
+    try:
+        return _go_on(env, function, plan, args)
+    finally:
+        runtime = function.instance.runtime
+        if runtime.references:
+            from ..references import release
+
+            release(runtime)
+
+
+def _go_on(env, function, plan, args):
     state = plan[2]
     if state[_STATE_REQUEST] == -1:
         _start(env, function, plan, args)

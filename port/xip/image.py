@@ -16,6 +16,7 @@ from .layout import (
     ELEMENT_OFFSET,
     ELEMENT_SIZE,
     ELEMENT_TABLE,
+    ELEMENT_TYPE,
     EXPORT_INDEX,
     EXPORT_KIND,
     EXPORT_NAME,
@@ -24,11 +25,13 @@ from .layout import (
     EXPR_FUNCTION,
     EXPR_GLOBAL,
     EXPR_NULL,
+    EXTERNREF_SIZE,
     FEATURE_FPU,
     FLAG_MEMORY,
     FLAG_MEMORY_FIXED,
     FLAG_MEMORY_IMPORTED,
     FORMAT_VERSION,
+    FUNCREF_SIZE,
     FUNCTION_CODE,
     FUNCTION_SIZE,
     FUNCTION_TYPE,
@@ -76,9 +79,14 @@ from .layout import (
     KIND_MEMORY,
     KIND_TABLE,
     MAGIC,
+    MARK_ENTER,
+    MARK_NULL,
+    MARK_THUNK,
+    MOST_ENTRIES,
     NONE,
     SEGMENT_DECLARATIVE,
     TABLE_ENTRIES,
+    TABLE_MIN,
     TABLE_SIZE,
     TABLE_SLOT,
     TABLE_TYPE,
@@ -87,7 +95,11 @@ from .layout import (
     TYPE_STRING,
     TYPE_THUNK,
 )
-from .raw import crc32, first_bad, first_bad_string, peek, string_length
+from .raw import crc32, first_bad, first_bad_string, peek, signature, string_length
+
+_I32 = 105  # letters of TYPE_STRING
+_FUNCREF = 112
+_EXTERNREF = 120
 
 _FOR = (
     (ARCH_THUMB, "ARMv7-M (Cortex-M3 and up)"),
@@ -104,7 +116,11 @@ def _arch_name(arch):
 
 
 def string(base, offset):
-    return str(bytes(platform.view(base + offset + 2, string_length(base, offset))), "utf-8")
+    text = bytes(platform.view(base + offset + 2, string_length(base, offset)))
+    try:
+        return str(text, "utf-8")
+    except UnicodeError:
+        raise LoadError("the image is damaged: the name at 0x%x is not UTF-8" % offset)
 
 
 # The header's claims about itself. limit: bytes that the source has, or None.
@@ -192,6 +208,20 @@ class Checker:
         if bad >= 0:
             self.fail(what, bad, name)
 
+    # Whether the word so many bytes before code at an offset is mark.
+    def marked(self, at, before, mark):
+        return not at & 3 and self.word(at - before) == mark
+
+    # A function that can be called other than directly: its code carries the word of its type.
+    def callable(self, index):
+        record = self.word(IMAGE_FUNCTIONS) + index * FUNCTION_SIZE
+        at = self.word(record + FUNCTION_CODE)
+        type_record = self.word(IMAGE_TYPES) + self.word(record + FUNCTION_TYPE) * TYPE_SIZE
+        return at and self.word(type_record + TYPE_THUNK) and self.marked(at, 4, self.word(type_record))
+
+    def reference_global(self, index):
+        return self.word(self.word(IMAGE_GLOBALS) + index * GLOBAL_SIZE + GLOBAL_TYPE) & 255 in (112, 120)
+
     def strings(self, what, array, stride, field, optional=0):
         bad = first_bad_string(self.base, array[0] + field, array[1], stride, self.size, optional)
         if bad >= 0:
@@ -223,22 +253,24 @@ class Checker:
         self.field("function", functions, FUNCTION_SIZE, FUNCTION_TYPE, 0, types[1], "its type")
         self._type_strings(types)
         start = self.word(IMAGE_START_FUNCTION)
-        self.demand(start == NONE or start < functions[1], "start function")
+        self.demand(start == NONE or (start < functions[1] and self.callable(start)), "start function")
         counts = (functions[1], self.word(IMAGE_TABLES + 4), 1, global_count)
         self._imports(counts)
         self._exports(counts)
-        self._globals(functions[1], global_count)
+        self._globals(global_count)
         self._tables()
+        self._slots()
         self._data(global_count)
-        self._elements(functions[1], counts[KIND_TABLE], global_count)
+        self._elements(counts[KIND_TABLE], global_count)
         names = self.records(IMAGE_NAMES, 4, "names")
         self.strings("name", names, 4, 0, 1)
 
     def _header(self):
         self.demand(HEADER_SIZE <= self.code <= self.code_end <= self.size and not self.code & 3, "place of the code")
-        for field in (IMAGE_ENTER, IMAGE_NULL_FUNCTION):
+        for field, before, mark in ((IMAGE_ENTER, 4, MARK_ENTER), (IMAGE_NULL_FUNCTION, 8, MARK_NULL)):
             at = self.word(field)
-            self.demand(self.code <= at < self.code_end and not at & 1, "place of the stub")
+            self.demand(self.code + before <= at < self.code_end and self.marked(at, before, mark), "place of the stub")
+        self.demand(self.marked(at, 4, 0), "null function")
         args, slots = self.word(IMAGE_ARGS), self.word(IMAGE_ARG_SLOTS)
         self.demand(INSTANCE_HEADER <= self.block < 0x10000000 and not self.block & 7, "instance size")
         self.demand(
@@ -264,9 +296,56 @@ class Checker:
                 good = good and letter in "iIfFpx:"
             if not good:
                 self.fail("type", i, "its string")
-            params = text.find(":")
-            if self.word(record + TYPE_THUNK) and max(params, len(text) - params - 1) > slots:
+            params, thunk, word = text.find(":"), self.word(record + TYPE_THUNK), self.word(record)
+            data = text.encode()
+            if word != signature(data, len(data)):
+                self.fail("type", i, "its hash")
+            if thunk and max(params, len(text) - params - 1) > slots:
                 self.fail("type", i, "too few argument slots")
+            if thunk and not self.marked(thunk, 4, word ^ MARK_THUNK):
+                self.fail("type", i, "its thunk")
+
+    # Globals, function imports, args area and tables follow each other below the header, as the compiler laid them.
+    def _slots(self):
+        at = INSTANCE_HEADER
+        record = self.word(IMAGE_GLOBALS)
+        for i in range(self.word(IMAGE_GLOBALS + 4)):
+            at += 8
+            if self.word(record + GLOBAL_SLOT) != at:
+                self.fail("global", i, "its slot")
+            record += GLOBAL_SIZE
+        record = self.word(IMAGE_IMPORTS)
+        for i in range(self.word(IMAGE_IMPORTS + 4)):
+            kind, index, slot = [self.word(record + field) for field in (IMPORT_KIND, IMPORT_INDEX, IMPORT_SLOT)]
+            if kind == KIND_FUNCTION:
+                at += 8
+                wanted = at
+            elif kind == KIND_GLOBAL:
+                wanted = INSTANCE_HEADER + 8 * (index + 1)
+            elif kind == KIND_TABLE:
+                wanted = self.word(self.word(IMAGE_TABLES) + index * TABLE_SIZE + TABLE_SLOT)
+            else:
+                wanted = slot
+            if slot != wanted:
+                self.fail("import", i, "its slot")
+            record += IMPORT_SIZE
+        at += 8 * self.word(IMAGE_ARG_SLOTS)
+        self.demand(at == self.word(IMAGE_ARGS), "args area")
+        self._table_slots(at)
+
+    def _table_slots(self, at):
+        record = self.word(IMAGE_TABLES)
+        for i in range(self.word(IMAGE_TABLES + 4)):
+            at += 8
+            entries = self.word(record + TABLE_ENTRIES)
+            size = FUNCREF_SIZE if self.word(record + TABLE_TYPE) == 112 else EXTERNREF_SIZE
+            if self.word(record + TABLE_SLOT) != at or (
+                entries and entries < at + size * self.word(record + TABLE_MIN)
+            ):
+                self.fail("table", i, "its slot")
+            at = entries or at
+            record += TABLE_SIZE
+        self.demand(self.block == (at + 7) & ~7, "instance size")
 
     def _imports(self, counts):
         imports = self.records(IMAGE_IMPORTS, IMPORT_SIZE, "imports")
@@ -294,38 +373,42 @@ class Checker:
         exports = self.records(IMAGE_EXPORTS, EXPORT_SIZE, "exports")
         self.field("export", exports, EXPORT_SIZE, EXPORT_KIND, 0, 4, "its kind")
         self.strings("export", exports, EXPORT_SIZE, EXPORT_NAME)
-        functions, types = self.word(IMAGE_FUNCTIONS), self.word(IMAGE_TYPES)
         for i in range(exports[1]):
             record = exports[0] + i * EXPORT_SIZE
             kind, index = self.word(record + EXPORT_KIND), self.word(record + EXPORT_INDEX)
             if index >= counts[kind]:
                 self.fail("export", i, "its index")
             if kind == KIND_FUNCTION:
-                function = functions + index * FUNCTION_SIZE
-                type_record = types + self.word(function + FUNCTION_TYPE) * TYPE_SIZE
-                if not self.word(function + FUNCTION_CODE) or not self.word(type_record + TYPE_THUNK):
+                if not self.callable(index):
                     self.fail("export", i, "its code or thunk")
 
-    def _expression(self, what, index, record, functions, globals_):
+    # letter: the type that it must have, as TYPE_STRING has it.
+    def _expression(self, what, index, record, letter, globals_):
         kind, low = self.word(record), self.word(record + 4)
-        if not (
-            kind in (EXPR_CONST, EXPR_NULL)
-            or (kind == EXPR_GLOBAL and low < globals_)
-            or (kind == EXPR_FUNCTION and (low == NONE or low < functions))
-        ):
+        if kind == EXPR_GLOBAL:
+            at = self.word(IMAGE_GLOBALS) + low * GLOBAL_SIZE + GLOBAL_TYPE
+            good = low < globals_ and self.word(at) & 255 == letter
+        elif kind == EXPR_FUNCTION:
+            good = letter == _FUNCREF and (low == NONE or (low < self.word(IMAGE_FUNCTIONS + 4) and self.callable(low)))
+        elif letter == _FUNCREF:
+            good = False
+        else:
+            good = kind == (EXPR_NULL if letter == _EXTERNREF else EXPR_CONST)
+        if not good:
             self.fail(what, index, "its expression")
 
-    def _globals(self, functions, count):
+    def _globals(self, count):
         array = self.records(IMAGE_GLOBALS, GLOBAL_SIZE, "globals")
         self.slots("global", array, GLOBAL_SIZE, GLOBAL_SLOT, 4)
         for i in range(count):
             record = array[0] + i * GLOBAL_SIZE
-            if self.word(record + GLOBAL_TYPE) & ~256 not in (105, 73, 102, 70, 112, 120):
+            letter = self.word(record + GLOBAL_TYPE) & ~256
+            if letter not in (105, 73, 102, 70, _FUNCREF, _EXTERNREF):
                 self.fail("global", i, "its type")
             if i >= self.imported[KIND_GLOBAL]:
                 if self.word(record + GLOBAL_SLOT) < INSTANCE_HEADER + 8:
                     self.fail("global", i, "its slot")
-                self._expression("global", i, record + GLOBAL_INIT, functions, i)
+                self._expression("global", i, record + GLOBAL_INIT, letter, i)
 
     def _tables(self):
         array = self.records(IMAGE_TABLES, TABLE_SIZE, "tables")
@@ -333,10 +416,12 @@ class Checker:
         self.slots("table", array, TABLE_SIZE, TABLE_ENTRIES, 0, True)
         for i in range(array[1]):
             record = array[0] + i * TABLE_SIZE
-            if self.word(record + TABLE_TYPE) not in (112, 120):
+            letter = self.word(record + TABLE_TYPE)
+            if letter not in (_FUNCREF, _EXTERNREF):
                 self.fail("table", i, "its type")
-            entries, low = self.word(record + TABLE_ENTRIES), self.word(record + 4)
-            if low > 0x1000000 or (entries and entries < INSTANCE_HEADER + 8 * low):
+            entries, low = self.word(record + TABLE_ENTRIES), self.word(record + TABLE_MIN)
+            size = FUNCREF_SIZE if letter == _FUNCREF else EXTERNREF_SIZE
+            if low > MOST_ENTRIES or (entries and entries < INSTANCE_HEADER + size * low):
                 self.fail("table", i, "its entries")
 
     def _data(self, globals_):
@@ -347,24 +432,22 @@ class Checker:
             start, length = self.word(record + DATA_START), self.word(record + DATA_LENGTH)
             if start > self.size or length > self.size or start + length > self.size:
                 self.fail("data segment", i, "its bytes")
-            self._expression("data segment", i, record + DATA_OFFSET, 0, globals_)
+            self._expression("data segment", i, record + DATA_OFFSET, _I32, globals_)
 
-    def _elements(self, functions, tables, globals_):
+    def _elements(self, tables, globals_):
         array = self.records(IMAGE_ELEMENTS, ELEMENT_SIZE, "element segments")
         self.field("element segment", array, ELEMENT_SIZE, ELEMENT_MODE, 0, SEGMENT_DECLARATIVE + 1, "its mode")
-        table = self.word(IMAGE_FUNCTIONS)
         for i in range(array[1]):
             record = array[0] + i * ELEMENT_SIZE
             items, count = self.word(record + ELEMENT_ITEMS), self.word(record + ELEMENT_COUNT)
+            letter, table = self.word(record + ELEMENT_TYPE), self.word(record + ELEMENT_TABLE)
+            if letter not in (_FUNCREF, _EXTERNREF):
+                self.fail("element segment", i, "its type")
             if items & 3 or items > self.size or count > self.size or items + 12 * count > self.size:
                 self.fail("element segment", i, "its items")
             if not self.word(record + ELEMENT_MODE):
-                if self.word(record + ELEMENT_TABLE) >= tables:
+                if table >= tables or self.word(self.word(IMAGE_TABLES) + table * TABLE_SIZE + TABLE_TYPE) != letter:
                     self.fail("element segment", i, "its table")
-                self._expression("element segment", i, record + ELEMENT_OFFSET, 0, globals_)
+                self._expression("element segment", i, record + ELEMENT_OFFSET, _I32, globals_)
             for item in range(items, items + 12 * count, 12):
-                self._expression("element segment", i, item, functions, globals_)
-                index = self.word(item + 4)
-                if self.word(item) == EXPR_FUNCTION and index != NONE:
-                    if not self.word(table + index * FUNCTION_SIZE + FUNCTION_CODE):
-                        self.fail("element segment", i, "a function without code")
+                self._expression("element segment", i, item, letter, globals_)

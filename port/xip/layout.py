@@ -56,6 +56,14 @@ FLAG_MEMORY_IMPORTED = const(2)
 FLAG_MEMORY_FIXED = const(4)  # linear memory starts at the instance pointer and cannot grow
 FLAG_MEMORY_TRUNCATED = const(8)  # ends at __heap_base, not at the page
 FLAG_MEMORY_GROWS = const(16)
+FLAG_EXTERNREF = const(32)  # in a type, a global or a table
+
+# Words in the code by which a loader knows that an offset is what it is said to be: before the entry stub; before
+# the null function's signature word; before a thunk, xored with its type's signature word. Before a function that
+# is reached other than by a direct call stands the signature word itself.
+MARK_ENTER = const(0x49535845)
+MARK_NULL = const(0x4953584E)
+MARK_THUNK = const(0x49535854)
 
 # STRING: 16-bit length, then UTF-8 bytes, no terminator; 2-byte aligned.
 
@@ -90,7 +98,7 @@ EXPORT_SIZE = const(12)
 EXPR_CONST = const(0)  # the value's bits
 EXPR_GLOBAL = const(1)  # low: global index
 EXPR_FUNCTION = const(2)  # low: function index, NONE: null
-EXPR_NULL = const(3)
+EXPR_NULL = const(3)  # of externref
 
 GLOBAL_TYPE = const(0)  # a letter of TYPE_STRING; + 256 if mutable
 GLOBAL_SLOT = const(4)  # distance of its 8-byte (imported: 4-byte address) slot below the instance pointer
@@ -103,6 +111,7 @@ TABLE_MAX = const(8)  # NONE if it has none
 TABLE_SLOT = const(12)  # distance of its slot below the instance pointer
 TABLE_ENTRIES = const(16)  # distance of its entries; 0: allocated apart (imported: by its owner)
 TABLE_SIZE = const(20)
+MOST_ENTRIES = const(0x1000000)
 
 DATA_MODE = const(0)  # SEGMENT_*
 DATA_OFFSET = const(4)  # expression
@@ -115,7 +124,8 @@ ELEMENT_TABLE = const(4)
 ELEMENT_OFFSET = const(8)  # expression
 ELEMENT_ITEMS = const(20)  # offset of the items: one expression each
 ELEMENT_COUNT = const(24)
-ELEMENT_SIZE = const(28)
+ELEMENT_TYPE = const(28)  # "p" or "x"
+ELEMENT_SIZE = const(32)
 
 SEGMENT_ACTIVE = const(0)
 SEGMENT_PASSIVE = const(1)
@@ -136,15 +146,16 @@ IMPORT_SLOT_INSTANCE = const(4)
 # A table's slot: address of the entries, number of entries.
 TABLE_SLOT_ENTRIES = const(0)
 TABLE_SLOT_LENGTH = const(4)
-# A funcref, in tables: code address (with Thumb bit), instance pointer. Signature word: the 4 bytes before
-# the code. Null: the image's null function.
+# A funcref, wherever it is kept: code address (with Thumb bit), instance pointer. Signature word: the 4 bytes
+# before the code. Null: the end of the runtime cell (with Thumb bit), 0.
 FUNCREF_SIZE = const(8)
-EXTERNREF_SIZE = const(4)  # 0: null, otherwise a handle of the runtime
+EXTERNREF_SIZE = const(4)  # in tables; a word. 0: null, otherwise a handle of the runtime
 
 # --- runtime cell: who runs now; one a runtime, set whenever an exec env is entered ---
 CELL_LIMIT = const(0)  # lowest stack pointer that checked code may have
 CELL_EXEC_ENV = const(4)
-CELL_SIZE = const(8)
+CELL_NULL = const(8)  # 0: the signature word of a null funcref, which is one whose code begins behind it
+CELL_SIZE = const(12)
 
 # --- exec env, at the low end of its block; the operand stack lies above it and grows down ---
 ENV_MAIN_SP = const(0)
@@ -168,14 +179,12 @@ REQUEST_IMPORT = const(2)  # operand: function index
 REQUEST_MEMORY_GROW = const(3)  # args[0]: pages; result there
 REQUEST_MEMORY_INIT = const(4)  # operand: segment; args: destination, source, length
 REQUEST_DATA_DROP = const(5)
-REQUEST_TABLE_INIT = const(6)  # operand: table << 12 | segment; args: destination, source, length
+TABLE_SHIFT = const(12)  # so many bits for the second of two indices in an operand
+REQUEST_TABLE_INIT = const(6)  # operand: table << TABLE_SHIFT | segment; args: destination, source, length
 REQUEST_ELEM_DROP = const(7)
-REQUEST_TABLE_COPY = const(8)  # operand: destination table << 12 | source table; args as above
-REQUEST_TABLE_GROW = const(9)  # operand: table; args: reference, count; result in args[0]
+REQUEST_TABLE_COPY = const(8)  # operand: destination table << TABLE_SHIFT | source table; args as above
+REQUEST_TABLE_GROW = const(9)  # operand: table; args: count, reference; result in args[0]
 REQUEST_TABLE_FILL = const(10)  # operand: table; args: index, reference, count
-REQUEST_TABLE_GET = const(11)  # operand: table; args[0]: index; result: reference
-REQUEST_TABLE_SET = const(12)  # operand: table; args: index, reference
-REQUEST_REF_FUNC = const(13)  # operand: function index; result: reference
 
 # --- traps: texts in port/traps.py, in this order ---
 TRAP_UNREACHABLE = const(0)

@@ -37,6 +37,18 @@ def add(base: uint, offset: int) -> uint:
     return base + uint(offset)
 
 
+# Words from tag on count as numbers from 0: sets the byte in held of each that is below count.
+@micropython.viper
+def mark(base: uint, offset: int, words: int, tag: uint, held: ptr8, count: int):
+    p = ptr32(base + uint(offset))
+    i = 0
+    while i < words:
+        n = int(uint(p[i]) - tag)
+        if n >= 0 and n < count:
+            held[n] = 1
+        i += 1
+
+
 # --- STRINGs: 16-bit length, then UTF-8 ---
 
 
@@ -74,6 +86,17 @@ def crc32(base: uint, offset: int, length: int, table: ptr32) -> uint:
         crc = uint(table[int(crc & uint(15))]) ^ (crc >> uint(4))
         i += 1
     return crc ^ uint(0xFFFFFFFF)
+
+
+# The signature word of a type string: FNV-1a, never 0.
+@micropython.viper
+def signature(text: ptr8, length: int) -> uint:
+    word = uint(0x811C9DC5)
+    i = 0
+    while i < length:
+        word = uint((word ^ uint(text[i])) * uint(0x01000193))
+        i += 1
+    return word if word else uint(1)
 
 
 # The first of count records of stride bytes whose word is not low <= word < high, or has a bit of mask,

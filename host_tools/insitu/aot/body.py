@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from insitu.aot import calls, memory, variables
+from insitu.aot import calls, memory, tables, variables
 from insitu.aot.function import FunctionBuilder
 from insitu.aot.numeric import NUMERIC, float_literal
 from insitu.port.xip import layout
@@ -148,8 +148,16 @@ def _by_name() -> dict[str, Emit]:
         "memory.init": lambda f, segment: memory.emit_memory_init(f, first(segment)),
         "data.drop": lambda f, segment: f.request(layout.REQUEST_DATA_DROP, segment, []),
         "elem.drop": lambda f, segment: f.request(layout.REQUEST_ELEM_DROP, segment, []),
-        "table.init": calls.emit_table_init,
-        "table.copy": calls.emit_table_copy,
+        "table.get": tables.emit_table_get,
+        "table.set": tables.emit_table_set,
+        "table.size": tables.emit_table_size,
+        "table.grow": tables.emit_table_grow,
+        "table.fill": tables.emit_table_fill,
+        "table.init": tables.emit_table_init,
+        "table.copy": tables.emit_table_copy,
+        "ref.null": tables.emit_null,
+        "ref.is_null": lambda f, _: tables.emit_is_null(f),
+        "ref.func": tables.emit_ref_func,
         "i32.const": _integer_constant("i32"),
         "i64.const": _integer_constant("i64"),
         "f32.const": _f32_constant,
@@ -178,7 +186,7 @@ def build_body(module: ModuleBuilder, function: Function) -> str:
     params, results = _ir_types(f, function_type)
     f.start_block("entry")
     f.local_types = [*params, *module.ir_types(function.locals)]
-    variables.declare_locals(f, len(params))
+    variables.declare_locals(f, len(params), function.locals)
     if module.calls(function):
         f.line("call void @insitu_stack_check(ptr %inst)")
     f.open("function", (), results)

@@ -1,9 +1,10 @@
-"""Calls: direct, through a table, and out to the runtime; and what the runtime does for tables."""
+"""Calls: direct, and through a table."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from insitu.aot import tables
 from insitu.port.xip import layout
 
 if TYPE_CHECKING:
@@ -43,19 +44,8 @@ def emit_call(f: FunctionBuilder, index: int) -> None:
 def emit_call_indirect(f: FunctionBuilder, immediate: tuple[int, int]) -> None:
     """A call through a table: bounds, then the signature word that lies before the code."""
     type_index, table_index = immediate
-    table, function_type = f.module.tables[table_index], f.module.wasm.types[type_index]
-    index = f.pop()
-    length = str(table.length)
-    if not table.fixed:
-        length = f.value(
-            f"load i32, ptr {f.instance_pointer(table.slot - layout.TABLE_SLOT_LENGTH)}, align 4, !tbaa !table"
-        )
-    f.trap_if(f.value(f"icmp uge i32 {index}, {length}"), layout.TRAP_UNDEFINED_ELEMENT)
-    if table.fixed:
-        entries = f.instance_pointer(table.entries)
-    else:
-        entries = f.value(f"load ptr, ptr {f.instance_pointer(table.slot)}, align 4, !tbaa !table")
-    entry = f.value(f"getelementptr [2 x ptr], ptr {entries}, i32 {index}")
+    function_type = f.module.wasm.types[type_index]
+    entry = tables.checked_entry(f, table_index, f.pop(), layout.TRAP_UNDEFINED_ELEMENT)
     code = f.value(f"load ptr, ptr {entry}, align 4, !tbaa !table")
     before = f.value(f"getelementptr i8, ptr {code}, i32 {-4 - f.module.target.code_bit}")
     word = f.value(f"load i32, ptr {before}, align 4, !invariant.load !{{}}")
@@ -67,20 +57,3 @@ def emit_call_indirect(f: FunctionBuilder, immediate: tuple[int, int]) -> None:
     owner = f.value(f"getelementptr i8, ptr {entry}, i32 4")
     instance = f.value(f"load ptr, ptr {owner}, align 4, !tbaa !table")
     _call(f, code, instance, function_type)
-
-
-def _run(f: FunctionBuilder) -> list[tuple[str, str]]:
-    """Destination, source and length, in the order of the args area."""
-    return [("i32", operand) for operand in f.pop_many(3)]
-
-
-def emit_table_init(f: FunctionBuilder, immediate: tuple[int, int]) -> None:
-    """table.init; immediate is (segment, table) as the binary format has them."""
-    segment, table = immediate
-    f.request(layout.REQUEST_TABLE_INIT, table << 12 | segment, _run(f))
-
-
-def emit_table_copy(f: FunctionBuilder, immediate: tuple[int, int]) -> None:
-    """table.copy; immediate is (destination table, source table)."""
-    destination, source = immediate
-    f.request(layout.REQUEST_TABLE_COPY, destination << 12 | source, _run(f))

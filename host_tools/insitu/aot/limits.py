@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from insitu.aot import memory, signature
 from insitu.aot.body import EMITTERS
+from insitu.port.xip import layout
 from insitu.wasm.errors import Unsupported
 from insitu.wasm.opcodes import OPCODES
 
@@ -31,16 +32,8 @@ def _check_function(module: Module, index: int, function: Function) -> None:
     _check_size(module, index, function)
     for opcode, _, at in function.body:
         if opcode not in EMITTERS and opcode not in _STRUCTURE:
-            reason = f"{OPCODES[opcode].name} (reference types) is not supported yet"
+            reason = f"{OPCODES[opcode].name} is not supported"
             raise Unsupported(reason, at, index, module.function_name(index))
-    for valtype in function.locals:
-        if valtype.is_reference:
-            raise Unsupported(
-                f"a local of type {valtype.name} is not supported yet",
-                function.offset,
-                index,
-                module.function_name(index),
-            )
 
 
 def _check_signatures(types: list[FuncType]) -> None:
@@ -52,18 +45,24 @@ def _check_signatures(types: list[FuncType]) -> None:
             raise Unsupported(f"the types {text} and {seen[signature.word(function_type)]} have one signature word", 0)
 
 
+def _check_tables(module: Module) -> None:
+    at = {name: offset for name, offset, _ in module.sections}
+    most = 1 << layout.TABLE_SHIFT
+    for part, count, what in (
+        ("table", len(module.table_types), "tables"),
+        ("element", len(module.elements), "element segments"),
+    ):
+        if count > most:
+            raise Unsupported(f"{count} {what}, the limit is {most}", at.get(part, 0))
+    for i, table_type in enumerate(module.table_types):
+        if table_type.limits.minimum > layout.MOST_ENTRIES:
+            reason = f"table {i} has {table_type.limits.minimum} entries, the limit is {layout.MOST_ENTRIES}"
+            raise Unsupported(reason, at.get("table", 0))
+
+
 def check(module: Module) -> None:
     """Raise Unsupported for the first thing in a valid module that cannot be compiled."""
-    for function_type in module.types:
-        for valtype in (*function_type.params, *function_type.results):
-            if valtype.is_reference:
-                raise Unsupported(f"{valtype.name} in a function type is not supported yet", 0)
-    for global_type in module.global_types:
-        if global_type.valtype.is_reference:
-            raise Unsupported(f"a global of type {global_type.valtype.name} is not supported yet", 0)
-    for table_type in module.table_types:
-        if table_type.element.name != "funcref":
-            raise Unsupported(f"a table of {table_type.element.name} is not supported yet", 0)
+    _check_tables(module)
     _check_signatures(module.types)
     for i, function in enumerate(module.functions):
         _check_function(module, module.imported_function_count + i, function)

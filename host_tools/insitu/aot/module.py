@@ -11,17 +11,20 @@ from insitu.aot import aux_stack, body, numeric, signature
 from insitu.aot.function import FunctionBuilder
 from insitu.aot.memory import PAGE, LinearMemory
 from insitu.port.xip import layout
+from insitu.wasm.types import ValType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from insitu.aot.targets import Target
     from insitu.wasm.module import Function, Module
-    from insitu.wasm.types import FuncType, Limits, ValType
+    from insitu.wasm.types import FuncType, Limits, TableType
 
-IR_TYPES = {"i32": "i32", "i64": "i64", "f32": "float", "f64": "double"}
+# A funcref is its two words, the code address below; an externref is a handle (port/references.py).
+IR_TYPES = {"i32": "i32", "i64": "i64", "f32": "float", "f64": "double", "funcref": "i64", "externref": "i32"}
 _CALL_OPCODES = (0x10, 0x11)
-_TABLE_GROW, _MEMORY_GROW = 0xFC00 | 15, 0x40
+_REF_FUNC, _TABLE_GROW, _MEMORY_GROW = 0xD2, 0xFC00 | 15, 0x40
+_MOST_ENTRIES_INSIDE = 1 << 16  # of a table in the instance block
 _APP_HEAP_IMPORTS = ("malloc", "calloc", "realloc", "free")  # of "env"
 _REQUEST_SLOTS = 3  # what the widest of layout.REQUEST_* passes
 
@@ -61,12 +64,15 @@ class Table:
 
     Attributes:
         fixed: own, and nothing can grow it or change its place, so that length and entries are constants.
+        entries: 0: allocated apart, or imported.
+        ir_type: of what it holds.
     """
 
     fixed: bool
     length: int
     slot: int
     entries: int
+    ir_type: str
 
 
 class ModuleBuilder:
@@ -154,15 +160,29 @@ class ModuleBuilder:
         self.import_slots = [take(8) for _ in range(self.wasm.imported_function_count)]
         self.args_slots = self._count_slots()
         self.args_distance = take(8 * self.args_slots)
-        self.tables = []
-        for index, table_type in enumerate(self.wasm.table_types):
-            imported = index < self.wasm.imported_table_count
-            slot, length = take(8), table_type.limits.minimum
-            entries = 0 if imported else take(8 * length)
-            exported = any(e.kind == "table" and e.index == index for e in self.wasm.exports)
-            fixed = not imported and not exported and _TABLE_GROW not in self._opcodes
-            self.tables.append(Table(fixed, length, slot, entries))
+        self.tables = [self._plan_table(index, table, take) for index, table in enumerate(self.wasm.table_types)]
         self.instance_size = (distance + 7) & ~7
+
+    def _plan_table(self, index: int, table_type: TableType, take: Callable[[int], int]) -> Table:
+        """In the instance block, but for what grows or is large."""
+        imported = index < self.wasm.imported_table_count
+        exported = any(e.kind == "table" and e.index == index for e in self.wasm.exports)
+        slot, length, ir_type = take(8), table_type.limits.minimum, IR_TYPES[table_type.element.name]
+        apart = imported or index in self._growing_tables or length > _MOST_ENTRIES_INSIDE
+        size = layout.FUNCREF_SIZE if table_type.element is ValType.funcref else layout.EXTERNREF_SIZE
+        entries = 0 if apart else take(size * length)
+        return Table(not apart and not exported, length, slot, entries, ir_type)
+
+    @cached_property
+    def _growing_tables(self) -> set[int]:
+        return {i[1] for function in self.wasm.functions for i in function.body if i[0] == _TABLE_GROW}
+
+    @property
+    def has_externrefs(self) -> bool:
+        """Whether externrefs can come in, or lie in the module's globals and tables."""
+        signatures = [t for function_type in self.wasm.types for t in (*function_type.params, *function_type.results)]
+        kept = [g.valtype for g in self.wasm.global_types] + [t.element for t in self.wasm.table_types]
+        return ValType.externref in (*signatures, *kept)
 
     def _count_slots(self) -> int:
         types = [self.function_type(i) for i in self.exposed | set(range(self.wasm.imported_function_count))]
@@ -175,7 +195,8 @@ class ModuleBuilder:
         for element in self.wasm.elements:
             indices |= {item for item in element.items if isinstance(item, int)}
         for function in self.wasm.functions:
-            indices |= {i[1] for i in function.body if i[0] == 0xD2}
+            indices |= {i[1] for i in function.body if i[0] == _REF_FUNC}
+        indices |= {i[1] for g in self.wasm.globals for i in g.init if i[0] == _REF_FUNC}
         if self.wasm.start is not None:
             indices.add(self.wasm.start)
         return indices
@@ -270,4 +291,6 @@ class ModuleBuilder:
                 field = f.value(f"extractvalue {self.result_type(results)} {whole}, {i}")
                 f.store_argument(i, ir_type, field)
         f.line("ret void")
-        return f"define hidden void @t{type_index}(ptr %inst, ptr %function) nounwind {{\n{f.finish()}\n}}"
+        mark = self.signature_word(function_type) ^ layout.MARK_THUNK
+        head = f"define hidden void @t{type_index}(ptr %inst, ptr %function) nounwind align 4 prefix i32 {mark}"
+        return f"{head} {{\n{f.finish()}\n}}"

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from insitu.aot import tables
 from insitu.port.xip import layout
+from insitu.wasm.types import ValType
 
 if TYPE_CHECKING:
     from insitu.aot.function import FunctionBuilder
 
-ZERO = {"i32": "0", "i64": "0", "float": "0.0", "double": "0.0", "ptr": "null"}
+ZERO = {"i32": "0", "i64": "0", "float": "0.0", "double": "0.0"}
 
 
-def declare_locals(f: FunctionBuilder, parameter_count: int) -> None:
-    """Slots for parameters and locals, filled with arguments and zeros."""
+def declare_locals(f: FunctionBuilder, parameter_count: int, local_types: list[ValType]) -> None:
+    """Slots for parameters and locals, filled with arguments, and zeros or null."""
     for i, ir_type in enumerate(f.local_types):
         f.line(f"%l{i} = alloca {ir_type}")
+    null = tables.null(f, ValType.funcref) if ValType.funcref in local_types else ""
     for i, ir_type in enumerate(f.local_types):
-        initial = f"%a{i}" if i < parameter_count else ZERO[ir_type]
+        if i < parameter_count:
+            initial = f"%a{i}"
+        else:
+            initial = null if local_types[i - parameter_count] is ValType.funcref else ZERO[ir_type]
         f.line(f"store {ir_type} {initial}, ptr %l{i}")
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from insitu.aot import signature
 from insitu.port.xip import layout
+from insitu.wasm.types import ValType
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,15 +87,19 @@ class _Packer:
         if opcode == 0xD2:
             return layout.EXPR_FUNCTION, immediate, 0
         if opcode == 0xD0:
-            return layout.EXPR_NULL, 0, 0
+            return self.null(immediate)
         return layout.EXPR_CONST, immediate & 0xFFFFFFFF, immediate >> 32 & 0xFFFFFFFF
 
     @staticmethod
-    def item(item: object) -> tuple[int, int, int]:
+    def null(reftype: ValType) -> tuple[int, int, int]:
+        funcref = reftype is ValType.funcref
+        return (layout.EXPR_FUNCTION, layout.NONE, 0) if funcref else (layout.EXPR_NULL, 0, 0)
+
+    def item(self, item: object, reftype: ValType) -> tuple[int, int, int]:
         """An element: a function index, None, or ("global", index)."""
         if isinstance(item, tuple):
             return layout.EXPR_GLOBAL, item[1], 0
-        return (layout.EXPR_NULL, 0, 0) if item is None else (layout.EXPR_FUNCTION, int(str(item)), 0)
+        return self.null(reftype) if item is None else (layout.EXPR_FUNCTION, int(str(item)), 0)
 
     # --- tables ---
 
@@ -161,18 +166,20 @@ class _Packer:
         rows = []
         for segment in self.m.elements:
             offset = self.expression(segment.offset) if segment.mode == "active" else (0, 0, 0)
-            words = [word for item in segment.items for word in self.item(item)]
+            words = [word for item in segment.items for word in self.item(item, segment.reftype)]
             items = self.add(struct.pack(f"<{len(words)}I", *words))
-            rows.append((_MODES[segment.mode], segment.table, *offset, items, len(segment.items)))
+            letter = ord(signature.letter(segment.reftype))
+            rows.append((_MODES[segment.mode], segment.table, *offset, items, len(segment.items), letter))
         self.records(layout.IMAGE_ELEMENTS, rows)
 
     # --- header ---
 
     def _flags(self) -> int:
+        flags = layout.FLAG_EXTERNREF * self.b.has_externrefs
         if not self.m.memory_types:
-            return 0
+            return flags
         memory = self.b.memory
-        flags = layout.FLAG_MEMORY
+        flags |= layout.FLAG_MEMORY
         flags |= layout.FLAG_MEMORY_IMPORTED * bool(self.m.imported_memory_count)
         flags |= layout.FLAG_MEMORY_FIXED * memory.fixed
         flags |= layout.FLAG_MEMORY_GROWS * memory.grows

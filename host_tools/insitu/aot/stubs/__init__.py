@@ -21,6 +21,8 @@ _USED = [
     "CELL_EXEC_ENV",
     "INSTANCE_RUNTIME",
     "REQUEST_TRAP",
+    "MARK_ENTER",
+    "MARK_NULL",
 ]
 
 

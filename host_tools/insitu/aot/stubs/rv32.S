@@ -22,6 +22,7 @@
     .global insitu_enter
     .type insitu_enter, @function
     .balign 4
+    .word MARK_ENTER
 insitu_enter:                           # a0: exec env. Returns its request
     save
     lw    t0, ENV_MAIN_SP(a0)
@@ -90,6 +91,7 @@ insitu_trap:                            # a0: instance, a1: TRAP_*; ra: in the f
     j     leave
 
     .balign 4
+    .word MARK_NULL
     .word 0                             # signature word of a null funcref
     .global insitu_null
     .type insitu_null, @function

@@ -10,6 +10,7 @@
     .global insitu_enter
     .type insitu_enter, %function
     .balign 4
+    .word MARK_ENTER
 insitu_enter:                           // r0: exec env. Returns its request
     push  {r4-r11, lr}
 #ifdef FPU
@@ -97,6 +98,7 @@ insitu_trap:                            // r0: instance, r1: TRAP_*; lr: in the 
     b     leave
 
     .balign 4
+    .word MARK_NULL
     .word 0                             // signature word of a null funcref
     .global insitu_null
     .type insitu_null, %function

@@ -1,0 +1,126 @@
+"""Tables and references as compiled code sees them. The bounds checks of tables are made in this file.
+
+A funcref is an i64: its code address and, above it, its instance pointer, as it lies in tables, globals and the
+args area. Null is the address behind the runtime cell (layout.CELL_NULL), and 0. An externref is an i32, 0 is null.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from insitu.port.xip import layout
+from insitu.wasm.types import ValType
+
+if TYPE_CHECKING:
+    from insitu.aot.function import FunctionBuilder
+    from insitu.aot.module import Table
+
+
+def _length(f: FunctionBuilder, table: Table) -> str:
+    if table.fixed:
+        return str(table.length)
+    at = f.instance_pointer(table.slot - layout.TABLE_SLOT_LENGTH)
+    return f.value(f"load i32, ptr {at}, align 4, !tbaa !table")
+
+
+def checked_entry(f: FunctionBuilder, index: int, operand: str, trap: int) -> str:
+    """Pointer to entry operand (an i32) of table index; traps where the table has no such entry."""
+    table = f.module.tables[index]
+    f.trap_if(f.value(f"icmp uge i32 {operand}, {_length(f, table)}"), trap)
+    if table.fixed:
+        entries = f.instance_pointer(table.entries)
+    else:
+        entries = f.value(f"load ptr, ptr {f.instance_pointer(table.slot)}, align 4, !tbaa !table")
+    return f.value(f"getelementptr {table.ir_type}, ptr {entries}, i32 {operand}")
+
+
+def emit_table_get(f: FunctionBuilder, index: int) -> None:
+    """table.get."""
+    entry = checked_entry(f, index, f.pop(), layout.TRAP_OUT_OF_BOUNDS_TABLE)
+    ir_type = f.module.tables[index].ir_type
+    f.push(ir_type, f.value(f"load {ir_type}, ptr {entry}, align 4, !tbaa !table"))
+
+
+def emit_table_set(f: FunctionBuilder, index: int) -> None:
+    """table.set."""
+    reference, operand = f.pop(), f.pop()
+    entry = checked_entry(f, index, operand, layout.TRAP_OUT_OF_BOUNDS_TABLE)
+    f.line(f"store {f.module.tables[index].ir_type} {reference}, ptr {entry}, align 4, !tbaa !table")
+
+
+def emit_table_size(f: FunctionBuilder, index: int) -> None:
+    """table.size."""
+    f.push("i32", _length(f, f.module.tables[index]))
+
+
+def emit_table_grow(f: FunctionBuilder, index: int) -> None:
+    """table.grow: the runtime moves the table."""
+    count, reference = f.pop(), f.pop()
+    f.request(layout.REQUEST_TABLE_GROW, index, [("i32", count), (f.module.tables[index].ir_type, reference)])
+    f.push("i32", f.load_argument(0, "i32"))
+
+
+def emit_table_fill(f: FunctionBuilder, index: int) -> None:
+    """table.fill."""
+    start, reference, count = f.pop_many(3)
+    ir_type = f.module.tables[index].ir_type
+    f.request(layout.REQUEST_TABLE_FILL, index, [("i32", start), (ir_type, reference), ("i32", count)])
+
+
+def _run(f: FunctionBuilder) -> list[tuple[str, str]]:
+    """Destination, source and length, in the order of the args area."""
+    return [("i32", operand) for operand in f.pop_many(3)]
+
+
+def emit_table_init(f: FunctionBuilder, immediate: tuple[int, int]) -> None:
+    """table.init; immediate is (segment, table) as the binary format has them."""
+    segment, table = immediate
+    f.request(layout.REQUEST_TABLE_INIT, table << layout.TABLE_SHIFT | segment, _run(f))
+
+
+def emit_table_copy(f: FunctionBuilder, immediate: tuple[int, int]) -> None:
+    """table.copy; immediate is (destination table, source table)."""
+    destination, source = immediate
+    f.request(layout.REQUEST_TABLE_COPY, destination << layout.TABLE_SHIFT | source, _run(f))
+
+
+# --- references ---
+
+
+def null(f: FunctionBuilder, reftype: ValType) -> str:
+    """Operand of a null reference."""
+    if reftype is ValType.externref:
+        return "0"
+    cell = f.load_header("ptr", layout.INSTANCE_RUNTIME, "runtime")
+    code = f.value(f"getelementptr i8, ptr {cell}, i32 {layout.CELL_SIZE + f.module.target.code_bit}")
+    return f.value(f"zext i32 {f.value(f'ptrtoint ptr {code} to i32')} to i64")
+
+
+def emit_null(f: FunctionBuilder, reftype: ValType) -> None:
+    """ref.null."""
+    f.push(f.module.ir_types([reftype])[0], null(f, reftype))
+
+
+def emit_is_null(f: FunctionBuilder) -> None:
+    """ref.is_null: of funcrefs, all that are null are the same."""
+    ir_type, reference = f.stack.pop()
+    reftype = ValType.funcref if ir_type == "i64" else ValType.externref
+    f.push_condition(f.value(f"icmp eq {ir_type} {reference}, {null(f, reftype)}"))
+
+
+def _funcref(f: FunctionBuilder, code: str, instance: str) -> str:
+    """The i64 of two pointers."""
+    low, high = (f.value(f"ptrtoint ptr {pointer} to i32") for pointer in (code, instance))
+    low, high = (f.value(f"zext i32 {word} to i64") for word in (low, high))
+    return f.value(f"or i64 {low}, {f.value(f'shl i64 {high}, 32')}")
+
+
+def emit_ref_func(f: FunctionBuilder, index: int) -> None:
+    """ref.func: of an import, the function of the instance that provides it, if one does."""
+    own = _funcref(f, f"@f{index}", "%inst")
+    if index < f.module.wasm.imported_function_count:
+        at = f.instance_pointer(f.module.import_slots[index])
+        linked = f.value(f"load i64, ptr {at}, align 4, !invariant.load !{{}}")
+        code = f.value(f"trunc i64 {linked} to i32")
+        own = f.value(f"select i1 {f.value(f'icmp eq i32 {code}, 0')}, i64 {own}, i64 {linked}")
+    f.push("i64", own)

@@ -59,8 +59,10 @@ def place(instance, index, offset, count):
     poke(instance.runtime.base, slot + TABLE_SLOT_LENGTH, count)
 
 
-# The block of entries that were allocated apart, 0: they are in the instance's block.
+# The block of entries that were allocated apart, 0: they are in the instance's block, or not linked yet.
 def apart(instance, index):
+    if not peek(instance.runtime.base, instance.pointer - table_word(instance.module, index, TABLE_SLOT)):
+        return 0
     at = entries(instance, index)
     return 0 if instance.block <= at < instance.pointer else at
 

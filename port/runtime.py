@@ -125,7 +125,7 @@ class Runtime:
         for instance in self.instances:
             if instance is not None:
                 instance.release()
-        self.instances = self.references = []
+        self.instances, self.references = [], []
         for module in self.modules:
             module.instances = []
         while self.modules:

@@ -115,7 +115,7 @@ def build_frozen(board: str, tree: Path, folder: Path) -> Path:
 def _build(board: str, tree: Path, made: Path, log: Path, manifest: str, environment: dict[str, str]) -> None:
     with (ROOT / "boards" / f"{board}.toml").open("rb") as file:
         settings = tomllib.load(file)["firmware"]
-    output = BUILD / "micropython" / f"{board}-{manifest.removesuffix('.py').removeprefix('manifest_')}"
+    output = BUILD / "micropython" / board  # one for all manifests: they differ in one file
     library = BUILD / "empty-micropython-lib"
     library.mkdir(parents=True, exist_ok=True)
     (library / "README.md").write_text("Nothing of micropython-lib is used.\n")

@@ -20,7 +20,7 @@ from insitu.firmware import frozen_firmware, stock_firmware
 from insitu.serial_link import Link
 
 Contents = list[tuple[int, bytes]]  # of flash: place address, bytes
-_CHUNK = 768  # bytes of a file in one piece of code
+_CHUNK = 1536  # bytes of a file in one piece of code
 
 
 def build_romfs(board: Board) -> bytes:

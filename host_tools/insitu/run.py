@@ -126,22 +126,21 @@ class Session(AbstractContextManager["Session"]):
             stack.enter_context(machine)
             self.link = stack.enter_context(Link(machine.port))
             self.port = machine.port
-            self._allocate_heap()
-            self.method.install(self.link, self.board)
-            self.run(self._instantiate())
+            self._prepare()
             self._stack = stack.pop_all()
         return self
 
-    def _allocate_heap(self) -> None:
-        """First of all: later MicroPython's heap may have no hole of this size."""
+    def _prepare(self) -> None:
+        """The global heap first of all: later MicroPython's heap may have no hole of this size."""
         try:
             self.link.run(f"heap = bytearray({self.heap})\n")
+            self.method.install(self.link, self.board)
+            self.run(self._instantiate())
         except DeviceError as error:
             if error.kind != "MemoryError":
                 raise
-            raise RunError(
-                f"{self.board.name} has no {self.heap} bytes for a global heap: give a smaller --heap"
-            ) from None
+            text = f"{self.board.name} has no {self.heap} bytes for a global heap, or nothing beside it"
+            raise RunError(f"{text}: give a smaller --heap") from None
 
     def _instantiate(self) -> str:
         modules: dict[str, list[str]] = {}

@@ -51,7 +51,12 @@ class Link:
     def __exit__(self, *_: object) -> None:
         """Leave the board with its friendly REPL, if it still listens."""
         with contextlib.suppress(OSError, serial.SerialException):
-            self._serial.write(b"\r" + _FRIENDLY)
+            if self._serial.is_open:
+                self._serial.write(b"\r" + _FRIENDLY)
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the port, whatever the board is doing."""
         self._serial.close()
 
     def _write(self, data: bytes) -> None:
@@ -95,12 +100,16 @@ class Link:
         taken, _, self._left = self._left.partition(mark)
         return taken
 
+    def start(self, code: str) -> None:
+        """Have code run, and wait for nothing."""
+        data = code.encode()
+        for at in range(0, len(data), _CHUNK):
+            self._write(data[at : at + _CHUNK])
+        self._write(_RUN)
+
     def run(self, code: str, *, timeout: float | None = None) -> bytes:
         """Run code, return the bytes it printed. Raises DeviceError with the device's traceback."""
-        data = code.encode()
-        for start in range(0, len(data), _CHUNK):
-            self._write(data[start : start + _CHUNK])
-        self._write(_RUN)
+        self.start(code)
         end = time.monotonic() + (timeout or self.timeout)
         self._until(b"OK", end)
         output = self._until(_END, end)

@@ -19,11 +19,15 @@ from tests.fuzz.worker import TARGETS, Worker
 class Campaign:
     """Counts, and what was found."""
 
-    def __init__(self, first: int, seeds: int, targets: tuple[str, ...]) -> None:
+    def __init__(self, first: int, seeds: int, targets: tuple[str, ...], rotate: bool) -> None:
+        self.rotate = rotate
         self.targets, self.last = targets, first + seeds
         self.next_seed = count(first)
         self.modules = self.runs = 0
         self.failures: list[tuple[int, str, list[str]]] = []
+
+    def _targets_of(self, seed: int) -> tuple[str, ...]:
+        return (self.targets[seed % len(self.targets)],) if self.rotate else self.targets
 
     def work(self) -> None:
         """Take seeds until none is left."""
@@ -34,7 +38,7 @@ class Campaign:
                 if not generate.module(seed):
                     continue
                 self.modules += 1
-                for target in self.targets:
+                for target in self._targets_of(seed):
                     self.runs += 1
                     if wrong := worker.differences(seed, target):
                         self.failures.append((seed, target, wrong))
@@ -46,10 +50,11 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=200)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--target", action="append", choices=TARGETS)
+    parser.add_argument("--rotate", action="store_true", help="each module on one target only")
     parser.add_argument("--no-shrink", action="store_true", help="do not shrink and keep what differs")
     options = parser.parse_args()
     start = time.monotonic()
-    campaign = Campaign(options.first, options.seeds, tuple(options.target or TARGETS))
+    campaign = Campaign(options.first, options.seeds, tuple(options.target or TARGETS), options.rotate)
     with ThreadPoolExecutor(2) as pool:
         for future in [pool.submit(campaign.work) for _ in range(2)]:
             future.result()

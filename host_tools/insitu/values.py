@@ -13,7 +13,7 @@ from insitu.errors import InsituError
 Value = int | float | None  # None: a null reference
 _NAMES = {"i": "i32", "I": "i64", "f": "f32", "F": "f64", "p": "funcref", "x": "externref"}
 _STORE = {"i": "<I4x", "I": "<Q", "f": "<f4x", "F": "<d"}
-_LOAD = {"i": "<i", "I": "<q", "f": "<f", "F": "<d", "p": "<I", "x": "<I"}
+_LOAD = {"i": "<i", "I": "<q", "f": "<f", "F": "<d", "p": "<4xI", "x": "<I"}  # of a funcref: its instance
 _BITS = {"i": 32, "I": 64}
 _DIGITS = {"f": 9, "F": 17}  # as many always tell two values apart
 

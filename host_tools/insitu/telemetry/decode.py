@@ -33,8 +33,10 @@ Snapshot = dict[str, Any]
 def decode(body: bytes) -> Snapshot:
     """A snapshot: "global_heap" and "micropython_heap" are records, the others lists of records, all in bytes.
 
-    Raises InsituError for a version or a record kind that this insitu does not know.
+    Raises InsituError for a version or a record kind that this insitu does not know, and for half a record.
     """
+    if not body:
+        raise InsituError("an empty telemetry frame")
     if body[0] != frames.FRAME_VERSION:
         raise InsituError(f"telemetry version {body[0]} from the device, this insitu reads {frames.FRAME_VERSION}")
     snapshot: Snapshot = {
@@ -49,6 +51,8 @@ def decode(body: bytes) -> Snapshot:
         if body[at] not in FIELDS:
             raise InsituError(f"telemetry record of unknown kind {body[at]}")
         key, names = FIELDS[body[at]]
+        if at + 1 + 4 * len(names) > len(body):
+            raise InsituError(f"telemetry record of kind {body[at]} is cut off")
         words = struct.unpack_from(f"<{len(names)}I", body, at + 1)
         record = dict(zip(names, words, strict=True))
         if key in _SINGLE:

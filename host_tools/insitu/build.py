@@ -24,12 +24,15 @@ def write_file(path: Path, data: bytes) -> None:
         raise InsituError(f"{path}: {error.strerror}") from None
 
 
-def build(source: Path, board: Board) -> bytes:
-    """The image of source for the board; source may be an image already made for it."""
+def build(source: Path, board: Board, *, app_heap: int = 0) -> bytes:
+    """The image of source for the board; source may be an image already made for it.
+
+    app_heap: see aot.compile_wasm.
+    """
     data = read_file(source)
     if source.suffix == ".xip":
         return data
     try:
-        return compile_wasm(data, board.target)
+        return compile_wasm(data, board.target, app_heap=app_heap)
     except WasmError as error:
         raise InsituError(f"{source.name} {error}") from None

@@ -116,3 +116,13 @@ def text(found: dict[str, Any], indent: str = "") -> str:
         else:
             lines.append(f"{label:20} {_MISSING.get(key, 'not exported') if value is None else value}")
     return "\n".join(lines)
+
+
+def check_aux_stack(found: dict[str, Any], wanted: int) -> None:
+    """Raise InsituError if the image's aux stack, which only the linker can set, has fewer bytes than wanted."""
+    size = found["aux_stack_size"]
+    if size < wanted:
+        raise InsituError(
+            f"the module's aux stack has {size} bytes, {wanted} are wanted: link it with -Wl,-z,stack-size={wanted}"
+            + ("" if size else " and export __heap_base and __data_end, so that it is found")
+        )

@@ -100,6 +100,7 @@ class Session(AbstractContextManager["Session"]):
         imports: dict[str, str],
         heap: int = 0,
         stack: int = 2048,
+        knobs: dict[str, int | None] | None = None,
         prelude: str = "",
         icount: bool = False,
         deploy: str = "romfs",
@@ -107,12 +108,13 @@ class Session(AbstractContextManager["Session"]):
     ) -> None:
         """imports: "module.name" to an expression of the device's Python; prelude: code that defines its names.
 
-        deploy: a key of deploy.METHODS; flash_file: see Machine.
+        knobs: further keyword arguments of instantiate. deploy: a key of deploy.METHODS; flash_file: see Machine.
         """
         self.image = check_fits(data, board)
         check_imports(self.image, dict(imports))
         self.board, self.data, self.icount = board, data, icount
         self.imports, self.heap, self.stack, self.prelude = imports, heap or board.global_heap, stack, prelude
+        self.knobs = "".join(f", {name}={value}" for name, value in (knobs or {}).items() if value)
         self.method, self.flash_file = METHODS[deploy], flash_file
         self._stack = ExitStack()
         self._can_invoke = False
@@ -151,7 +153,7 @@ class Session(AbstractContextManager["Session"]):
             f"import insitu\n{self.prelude}\n"
             "rt = insitu.Runtime(heap=heap)\n"
             f"mod = rt.load({self.board.image.address})\n"
-            f"inst = mod.instantiate(stack_size={self.stack}, imports={{{imports}}})\n"
+            f"inst = mod.instantiate(stack_size={self.stack}{self.knobs}, imports={{{imports}}})\n"
         )
 
     def run(self, code: str, timeout: float = 60.0) -> bytes:

@@ -20,11 +20,20 @@ class SimulatedSession(AbstractContextManager["SimulatedSession"]):
         runtime, instance: the device's objects, once it is entered.
     """
 
-    def __init__(self, board: Board, data: bytes, *, imports: dict[str, str], heap: int = 0, stack: int = 2048) -> None:
+    def __init__(
+        self,
+        board: Board,
+        data: bytes,
+        *,
+        imports: dict[str, str],
+        heap: int = 0,
+        stack: int = 2048,
+        knobs: dict[str, int | None] | None = None,
+    ) -> None:
         """imports: see run.Session; expressions that need no more than Python's own names."""
         self.image = check_fits(data, board)
         check_imports(self.image, dict(imports))
-        self.board, self.data, self.stack = board, data, stack
+        self.board, self.data, self.stack, self.knobs = board, data, stack, knobs or {}
         self.heap = heap or board.global_heap
         self.imports: dict[str, dict[str, Any]] = {}
         for module, name, _, _ in self.image.imports:
@@ -40,7 +49,7 @@ class SimulatedSession(AbstractContextManager["SimulatedSession"]):
         try:
             self.runtime = port.Runtime(bytearray(self.heap))
             module = self.runtime.load(self.board.image.address)
-            self.instance = module.instantiate(stack_size=self.stack, imports=self.imports)
+            self.instance = module.instantiate(stack_size=self.stack, imports=self.imports, **self.knobs)
         except errors.Trap as error:
             raise RunError(f"trap: {error}") from None
         except errors.Error as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import insitu.sim
 import pytest
@@ -26,13 +27,13 @@ CHAIN = """(module (memory 1) (table 1 funcref) (elem (i32.const 0) $leaf)
     (i32.wrap_i64 (i64.add (call $middle (i64.const 1000)) (call $middle (i64.extend_i32_u (local.get 0)))))))"""
 
 
-def _run(image: bytes, target: str, stack: int) -> int:
+def _run(image: bytes, target: str, stack: int, imports: dict[str, Any] | None = None) -> int:
     """Peak of the operand stack; raises what running raises."""
     cpu = insitu.sim.install(insitu.sim.Cpu(target))
     from insitu import port
 
     cpu.map_flash(FLASH, image)
-    instance = port.Runtime(bytearray(100_000)).load(FLASH).instantiate(stack_size=stack)
+    instance = port.Runtime(bytearray(100_000)).load(FLASH).instantiate(stack_size=stack, imports=imports)
     instance.exports.run(2)
     return int(instance.exec_env.stack_used())
 
@@ -83,6 +84,17 @@ def test_less_than_needed_is_an_overflow(target: str) -> None:
 
     with pytest.raises(errors.Trap, match="operand stack overflow"):
         _run(image, target, needed - 64)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_an_import_checks_the_stack_too(target: str) -> None:
+    text = """(module (import "e" "f" (func $f (param i32) (result i32)))
+      (func (export "run") (param i32) (result i32)
+        (i32.add (call $f (local.get 0)) (call $f (i32.const 5)))))"""
+    image = aot.compile_wasm(bytes(wasmtime.wat2wasm(text)), target)
+    facts = image_facts(image)
+    stack = max(facts["operand_stack_needed"], facts["stack_guard"] + 64)
+    assert _run(image, target, stack, {"e": {"f": lambda x: x}}) <= stack
 
 
 def test_recursion_has_no_bound() -> None:

@@ -65,6 +65,8 @@ def _letters(types: Any) -> str:
 def show(letter: str, value: Any) -> str:
     """A value as text that is equal where the values' bits are."""
     if letter in "px":
+        if isinstance(value, wasmtime.Val):  # what its binding gives for a null in a global
+            value = value.value
         return "null" if value is None else "reference"
     if letter in "fF":
         if value != value:

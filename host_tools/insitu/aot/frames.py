@@ -190,12 +190,17 @@ class _Recursion(Exception):
 class _Paths:
     """The deepest paths through functions that check the operand stack: those that call others."""
 
-    def __init__(self, frames: dict[str, int], calls: dict[str, set[str]], indirect: set[str]) -> None:
+    def __init__(
+        self, frames: dict[str, int], calls: dict[str, set[str]], indirect: set[str], wrappers: set[str]
+    ) -> None:
+        """indirect: what calls through registers may reach; wrappers: of imports, which always check."""
         self.frames = frames
         self.calls = {
             name: {c for c in called if _PROGRAM.match(c)} | (indirect if _INDIRECT in called else set())
             for name, called in calls.items()
         }
+        self._checked = {name for name, called in self.calls.items() if called} | wrappers
+        self._checked |= {name for name, called in calls.items() if _INDIRECT in called}
         self._known: dict[str, int] = {}
         self._open: set[str] = set()
 
@@ -207,7 +212,7 @@ class _Paths:
             self._open.add(name)
             below = [self.depth(callee) for callee in sorted(self.calls.get(name, ()))]
             self._open.remove(name)
-            self._known[name] = self.frames[name] + max(below) if below else 0
+            self._known[name] = self.frames[name] + max(below, default=0) if name in self._checked else 0
         return self._known[name]
 
 
@@ -246,5 +251,6 @@ def measure(code: Code, module: ModuleBuilder) -> StackUse:
     deepest = max([save_area, *(_deepest(n, frames, calls) for n in helpers)])
     program = max([f for n, f in frames.items() if _PROGRAM.match(n)], default=0)
     guard = (program + deepest + target.exception_frame + 7) & ~7
-    paths = _Paths(frames, calls, _indirect_targets(module.wasm))
+    wrappers = {f"f{index}" for index in range(module.wasm.imported_function_count)}
+    paths = _Paths(frames, calls, _indirect_targets(module.wasm), wrappers)
     return StackUse(guard, _needed(paths, frames, {f"f{index}" for index in module.exposed}, guard), frames)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from rich.console import Console
 
 from insitu import boards, inspect, run, values
 from insitu.build import build, read_file, write_file
@@ -23,6 +24,9 @@ _board = click.option("-b", "--board", "board_name", required=True, help="A name
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 
 
+_heap_size = click.option(
+    "--heap-size", type=click.IntRange(min=0), default=0, help="Bytes of the app heap, at the end of linear memory."
+)
 _DEPLOY_HELP = (
     "How the device package gets there: in a ROM partition, over the serial line to a stock firmware, "
     "or in a firmware built with it."
@@ -37,16 +41,22 @@ def _say(as_json: bool, record: dict[str, Any], text: str) -> None:
 @click.argument("app", type=click.Path(path_type=Path))
 @_board
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The image; APP.xip unless given.")
+@_heap_size
+@click.option("--aux-stack-size", type=click.IntRange(min=0), help="Refuse a module whose aux stack is smaller.")
 @_json
-def build_command(app: Path, board_name: str, output: Path | None, as_json: bool) -> None:
+def build_command(
+    app: Path, board_name: str, output: Path | None, heap_size: int, aux_stack_size: int | None, as_json: bool
+) -> None:
     """Compile APP.wasm to an image for a board."""
     board = boards.load_board(board_name)
     if app.suffix == ".xip":
         raise InsituError(f"{app} is an image already: build wants the .wasm file")
-    data = build(app, board)
+    data = build(app, board, app_heap=heap_size)
+    facts = inspect.image_facts(data)
+    if aux_stack_size is not None:
+        inspect.check_aux_stack(facts, aux_stack_size)
     made = output or app.with_suffix(".xip")
     write_file(made, data)
-    facts = inspect.image_facts(data)
     text = (
         f"{made}: {len(data)} bytes for {board.name} ({board.target}), {facts['code_bytes']} of them code; "
         f"linear memory {facts['linear_memory']} bytes ({facts['linear_memory_note']})"
@@ -89,6 +99,9 @@ def flash_command(app: Path, board_name: str, as_json: bool) -> None:
 @click.option(
     "--stack", type=click.IntRange(min=1), default=2048, show_default=True, help="Bytes of the operand stack."
 )
+@_heap_size
+@click.option("--initial-memory", type=click.IntRange(min=0), help="Pages of linear memory at first.")
+@click.option("--max-memory", type=click.IntRange(min=0), help="Pages of linear memory at most.")
 @click.option("--deploy", type=click.Choice(list(METHODS)), default="romfs", show_default=True, help=_DEPLOY_HELP)
 @click.option("--sim", is_flag=True, help="Run on the simulated CPU instead of QEMU.")
 @_json
@@ -100,6 +113,9 @@ def run_command(
     bindings: tuple[str, ...],
     heap: int | None,
     stack: int,
+    heap_size: int,
+    initial_memory: int | None,
+    max_memory: int | None,
     deploy: str,
     sim: bool,
     as_json: bool,
@@ -107,7 +123,8 @@ def run_command(
 ) -> None:
     """Run an export of an image on a board, in place, and print its results, one a line."""
     board = boards.load_board(board_name)
-    data = build(app, board)
+    data = build(app, board, app_heap=heap_size)
+    knobs = {"heap_size": heap_size, "initial_memory": initial_memory, "max_memory": max_memory}
     image = read(data)
     imports = run.printers(image, [_bound_name(text) for text in bindings])
     passed = run.parse_arguments(image, export, list(arguments))
@@ -115,10 +132,17 @@ def run_command(
     if sim:
         from insitu.simulate import SimulatedSession
 
-        session = SimulatedSession(board, data, imports=imports, heap=heap or 0, stack=stack)
+        session = SimulatedSession(board, data, imports=imports, heap=heap or 0, stack=stack, knobs=knobs)
     else:
         session = run.Session(
-            board, data, imports=imports, heap=heap or 0, stack=stack, deploy=deploy, flash_file=board.flash_file
+            board,
+            data,
+            imports=imports,
+            heap=heap or 0,
+            stack=stack,
+            knobs=knobs,
+            deploy=deploy,
+            flash_file=board.flash_file,
         )
     try:
         with session:
@@ -143,6 +167,44 @@ def _bound_name(text: str) -> str:
     if value != "print" or "." not in name:
         raise click.BadParameter(f"{text!r}: it must be MOD.NAME=print", param_hint="--import")
     return name
+
+
+@click.command("tune")
+@click.argument("app", type=click.Path(path_type=Path))
+@_board
+@click.option("--invoke", "calls", multiple=True, required=True, metavar="'NAME ARG ...'", help="A call to make.")
+@click.option("--import", "bindings", multiple=True, metavar="MOD.NAME=print|NUMBER", help="Bind a function import.")
+@_heap_size
+@click.option("--apply", "applied", type=click.Path(path_type=Path), help="Write the image that was proven here.")
+@_json
+def tune_command(
+    app: Path,
+    board_name: str,
+    calls: tuple[str, ...],
+    bindings: tuple[str, ...],
+    heap_size: int,
+    applied: Path | None,
+    as_json: bool,
+) -> None:
+    """Find the smallest pools that some calls need, by running them in the simulator."""
+    from insitu import tune
+
+    bound = dict(_name_and_value(text) for text in bindings)
+    found = tune.tune(app, boards.load_board(board_name), [tune.Call.parse(c) for c in calls], bound, heap_size)
+    if applied is not None:
+        write_file(applied, found.image)
+    if as_json:
+        click.echo(json.dumps(found.facts()))
+        return
+    Console().print(found.table())
+    click.echo(f"insitu run {app} -b {board_name} {found.flags}")
+
+
+def _name_and_value(text: str) -> tuple[str, str]:
+    name, _, value = text.rpartition("=")
+    if "." not in name:
+        raise click.BadParameter(f"{text!r}: it must be MOD.NAME=print or MOD.NAME=NUMBER", param_hint="--import")
+    return name, value
 
 
 @click.command("mem")
@@ -196,6 +258,7 @@ COMMANDS = (
     flash_command,
     run_command,
     mem_command,
+    tune_command,
     boards_command,
     firmware_command,
 )

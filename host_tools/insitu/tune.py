@@ -1,0 +1,221 @@
+"""`insitu tune`: the smallest pools that some calls need, measured in the simulator and proven by a second run.
+
+The knobs are those of WAMR's guide to tuning memory use.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from insitu import inspect, sim
+from insitu.aot import compile_wasm
+from insitu.boards import Board
+from insitu.build import read_file
+from insitu.errors import InsituError
+from insitu.image.read import read
+from insitu.port.xip import layout
+from insitu.run import check_imports, parse_arguments
+
+_AMPLE_HEAP, _AMPLE_STACK = 1 << 20, 1 << 16
+_DEFAULT_STACK = 2048
+_MARGIN = 8  # a proposal is an eighth above the peak
+_PAGE = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """What instantiation is given, in bytes; memory in pages (None: the module's own)."""
+
+    global_heap: int
+    stack: int
+    app_heap: int = 0
+    max_memory: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Peaks:
+    """What a run used at most, in bytes. largest: of the global heap, its control words and headers included."""
+
+    largest: int
+    stack: int
+    aux_stack: int
+    app_heap: int
+    memory_pages: int
+
+
+@dataclass(frozen=True, slots=True)
+class Knob:
+    """One row: what it is, how it is set, in bytes today and as proposed (None: it does not apply)."""
+
+    name: str
+    flag: str
+    today: int | None
+    proposed: int | None
+
+    @property
+    def saved(self) -> int:
+        return (self.today or 0) - (self.proposed or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An export and its arguments, as words of the command line."""
+
+    export: str
+    arguments: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> Call:
+        export, *arguments = text.split() or [""]
+        return cls(export, tuple(arguments))
+
+
+def _stub(text: str) -> Any:
+    """What --import MOD.NAME=VALUE binds: a printer, or a function that gives a number."""
+    if text == "print":
+        return print
+    try:
+        value = float(text) if "." in text else int(text, 0)
+    except ValueError:
+        raise InsituError(f'an import is bound to "print" or to a number, not to {text!r}') from None
+    return lambda *_: value
+
+
+def _run(board: Board, image: bytes, sizes: Sizes, calls: list[Call], bindings: dict[str, str]) -> Peaks:
+    """Load, instantiate and make all calls; raises InsituError with the device's words where that fails."""
+    cpu = sim.install(sim.Cpu(board.target))
+    from insitu import port
+
+    imports: dict[str, dict[str, Any]] = {}
+    for name, value in bindings.items():
+        module, _, field = name.rpartition(".")
+        imports.setdefault(module, {})[field] = _stub(value)
+    cpu.map_flash(board.image.address, image)
+    try:
+        runtime = port.Runtime(bytearray(sizes.global_heap))
+        loaded = runtime.load(board.image.address)
+        options = {"stack_size": sizes.stack, "heap_size": sizes.app_heap, "max_memory": sizes.max_memory}
+        instance = loaded.instantiate(imports=imports, **options)
+        for call in calls:
+            arguments = parse_arguments(read(image), call.export, list(call.arguments))
+            instance.lookup_function(call.export)(*arguments)
+    except port.Error as error:
+        raise InsituError(str(error)) from None
+    heap = runtime.heap
+    app = instance.app_heap.peak if instance.app_heap else 0
+    pages = instance.memory.pages if instance.memory else 0
+    used = heap.peak() + heap.overhead()
+    return Peaks(used, instance.exec_env.stack_used(), instance.aux_stack_used(), app, pages)
+
+
+def _above(peak: int, step: int = 8) -> int:
+    """A peak with its margin, rounded up."""
+    return -(-(peak + peak // _MARGIN) // step) * step
+
+
+def _propose(facts: dict[str, Any], today: Sizes, peaks: Peaks) -> Sizes:
+    """The stack from the call graph where that is known; the rest from the peaks, the heap from what it will hold."""
+    needed = facts["operand_stack_needed"]
+    least = facts["stack_guard"] + 64
+    stack = max(least, needed if needed is not None else _above(peaks.stack + facts["stack_guard"]))
+    app_heap = _above(peaks.app_heap)
+    maximum = peaks.memory_pages if facts["linear_memory_note"] == "can grow" else None
+    heap = peaks.largest - _AMPLE_STACK + stack - today.app_heap + app_heap
+    return Sizes(_above(heap, 64), stack, app_heap, maximum)
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """The table's rows, the flags to paste, and the image that was run with the proposed sizes."""
+
+    knobs: list[Knob]
+    flags: str
+    image: bytes
+
+    def table(self) -> Table:
+        """For a person; a dash is what does not apply."""
+        shown = Table("knob", "today", "proposed", "saved", "set by", title="bytes", title_justify="left")
+        shown.columns[4].overflow = "fold"
+        for column in shown.columns[1:4]:
+            column.justify = "right"
+        for knob in self.knobs:
+            sizes = ["-" if size is None else f"{size:,}" for size in (knob.today, knob.proposed)]
+            shown.add_row(knob.name, *sizes, f"{knob.saved:,}" if knob.saved else "", knob.flag)
+        return shown
+
+    def facts(self) -> dict[str, Any]:
+        """The same for JSON."""
+        return {"knobs": [asdict(knob) | {"saved": knob.saved} for knob in self.knobs], "flags": self.flags}
+
+
+def _with_stack(image: bytes, stack: int) -> bytes:
+    """The image with its operand stack's size written down; what a call graph with recursion cannot tell."""
+    changed = bytearray(image)
+    struct.pack_into("<I", changed, layout.IMAGE_STACK_NEEDED, stack)
+    struct.pack_into("<I", changed, layout.IMAGE_CRC, zlib.crc32(changed[layout.IMAGE_CRC + 4 :]))
+    return bytes(changed)
+
+
+def tune(source: Path, board: Board, calls: list[Call], bindings: dict[str, str], app_heap: int = 0) -> Tuned:
+    """Run the calls with ample sizes, propose small ones, run again with these. Raises InsituError."""
+    wasm = read_file(source)
+    image = compile_wasm(wasm, board.target, app_heap=app_heap)
+    check_imports(read(image), dict(bindings))
+    today = Sizes(board.global_heap, _DEFAULT_STACK, app_heap)
+    ample = Sizes(_AMPLE_HEAP, _AMPLE_STACK, app_heap)
+    peaks = _run(board, image, ample, calls, bindings)
+    facts = inspect.image_facts(image)
+    proposed = _propose(facts, today, peaks)
+    made = _with_stack(compile_wasm(wasm, board.target, app_heap=proposed.app_heap), proposed.stack)
+    proposed = _enough_heap(board, made, proposed, calls, bindings)
+    return Tuned(_knobs(facts, today, proposed, peaks), _flags(proposed, today), made)
+
+
+def _enough_heap(board: Board, image: bytes, sizes: Sizes, calls: list[Call], bindings: dict[str, str]) -> Sizes:
+    """The proof. Growth that must move a block takes more than the sum of what is kept: then more is proposed."""
+    for _ in range(4):
+        try:
+            _run(board, image, sizes, calls, bindings)
+        except InsituError as error:
+            if "global heap" not in str(error):
+                raise
+            sizes = replace(sizes, global_heap=sizes.global_heap + sizes.global_heap // 2)
+        else:
+            return sizes
+    raise InsituError(
+        "no size of the global heap up to five times what was used is enough: the calls behave differently"
+    )
+
+
+def _knobs(facts: dict[str, Any], today: Sizes, proposed: Sizes, peaks: Peaks) -> list[Knob]:
+    """WAMR's eight, in the order of its guide. What only the linker can set is proposed for the next link."""
+    memory, note, aux = facts["linear_memory"], facts["linear_memory_note"], facts["aux_stack_size"] or None
+    grows = note == "can grow"
+    whole = None if grows or "__heap_base" in note else memory
+    grown = peaks.memory_pages * _PAGE if grows else None
+    libc = any(e["name"] in ("malloc", "__new") for e in facts["exports"])
+    return [
+        Knob("global heap", "Runtime(heap=)", today.global_heap, proposed.global_heap),
+        Knob("operand stack", "instantiate(stack_size=)", today.stack, proposed.stack),
+        Knob("linear memory at first", "-Wl,--initial-memory=", memory, memory),
+        Knob("linear memory at most", "instantiate(max_memory=)", grown, grown),
+        Knob("truncation", "-Wl,--export=__heap_base,--export=__data_end", whole, whole),
+        Knob("aux stack", "-Wl,-z,stack-size=", aux, max(64, _above(peaks.aux_stack, 16)) if aux else None),
+        Knob("app heap", "instantiate(heap_size=)", today.app_heap, proposed.app_heap),
+        Knob("libc heap", "-Wl,--max-memory=", grown if libc else None, grown if libc else None),
+    ]
+
+
+def _flags(proposed: Sizes, today: Sizes) -> str:
+    flags = [f"--heap {proposed.global_heap}", f"--stack {proposed.stack}"]
+    if today.app_heap:
+        flags.append(f"--heap-size {proposed.app_heap}")
+    if proposed.max_memory is not None:
+        flags.append(f"--max-memory {proposed.max_memory}")
+    return " ".join(flags)

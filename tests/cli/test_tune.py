@@ -1,0 +1,47 @@
+"""insitu tune: what it proposes works, and a little less does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from insitu import boards, tune
+from insitu.errors import InsituError
+from insitu.toolchain import compile_c
+
+SOURCE = boards.ROOT / "examples" / "fir" / "app.c"
+CALLS = [tune.Call.parse("init 8000 1000"), tune.Call.parse("process 4")]
+IMPORTS = {"adc.read": "2000", "uart.write": "0"}
+TARGETS = ("qemu_stm32f405", "qemu_mps2_an385", "qemu_rv32")
+
+
+@pytest.fixture(scope="module")
+def wasm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compile_c(SOURCE, tmp_path_factory.mktemp("tune") / "fir.wasm")
+
+
+@pytest.mark.parametrize("board_name", TARGETS)
+def test_proposed_sizes_work_and_less_does_not(board_name: str, wasm: Path) -> None:
+    board = boards.load_board(board_name)
+    found = tune.tune(wasm, board, CALLS, IMPORTS)
+    knobs = {knob.name: knob for knob in found.knobs}
+    assert len(knobs) == 8
+    heap, stack = knobs["global heap"].proposed, knobs["operand stack"].proposed
+    assert heap is not None
+    assert stack is not None
+    assert heap < 8192
+    tune._run(board, found.image, tune.Sizes(heap, stack), CALLS, IMPORTS)
+    with pytest.raises(InsituError, match="global heap|operand stack"):
+        tune._run(board, found.image, tune.Sizes(heap * 3 // 4, stack), CALLS, IMPORTS)
+    with pytest.raises(InsituError, match="operand stack"):
+        tune._run(board, found.image, tune.Sizes(heap, stack - 64), CALLS, IMPORTS)
+
+
+def test_a_call_that_fails_is_told(wasm: Path) -> None:
+    board = boards.load_board("qemu_stm32f405")
+    with pytest.raises(InsituError, match='no exported function "nothing"'):
+        tune.tune(wasm, board, [tune.Call.parse("nothing")], IMPORTS)
+    with pytest.raises(InsituError, match='the import func "uart.write" is not bound'):
+        tune.tune(wasm, board, CALLS, {"adc.read": "1"})
+    with pytest.raises(InsituError, match="not to 'x'"):
+        tune.tune(wasm, board, CALLS, {"adc.read": "x", "uart.write": "0"})

@@ -61,7 +61,6 @@ from .layout import (
     IMAGE_MEMORY_MIN,
     IMAGE_MEMORY_SIZE,
     IMAGE_NAMES,
-    IMAGE_NULL_FUNCTION,
     IMAGE_SIZE,
     IMAGE_START_FUNCTION,
     IMAGE_TABLES,
@@ -80,7 +79,6 @@ from .layout import (
     KIND_TABLE,
     MAGIC,
     MARK_ENTER,
-    MARK_NULL,
     MARK_THUNK,
     MOST_ENTRIES,
     NONE,
@@ -208,16 +206,16 @@ class Checker:
         if bad >= 0:
             self.fail(what, bad, name)
 
-    # Whether the word so many bytes before code at an offset is mark.
-    def marked(self, at, before, mark):
-        return not at & 3 and self.word(at - before) == mark
+    # Whether the word before code at an offset is mark.
+    def marked(self, at, mark):
+        return not at & 3 and self.word(at - 4) == mark
 
     # A function that can be called other than directly: its code carries the word of its type.
     def callable(self, index):
         record = self.word(IMAGE_FUNCTIONS) + index * FUNCTION_SIZE
         at = self.word(record + FUNCTION_CODE)
         type_record = self.word(IMAGE_TYPES) + self.word(record + FUNCTION_TYPE) * TYPE_SIZE
-        return at and self.word(type_record + TYPE_THUNK) and self.marked(at, 4, self.word(type_record))
+        return at and self.word(type_record + TYPE_THUNK) and self.marked(at, self.word(type_record))
 
     def reference_global(self, index):
         return self.word(self.word(IMAGE_GLOBALS) + index * GLOBAL_SIZE + GLOBAL_TYPE) & 255 in (112, 120)
@@ -267,10 +265,8 @@ class Checker:
 
     def _header(self):
         self.demand(HEADER_SIZE <= self.code <= self.code_end <= self.size and not self.code & 3, "place of the code")
-        for field, before, mark in ((IMAGE_ENTER, 4, MARK_ENTER), (IMAGE_NULL_FUNCTION, 8, MARK_NULL)):
-            at = self.word(field)
-            self.demand(self.code + before <= at < self.code_end and self.marked(at, before, mark), "place of the stub")
-        self.demand(self.marked(at, 4, 0), "null function")
+        at = self.word(IMAGE_ENTER)
+        self.demand(self.code + 4 <= at < self.code_end and self.marked(at, MARK_ENTER), "place of the stub")
         args, slots = self.word(IMAGE_ARGS), self.word(IMAGE_ARG_SLOTS)
         self.demand(INSTANCE_HEADER <= self.block < 0x10000000 and not self.block & 7, "instance size")
         self.demand(
@@ -302,7 +298,7 @@ class Checker:
                 self.fail("type", i, "its hash")
             if thunk and max(params, len(text) - params - 1) > slots:
                 self.fail("type", i, "too few argument slots")
-            if thunk and not self.marked(thunk, 4, word ^ MARK_THUNK):
+            if thunk and not self.marked(thunk, word ^ MARK_THUNK):
                 self.fail("type", i, "its thunk")
 
     # Globals, function imports, args area and tables follow each other below the header, as the compiler laid them.

@@ -5,7 +5,7 @@ from micropython import const
 
 # --- image header; every *_OFFSET found in it is relative to the image's first byte ---
 MAGIC = const(0x58534E49)  # b"INSX"
-FORMAT_VERSION = const(1)
+FORMAT_VERSION = const(2)
 
 IMAGE_MAGIC = const(0)
 IMAGE_VERSION = const(4)
@@ -16,7 +16,7 @@ IMAGE_CRC = const(20)  # CRC-32 (zlib's) of the bytes from IMAGE_CRC + 4 to the 
 IMAGE_CODE_OFFSET = const(24)
 IMAGE_CODE_SIZE = const(28)
 IMAGE_ENTER = const(32)  # the stub that Python calls with an exec env: starts or resumes it
-IMAGE_NULL_FUNCTION = const(36)  # what a null funcref points at; its signature word is 0
+# 36: reserved, 0
 IMAGE_FLAGS = const(40)  # FLAG_*
 IMAGE_START_FUNCTION = const(44)  # function index, NONE if there is none
 IMAGE_TYPES = const(48)  # offset, then count: TYPE_* records
@@ -58,11 +58,10 @@ FLAG_MEMORY_TRUNCATED = const(8)  # ends at __heap_base, not at the page
 FLAG_MEMORY_GROWS = const(16)
 FLAG_EXTERNREF = const(32)  # in a type, a global or a table
 
-# Words in the code by which a loader knows that an offset is what it is said to be: before the entry stub; before
-# the null function's signature word; before a thunk, xored with its type's signature word. Before a function that
-# is reached other than by a direct call stands the signature word itself.
+# Words in the code by which a loader knows that an offset is what it is said to be: before the entry stub; before a
+# thunk, xored with its type's signature word. Before a function that is reached other than by a direct call stands
+# the signature word itself.
 MARK_ENTER = const(0x49535845)
-MARK_NULL = const(0x4953584E)
 MARK_THUNK = const(0x49535854)
 
 # STRING: 16-bit length, then UTF-8 bytes, no terminator; 2-byte aligned.

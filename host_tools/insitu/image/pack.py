@@ -191,7 +191,7 @@ class _Packer:
         limits = self.m.memory_types[0].limits if self.m.memory_types else None
         self.set(layout.IMAGE_MAGIC, layout.MAGIC, layout.FORMAT_VERSION, target.arch, target.cpu_features)
         self.set(layout.IMAGE_CODE_OFFSET, self.code_offset, len(self.code.data))
-        self.set(layout.IMAGE_ENTER, self.symbol("insitu_enter"), self.symbol("insitu_null"), self._flags())
+        self.set(layout.IMAGE_ENTER, self.symbol("insitu_enter"), 0, self._flags())
         self.set(layout.IMAGE_START_FUNCTION, _none(self.m.start))
         self.set(layout.IMAGE_INSTANCE_SIZE, b.instance_size, b.args_distance, b.args_slots)
         self.set(layout.IMAGE_MEMORY_SIZE, b.memory.size)

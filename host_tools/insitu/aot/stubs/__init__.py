@@ -22,7 +22,6 @@ _USED = [
     "INSTANCE_RUNTIME",
     "REQUEST_TRAP",
     "MARK_ENTER",
-    "MARK_NULL",
 ]
 
 

@@ -89,11 +89,3 @@ insitu_trap:                            # a0: instance, a1: TRAP_*; ra: in the f
     sw    a0, ENV_INSTANCE(a2)
     sw    ra, ENV_PC(a2)
     j     leave
-
-    .balign 4
-    .word MARK_NULL
-    .word 0                             # signature word of a null funcref
-    .global insitu_null
-    .type insitu_null, @function
-insitu_null:
-    unimp                               # never reached: no signature word is 0

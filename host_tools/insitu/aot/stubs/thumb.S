@@ -96,11 +96,3 @@ insitu_trap:                            // r0: instance, r1: TRAP_*; lr: in the 
     bic   lr, lr, #1
     str   lr, [r2, #ENV_PC]
     b     leave
-
-    .balign 4
-    .word MARK_NULL
-    .word 0                             // signature word of a null funcref
-    .global insitu_null
-    .type insitu_null, %function
-insitu_null:
-    udf   #0                            // never reached: no signature word is 0

@@ -20,7 +20,7 @@ from insitu.boards import Board
 from insitu.errors import InsituError
 from insitu.flash import flash
 from insitu.run import Session
-from insitu.telemetry import ask
+from insitu.telemetry import ask, draw
 from insitu.toolchain import compile_c
 
 SOURCE = boards.ROOT / "examples" / "fir" / "app.c"
@@ -85,6 +85,8 @@ def _run_board(board: Board, wasm: bytes, wanted: bytes) -> tuple[Board, str, by
         memory = ask.snapshot(session.link)
     if printed != wanted:
         raise InsituError(f"{board.name} wrote {printed!r}, wasmtime {wanted!r}")
+    picture = boards.ROOT / "build" / "demo" / f"memory-{board.name}.svg"
+    picture.write_text(draw.svg(memory, board.description))
     console = Console(width=100, force_terminal=sys.stdout.isatty())
     with console.capture() as capture:
         console.print(f"\n[bold]{board.description}[/bold]: {done.size} bytes at {done.address:#010x}, verified")

@@ -36,6 +36,7 @@ class Board:
         image: where images lie; package: where the ROMFS with the device package lies.
         place: "loader" (QEMU puts it into memory at start) or "pflash" (a flash file that persists).
         global_heap: bytes that `insitu run` takes for the global heap unless told otherwise.
+        heap_address: where they are, in RAM that MicroPython does not use; None: a bytearray on its heap.
         qemu: the QEMU command and its machine.
     """
 
@@ -47,6 +48,7 @@ class Board:
     package: Region
     place: str
     global_heap: int
+    heap_address: int | None
     qemu_command: str
     qemu_machine: str
 
@@ -84,7 +86,8 @@ def load_board(name: str) -> Board:
             image=_region(table["image"]),
             package=_region(table["package"]),
             place=table["image"]["place"],
-            global_heap=table["ram"]["global_heap"],
+            global_heap=table["global_heap"]["size"],
+            heap_address=table["global_heap"].get("address"),
             qemu_command=table["qemu"]["command"],
             qemu_machine=table["qemu"]["machine"],
         )

@@ -115,6 +115,7 @@ class Session(AbstractContextManager["Session"]):
         self.board, self.data, self.icount = board, data, icount
         self.imports, self.heap, self.stack, self.prelude = imports, heap or board.global_heap, stack, prelude
         self.knobs = "".join(f", {name}={value}" for name, value in (knobs or {}).items() if value)
+        self.heap_address = None if heap else board.heap_address
         self.method, self.flash_file = METHODS[deploy], flash_file
         self._stack = ExitStack()
         self._can_invoke = False
@@ -135,7 +136,7 @@ class Session(AbstractContextManager["Session"]):
     def _prepare(self) -> None:
         """The global heap first of all: later MicroPython's heap may have no hole of this size."""
         try:
-            self.link.run(f"heap = bytearray({self.heap})\n")
+            self.link.run(f"heap = {self._heap_source()}\n")
             self.method.install(self.link, self.board)
             self.run(self._instantiate())
         except DeviceError as error:
@@ -143,6 +144,11 @@ class Session(AbstractContextManager["Session"]):
                 raise
             text = f"{self.board.name} has no {self.heap} bytes for a global heap, or nothing beside it"
             raise RunError(f"{text}: give a smaller --heap") from None
+
+    def _heap_source(self) -> str:
+        if self.heap_address is not None:
+            return f"({self.heap_address}, {self.heap})"
+        return f"bytearray({self.heap})"
 
     def _instantiate(self) -> str:
         modules: dict[str, list[str]] = {}

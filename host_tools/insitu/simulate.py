@@ -35,6 +35,7 @@ class SimulatedSession(AbstractContextManager["SimulatedSession"]):
         check_imports(self.image, dict(imports))
         self.board, self.data, self.stack, self.knobs = board, data, stack, knobs or {}
         self.heap = heap or board.global_heap
+        self.heap_address = None if heap else board.heap_address
         self.imports: dict[str, dict[str, Any]] = {}
         for module, name, _, _ in self.image.imports:
             self.imports.setdefault(module, {})[name] = eval(imports[f"{module}.{name}"])
@@ -47,7 +48,11 @@ class SimulatedSession(AbstractContextManager["SimulatedSession"]):
         self.errors = errors
         cpu.map_flash(self.board.image.address, self.data)
         try:
-            self.runtime = port.Runtime(bytearray(self.heap))
+            if self.heap_address is None:
+                self.runtime = port.Runtime(bytearray(self.heap))
+            else:
+                cpu.map_ram(self.heap_address, self.heap)
+                self.runtime = port.Runtime((self.heap_address, self.heap))
             module = self.runtime.load(self.board.image.address)
             self.instance = module.instantiate(stack_size=self.stack, imports=self.imports, **self.knobs)
         except errors.Trap as error:

@@ -9,7 +9,7 @@ import struct
 from insitu.port import platform
 from insitu.port.errors import Error, LinkError, Trap
 from insitu.port.runtime import Runtime
-from insitu.port.values import load, store
+from insitu.port.values import store
 from insitu.port.xip.enter import go_on
 
 _CELL = {"i": "<I", "I": "<Q", "f": "<I", "F": "<Q"}
@@ -87,13 +87,14 @@ class Script:
         for i in range(end):
             self._store(instance, letters[i], slots, 8 * i, args[i])
         platform.start(function.plan, None)
-        go_on(instance.exec_env, function, function.plan, None)
+        values = go_on(instance.exec_env, function, function.plan, None)
         results = letters[end + 1 :]
-        return [self._load(instance, results[i], slots, 8 * i) for i in range(len(results))]
+        values = values if len(results) > 1 else (values,)
+        return [self._result(results[i], slots, 8 * i, values[i]) for i in range(len(results))]
 
     def get(self, name, field):
         found = self._export(name, field)
-        return [self._load(found.instance, chr(found.type & 255), found._slot(), 0)]
+        return [self._result(chr(found.type & 255), found._slot(), 0, found.value)]
 
     # --- what they need ---
 
@@ -144,10 +145,10 @@ class Script:
             self.externs[number] = Extern(number)
         return self.externs[number]
 
-    def _load(self, instance, letter, view, at):
+    # Numbers by their bits. A reference's slot means nothing any more.
+    def _result(self, letter, view, at, value):
         if letter in _CELL:
             return struct.unpack_from(_CELL[letter], view, at)[0]
-        value = load(instance.runtime, letter, view, at)
         if value is None:
             return None
         return "function" if letter == "p" else ("extern", value.number)

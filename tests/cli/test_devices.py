@@ -213,7 +213,7 @@ def test_an_exception_that_is_not_insitu_s(state: Path, wasm: Callable[..., Path
     assert "in note\n" in text
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="class")
 def port() -> Iterator[str]:
     """The serial port of a board with a runtime and an instance."""
     board = boards.load_board("qemu_mps2_an385")
@@ -223,7 +223,6 @@ def port() -> Iterator[str]:
 
 
 @pytest.mark.qemu
-@pytest.mark.xdist_group("mem port")
 class TestMem:
     def test_text(self, insitu: Command, port: str) -> None:
         done = insitu("mem", "--port", port)

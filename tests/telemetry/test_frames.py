@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -27,7 +28,7 @@ def stuffed(body: bytes, crc: int | None = None) -> bytes:
 def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
     """data cut at places."""
     at = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
-    return [data[a:b] for a, b in zip(at, at[1:], strict=False)]
+    return [data[a:b] for a, b in pairwise(at)]
 
 
 def scan(parts: list[bytes]) -> tuple[list[bytes], bytes]:

@@ -1,0 +1,112 @@
+"""Modules that lie in the flash of every board of these tests."""
+
+from __future__ import annotations
+
+from insitu.boards import Board
+
+HEAP = 24_000
+
+
+def _steps(count: int) -> str:
+    """Work that no optimiser shortens: a chain in which every step needs the one before."""
+    return "".join(
+        f"(local.set 0 (i32.rotl (i32.xor (local.get 0) (i32.const {i * 2654435761 % (1 << 32)})) "
+        f"(i32.and (local.get 0) (i32.const {i % 31 + 1}))))"
+        for i in range(count)
+    )
+
+
+def _work(count: int) -> str:
+    return f"""(module (memory (export "memory") 1) (global (export "__data_end") i32 (i32.const 16))
+      (global (export "__heap_base") i32 (i32.const 16)) (data (i32.const 0) "sixteen bytes...")
+      (func (export "work") (param i32) (result i32) {_steps(count)} (local.get 0)))"""
+
+
+_WIDE = 24  # i64 locals that live across a call: some 200 bytes of frame
+
+TEXTS = {
+    "add": """(module
+      (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1)))
+      (func (export "mix") (param i64 f32 i32) (result f32 i64)
+        (f32.mul (local.get 1) (f32.convert_i32_s (local.get 2))) (i64.sub (local.get 0) (i64.const 1))))""",
+    "traps": """(module
+      (memory (export "memory") 1)
+      (global (export "__data_end") i32 (i32.const 1024)) (global (export "__heap_base") i32 (i32.const 1024))
+      (table 4 funcref) (elem (i32.const 1) $wrong)
+      (type $t (func (param i32) (result i32)))
+      (func $wrong (param i64))
+      (func $stop (export "stop") unreachable)
+      (func $load (export "load") (param i32) (result i32) (i32.load (local.get 0)))
+      (func $divide (export "divide") (param i32 i32) (result i32) (i32.div_s (local.get 0) (local.get 1)))
+      (func $convert (export "convert") (param f64) (result i32) (i32.trunc_f64_s (local.get 0)))
+      (func $indirect (export "indirect") (param i32) (result i32)
+        (call_indirect (type $t) (i32.const 1) (local.get 0)))
+      (func $fill (export "fill") (param i32) (memory.fill (local.get 0) (i32.const 0) (i32.const 9)))
+      (func (export "fine") (result i32) (i32.const 77)))""",
+    "recursion": f"""(module
+      (import "env" "again" (func $again (param i32) (result i32)))
+      (table 1 funcref) (elem (i32.const 0) $pointed)
+      (type $t (func (param i32) (result i32)))
+      (func $deep (export "deep") (param i32) (result i32)
+        (if (result i32) (local.get 0)
+          (then (i32.add (i32.const 1) (call $deep (i32.sub (local.get 0) (i32.const 1)))))
+          (else (i32.const 0))))
+      (func $even (export "even") (param i32) (result i32)
+        (if (result i32) (local.get 0)
+          (then (i32.xor (i32.const 3) (call $odd (i32.sub (local.get 0) (i32.const 1)))))
+          (else (i32.const 1))))
+      (func $odd (param i32) (result i32)
+        (if (result i32) (local.get 0)
+          (then (i32.xor (i32.const 5) (call $even (i32.sub (local.get 0) (i32.const 1)))))
+          (else (i32.const 2))))
+      (func $pointed (export "pointed") (param i32) (result i32)
+        (if (result i32) (local.get 0)
+          (then (i32.add (i32.const 1)
+            (call_indirect (type $t) (i32.sub (local.get 0) (i32.const 1)) (i32.const 0))))
+          (else (i32.const 0))))
+      (func $narrow (export "narrow") (param i32) (result i32)
+        (if (result i32) (local.get 0)
+          (then (i32.add (i32.const 1) (call $again (i32.sub (local.get 0) (i32.const 1)))))
+          (else (i32.const 0))))
+      (func $wide (export "wide") (param i32) (result i32) {"(local i64)" * _WIDE}
+        {
+        "".join(
+            f"(local.set {i + 1} (i64.extend_i32_s (i32.mul (local.get 0) (i32.const {i * i + 3}))))"
+            for i in range(_WIDE)
+        )
+    }
+        (if (result i32) (local.get 0)
+          (then (call $again (i32.sub (local.get 0) (i32.const 1)))) (else (i32.const 0)))
+        {"".join(f"(i32.wrap_i64 (i64.rem_u (local.get {i + 1}) (i64.const {i + 5}))) i32.add" for i in range(_WIDE))}
+      ))""",
+    "aux": """(module (memory 1) (global $sp (mut i32) (i32.const 512))
+      (global (export "__data_end") i32 (i32.const 600)) (global (export "__heap_base") i32 (i32.const 608))
+      (data (i32.const 512) "not to be overwritten")
+      (func $down (export "down") (param i32) (result i32)
+        (global.set $sp (i32.sub (global.get $sp) (i32.const 32)))
+        (i32.store (global.get $sp) (i32.add (local.get 0) (i32.const 1)))
+        (if (local.get 0) (then (drop (call $down (i32.sub (local.get 0) (i32.const 1))))))
+        (i32.load (global.get $sp))
+        (global.set $sp (i32.add (global.get $sp) (i32.const 32))))
+      (func (export "up") (global.set $sp (i32.const 528))))""",
+    "imports": """(module
+      (import "env" "f" (func $f (param i32) (result i32)))
+      (import "env" "k" (global $k i32))
+      (func (export "f") (param i32) (result i32) (i32.add (global.get $k) (call $f (local.get 0)))))""",
+    "wants add": """(module
+      (import "math" "add" (func $add (param i32 i32) (result i32)))
+      (func (export "twice") (param i32) (result i32) (call $add (local.get 0) (local.get 0))))""",
+    "wants mix": '(module (import "math" "add" (func (param i64) (result i64))))',
+    "wants memory": '(module (import "math" "memory" (memory 1)))',
+    "large memory": '(module (memory 2 3) (func (export "go") (drop (memory.grow (i32.const 1)))))',
+    "small code": _work(12),
+    "ten times the code": _work(300),
+    "for another CPU": '(module (func (export "go")))',
+}
+
+
+def target(name: str, board: Board) -> str:
+    """The target that the module is built for."""
+    if name != "for another CPU":
+        return board.target
+    return "cortex-m3" if board.target == "rv32imc" else "rv32imc"

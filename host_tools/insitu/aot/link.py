@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import ziglang
 from elftools.elf.elffile import ELFFile
 
 from insitu.aot import stubs
@@ -18,6 +19,7 @@ from insitu.errors import InsituError
 if TYPE_CHECKING:
     from insitu.aot.targets import Target
 
+_ZIG = Path(ziglang.__file__).with_name("zig")
 # Two addresses that differ in every byte that an absolute address could hide in.
 _ADDRESSES = (0x08000000, 0x31234560)
 _SCRIPT = """
@@ -55,36 +57,49 @@ class Code:
     functions: list[tuple[int, int, str]]
 
 
-def _run(arguments: list[str]) -> None:
-    done = subprocess.run([sys.executable, "-m", "ziglang", *arguments], capture_output=True, text=True, check=False)
+def _zig(*arguments: str) -> str:
+    """Run ziglang; what it says. Raises LinkError."""
+    done = subprocess.run([str(_ZIG), *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
         raise LinkError(f"ziglang {arguments[0]} failed:\n{done.stderr.strip()}")
+    return done.stderr
 
 
-def _zig_options(target: Target) -> list[str]:
+def _options(target: Target) -> list[str]:
     return ["-target", target.zig_target, f"-mcpu={target.zig_cpu}"]
 
 
-def _assemble(target: Target, folder: Path) -> Path:
-    made = folder / "stub.o"
-    defines = [*stubs.defines(), *(f"-D{name}" for name in target.stub_defines)]
-    _run(["cc", "-c", *_zig_options(target), *defines, str(stubs.path(target.stub)), "-o", str(made)])
-    return made
+@functools.cache
+def _stub(target: Target) -> bytes:
+    """The object file of the target's assembly stub."""
+    with tempfile.TemporaryDirectory(prefix="insitu-") as folder:
+        made = Path(folder, "stub.o")
+        defines = [*stubs.defines(), *(f"-D{name}" for name in target.stub_defines)]
+        _zig("cc", "-c", *_options(target), *defines, str(stubs.path(target.stub)), "-o", str(made))
+        return made.read_bytes()
+
+
+@functools.cache
+def _library(target: Target) -> str:
+    """Path of compiler-rt: ziglang builds it for the target the first time, and says with -v where it keeps it.
+
+    -Os saves a third of its code; -fPIC: without, its sqrt table is addressed absolutely; -g keeps symbols.
+    """
+    with tempfile.TemporaryDirectory(prefix="insitu-") as folder:
+        stub = Path(folder, "stub.o")
+        stub.write_bytes(_stub(target))
+        flavour = ["-Os", "-g", "-fPIC", "-nostdlib", "-rtlib=compiler-rt", "-Wl,--entry=insitu_enter"]
+        said = _zig("cc", *_options(target), *flavour, "-v", str(stub), "-o", str(Path(folder, "stub.elf")))
+    found = [word for word in said.split() if word.endswith("libcompiler_rt.a")]
+    if not found:
+        raise LinkError(f"ziglang does not say where compiler-rt is:\n{said.strip()}")
+    return found[-1]
 
 
 def _link(target: Target, inputs: list[Path], base: int, folder: Path) -> bytes:
     script, made = folder / f"{base:x}.ld", folder / f"{base:x}.elf"
     script.write_text(_SCRIPT.format(base=base))
-    options = [
-        "-Os",
-        "-g",
-        "-fPIC",
-        "-nostdlib",
-        "-rtlib=compiler-rt",
-        f"-Wl,-T,{script}",
-        "-Wl,--gc-sections",
-    ]
-    _run(["cc", *_zig_options(target), *options, *map(str, inputs), "-o", str(made)])
+    _zig("ld.lld", "--gc-sections", "-T", str(script), *map(str, inputs), _library(target), "-o", str(made))
     return made.read_bytes()
 
 
@@ -111,7 +126,9 @@ def link(object_file: bytes, target: Target) -> Code:
         folder = Path(name)
         program = folder / "module.o"
         program.write_bytes(object_file)
-        inputs = [program, _assemble(target, folder)]
+        stub = folder / "stub.o"
+        stub.write_bytes(_stub(target))
+        inputs = [program, stub]
         first, second = (_read(_link(target, inputs, base, folder), target) for base in _ADDRESSES)
     if first.data != second.data:
         at = next(i for i, (a, b) in enumerate(zip(first.data, second.data, strict=True)) if a != b)

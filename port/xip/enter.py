@@ -5,7 +5,7 @@
 #   state, a list, of an exec env: the stub (0: the exec env is gone), exec env, instance pointer, args area;
 #       written by start: the stack pointer before it, and the request that code left with (-1: not entered)
 #   plan, a tuple, of a function: False, None, state, thunk, function, number of parameters if all are i32
-#       (otherwise -1), result (RESULT_*; RESULT_SWEPT: of any type, and externrefs may be let go afterwards)
+#       (otherwise -1), result (RESULT_*; RESULT_SWEPT: go_on must see to externrefs)
 # start(plan, args): args (a tuple) into the args area, and go; args None: they are there already. Gives the
 #   result, or False: state[5] says why; if that is 0, the results are in the args area.
 # resume(state, result): result[0] into the args area, and go on; None: it is there already. Gives the request
@@ -132,26 +132,18 @@ def _left(heap: uint, env: int) -> int:
 
 # Everything that start alone does not do; the results.
 def go_on(env, function, plan, args):
-    if plan[6] != _RESULT_SWEPT:
-        return _go_on(env, function, plan, args)
+    state, instance, letters = plan[2], function.instance, function.type
     try:
-        return _go_on(env, function, plan, args)
+        if state[_STATE_REQUEST] == -1:
+            _start(env, function, plan, args)
+        if state[_STATE_REQUEST]:
+            _serve_all(env, state)
+        values = load_all(instance.runtime, letters[letters.find(":") + 1 :], instance.slots)
     finally:
-        runtime = function.instance.runtime
-        if runtime.references:
+        if instance.runtime.references:
             from ..references import release
 
-            release(runtime)
-
-
-def _go_on(env, function, plan, args):
-    state = plan[2]
-    if state[_STATE_REQUEST] == -1:
-        _start(env, function, plan, args)
-    if state[_STATE_REQUEST]:
-        _serve_all(env, state)
-    instance, letters = function.instance, function.type
-    values = load_all(instance.runtime, letters[letters.find(":") + 1 :], instance.slots)
+            release(instance.runtime)
     return tuple(values) if len(values) > 1 else values[0] if values else None
 
 

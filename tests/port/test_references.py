@@ -308,6 +308,21 @@ def test_nested_calls_keep_what_outer_frames_hold(device):
     assert isinstance(used[0], Thing)
 
 
+def test_released_when_the_outermost_call_ends(device):
+    """An inner call's externref goes with the outer one, whose module has none."""
+    inner, seen = externrefs(device).exports, []
+
+    def call():
+        thing = Thing()
+        seen.append(weakref.ref(thing))
+        inner.same(thing)
+
+    text = '(module (import "e" "call" (func $call)) (func (export "run") (call $call)))'
+    outer = device.instantiate(text, imports={"e": {"call": call}})
+    outer.exports.run()
+    assert released(seen[0])
+
+
 CALLER = """(module
   (import "p" "set" (func $set (param i32 externref)))
   (func (export "put") (param i32) (call $set (local.get 0) (ref.null extern))))"""

@@ -123,7 +123,7 @@ def _alloc(base: uint, size: int) -> int:
             c += 2
         c += (b & 1) ^ 1
         u = heads[_HEADS + c]
-        if u >= end:
+        if u == 0 or u >= end:
             return 0 - (u << 3 | _LISTS)
     i = u << j
     w = p[i - 1] & 0x3FFFF
@@ -435,7 +435,8 @@ class Heap:
         self._shift = j
         if end - (self._first >> (j + 2)) < 2:
             raise HeapError("a heap of %d bytes is too small: give at least 96" % self.size)
-        _init(self.base, end | j << 16, self._first >> (j + 2))
+        self._geometry = end | j << 16
+        _init(self.base, self._geometry, self._first >> (j + 2))
 
     def _fault(self, code, offset=None):
         kind = -code & 7
@@ -562,6 +563,8 @@ class Heap:
 
     # Verifies every header, list, bit and sum.
     def check(self):
+        if _get(self.base, 0) != self._geometry:
+            raise HeapError("the heap's first word was overwritten")
         used = blocks = loose = 0
         for offset, size, free in self.walk():
             blocks += 1

@@ -43,8 +43,9 @@ def test_third(target: str, capsys: pytest.CaptureFixture[str]) -> None:
     count = commit_count()
     status, report = run(*third(target, count), "--target", target)
     failures = [f"{f['file']}:{x['line']}: {x['why']}" for f in report["files"] for x in f["failures"]]
-    with capsys.disabled():
-        which = f"third {(TARGETS.index(target) + count) % 3 + 1} of the official suite"
-        print(f"\n{target}: {which}: {report['passed']} passed, {report['failed']} failed, {report['skipped']} skipped")
+    which = f"third {(TARGETS.index(target) + count) % 3 + 1} of the official suite"
+    with capsys.disabled():  # stderr: what pytest-xdist's workers write to stdout is lost
+        text = f"{target}: {which}: {report['passed']} passed, {report['failed']} failed, {report['skipped']} skipped"
+        print(f"\n{text}", file=sys.stderr)
     assert not failures, "\n" + "\n".join(failures[:50])
     assert status == 0 and report["passed"]

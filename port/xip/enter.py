@@ -132,19 +132,23 @@ def _left(heap: uint, env: int) -> int:
 
 # Everything that start alone does not do; the results.
 def go_on(env, function, plan, args):
-    state, instance, letters = plan[2], function.instance, function.type
-    try:
-        if state[_STATE_REQUEST] == -1:
-            _start(env, function, plan, args)
-        if state[_STATE_REQUEST]:
-            _serve_all(env, state)
-        values = load_all(instance.runtime, letters[letters.find(":") + 1 :], instance.slots)
-    finally:
-        if instance.runtime.references:
-            from ..references import release
-
-            release(instance.runtime)
+    state = plan[2]
+    if state[_STATE_REQUEST] == -1:
+        _start(env, function, plan, args)
+    if state[_STATE_REQUEST]:
+        _serve_all(env, state)
+    instance, letters = function.instance, function.type
+    runtime = instance.runtime
+    values = load_all(runtime, letters[letters.find(":") + 1 :], instance.slots)
+    if runtime.references:
+        _release(runtime)
     return tuple(values) if len(values) > 1 else values[0] if values else None
+
+
+def _release(runtime):
+    from ..references import release
+
+    release(runtime)
 
 
 # The arguments one by one, with all checks.
@@ -175,6 +179,8 @@ def _serve_all(env, state):
     finally:
         env.busy -= 1
         poke(env.runtime.base, env.offset + ENV_SP, sp << 1)
+        if request and env.runtime.references:  # an exception: there are no results to be loaded first
+            _release(env.runtime)
 
 
 def _serve(env, request):

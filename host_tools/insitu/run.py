@@ -33,12 +33,29 @@ def _insitu_invoke(name, arguments, results):
 """
 
 
+WASI = "wasi_snapshot_preview1"  # port/wasi.py answers these imports
+
+
 class RunError(InsituError):
     """A trap, or a call that cannot be made; output is what was printed before it."""
 
     def __init__(self, text: str, output: bytes = b"") -> None:
         super().__init__(text)
         self.output = output
+
+
+class ProgramExit(RunError):
+    """The program ended itself with WASI's proc_exit."""
+
+    def __init__(self, code: int, output: bytes) -> None:
+        super().__init__(f"the program ended with exit code {code}", output)
+        self.code = code
+
+    def checked(self) -> bytes:
+        """What it printed; raises itself where the code is not 0."""
+        if self.code:
+            raise self
+        return self.output
 
 
 def export_type(image: Image, name: str) -> tuple[str, str]:
@@ -67,7 +84,7 @@ def parse_arguments(image: Image, name: str, texts: list[str]) -> list[int | flo
 def check_imports(image: Image, bound: dict[str, object]) -> None:
     """Every import must be bound; raises RunError naming the first that is not."""
     for module, name, kind, _ in image.imports:
-        if f"{module}.{name}" not in bound:
+        if f"{module}.{name}" not in bound and module != WASI:
             hint = f": --import {module}.{name}=print binds a printer" if kind == "func" else ""
             raise RunError(f'the import {kind} "{module}.{name}" is not bound{hint}')
 
@@ -153,13 +170,18 @@ class Session(AbstractContextManager["Session"]):
     def _instantiate(self) -> str:
         modules: dict[str, list[str]] = {}
         for module, name, _, _ in self.image.imports:
-            modules.setdefault(module, []).append(f"{name!r}: {self.imports[f'{module}.{name}']}")
+            if module != WASI:
+                modules.setdefault(module, []).append(f"{name!r}: {self.imports[f'{module}.{name}']}")
         imports = ", ".join(f"{module!r}: {{{', '.join(names)}}}" for module, names in modules.items())
+        bound, bind = f"{{{imports}}}", ""
+        if self.image.uses(WASI):
+            bound, bind = f"wasi.imports(mod, {bound})", "wasi.bind(inst)\n"
         return (
             f"import insitu\n{self.prelude}\n"
             "rt = insitu.Runtime(heap=heap)\n"
             f"mod = rt.load({self.board.image.address})\n"
-            f"inst = mod.instantiate(stack_size={self.stack}{self.knobs}, imports={{{imports}}})\n"
+            + ("import insitu.wasi\nwasi = insitu.wasi.Wasi(('app',))\n" if bind else "")
+            + f"inst = mod.instantiate(stack_size={self.stack}{self.knobs}, imports={bound})\n{bind}"
         )
 
     def run(self, code: str, timeout: float = 60.0) -> bytes:
@@ -168,6 +190,8 @@ class Session(AbstractContextManager["Session"]):
             return self.link.run(code, timeout=timeout)
         except DeviceError as error:
             output = error.output.replace(b"\r\n", b"\n")
+            if error.kind == "Exit":
+                raise ProgramExit(int(error.text.rpartition(" ")[2]), output) from None
             if error.kind == "Trap":
                 raise RunError(f"trap: {error.text}", output) from None
             if error.kind in _OWN_ERRORS:
@@ -181,7 +205,10 @@ class Session(AbstractContextManager["Session"]):
         if not self._can_invoke:
             self.run(_INVOKE)
             self._can_invoke = True
-        output = self.run(f"_insitu_invoke({name!r}, {passed!r}, {len(results)})\n")
+        try:
+            output = self.run(f"_insitu_invoke({name!r}, {passed!r}, {len(results)})\n")
+        except ProgramExit as end:
+            return end.checked(), []
         printed, _, found = output.rpartition(_MARK)
         return printed.replace(b"\r\n", b"\n"), values.unpack(results, bytes.fromhex(found.decode().strip()))
 

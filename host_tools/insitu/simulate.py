@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import io
+import sys
 from contextlib import AbstractContextManager, redirect_stdout
 from typing import Any
 
 from insitu import sim, values
 from insitu.boards import Board
 from insitu.flash import check_fits
-from insitu.run import RunError, check_imports, export_type
+from insitu.run import WASI, ProgramExit, RunError, check_imports, export_type
 from insitu.values import Value
+
+
+class _Console:
+    """Takes the bytes that WASI writes, as a device's console does."""
+
+    def write(self, data: bytes) -> None:
+        sys.stdout.write(data.decode("utf-8", "replace"))
 
 
 class SimulatedSession(AbstractContextManager["SimulatedSession"]):
@@ -38,13 +46,16 @@ class SimulatedSession(AbstractContextManager["SimulatedSession"]):
         self.heap_address = None if heap else board.heap_address
         self.imports: dict[str, dict[str, Any]] = {}
         for module, name, _, _ in self.image.imports:
+            if module == WASI:
+                continue
             self.imports.setdefault(module, {})[name] = eval(imports[f"{module}.{name}"])
 
     def __enter__(self) -> SimulatedSession:
         cpu = sim.install(sim.Cpu(self.board.target))
         from insitu import port
-        from insitu.port import errors
+        from insitu.port import errors, wasi
 
+        self.wasi_exit = wasi.Exit
         self.errors = errors
         cpu.map_flash(self.board.image.address, self.data)
         try:
@@ -54,7 +65,11 @@ class SimulatedSession(AbstractContextManager["SimulatedSession"]):
                 cpu.map_ram(self.heap_address, self.heap)
                 self.runtime = port.Runtime((self.heap_address, self.heap))
             module = self.runtime.load(self.board.image.address)
-            self.instance = module.instantiate(stack_size=self.stack, imports=self.imports, **self.knobs)
+            console = _Console()
+            program = wasi.Wasi(("app",), files={1: console, 2: console})
+            imports = program.imports(module, self.imports)
+            self.instance = module.instantiate(stack_size=self.stack, imports=imports, **self.knobs)
+            program.bind(self.instance)
         except errors.Trap as error:
             raise RunError(f"trap: {error}") from None
         except errors.Error as error:
@@ -75,6 +90,8 @@ class SimulatedSession(AbstractContextManager["SimulatedSession"]):
             with redirect_stdout(printed):
                 if platform.start(function.plan, None) is False:
                     go_on(self.instance.exec_env, function, function.plan, None)
+        except self.wasi_exit as end:
+            return ProgramExit(end.code, printed.getvalue().encode()).checked(), []
         except self.errors.Trap as error:
             raise RunError(f"trap: {error}", printed.getvalue().encode()) from None
         except self.errors.Error as error:

@@ -93,7 +93,7 @@ def flash_command(app: Path, board_name: str, as_json: bool) -> None:
 @click.command("run", context_settings={"ignore_unknown_options": True})
 @click.argument("app", type=click.Path(path_type=Path))
 @_board
-@click.option("--invoke", "export", required=True, help="The exported function to call.")
+@click.option("--invoke", "export", default="_start", show_default=True, help="The exported function to call.")
 @click.option("--import", "bindings", multiple=True, metavar="MOD.NAME=print", help="Bind a function import.")
 @click.option("--heap", type=click.IntRange(min=1), help="Bytes of the global heap; the board's unless given.")
 @click.option(

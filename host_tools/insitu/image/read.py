@@ -62,6 +62,10 @@ class Image:
     def memory_size(self) -> int:
         return self.word(layout.IMAGE_MEMORY_SIZE)
 
+    def uses(self, module: str) -> bool:
+        """Whether anything is imported from the module of that name."""
+        return any(name == module for name, _, _, _ in self.imports)
+
     def memory_note(self) -> str:
         """One clause on linear memory: fixed, truncated, growing."""
         flags = self.word(layout.IMAGE_FLAGS)

@@ -1,0 +1,158 @@
+"""WASI on the simulated CPU: what a program hears, against the standard's numbers and wasmtime's output."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import insitu.sim
+import pytest
+import wasmtime
+from insitu import aot
+
+from tests.port.conftest import FLASH, TARGETS, image
+
+_TYPES = {
+    "fd_write": "i32 i32 i32 i32",
+    "fd_read": "i32 i32 i32 i32",
+    "fd_seek": "i32 i64 i32 i32",
+    "fd_close": "i32",
+    "fd_fdstat_get": "i32 i32",
+    "environ_sizes_get": "i32 i32",
+    "environ_get": "i32 i32",
+    "args_sizes_get": "i32 i32",
+    "args_get": "i32 i32",
+    "clock_time_get": "i32 i64 i32",
+    "random_get": "i32 i32",
+    "sched_yield": "",
+    "path_open": "i32 i32 i32 i32 i32 i64 i64 i32 i32",
+}
+
+
+def _text() -> str:
+    """Each function imported, and exported again under its own name through a function of the module."""
+    imports, exports = [], []
+    for name, types in _TYPES.items():
+        gets = " ".join(f"(local.get {i})" for i in range(len(types.split())))
+        imports.append(f'(import "wasi_snapshot_preview1" "{name}" (func ${name} (param {types}) (result i32)))')
+        exports.append(f'(func (export "{name}") (param {types}) (result i32) (call ${name} {gets}))')
+    imports.append('(import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))')
+    exports.append('(func (export "_start") (call $exit (i32.const 3)))')
+    return f'(module {" ".join(imports)} (memory (export "memory") 1) {" ".join(exports)})'
+
+
+class Program:
+    """The module with a Wasi, its console a buffer."""
+
+    def __init__(self, target: str, **options: Any) -> None:
+        cpu = insitu.sim.install(insitu.sim.Cpu(target))
+        from insitu import port
+        from insitu.port import wasi
+
+        cpu.map_flash(FLASH[target], image(_text(), target))
+        self.console = io.BytesIO()
+        files = {1: self.console, 2: self.console, **options.pop("files", {})}
+        self.wasi = wasi.Wasi(files=files, **options)
+        module = port.Runtime(bytearray(100_000)).load(FLASH[target])
+        self.instance = module.instantiate(imports=self.wasi.imports(module))
+        self.wasi.bind(self.instance)
+        self.memory = self.instance.memory
+
+    def call(self, name: str, *arguments: int) -> int:
+        return int(self.instance.lookup_function(name)(*arguments))
+
+    def word(self, at: int) -> int:
+        return int.from_bytes(self.memory.read(at, 4), "little")
+
+    def put(self, at: int, *words: int) -> None:
+        self.memory.write(at, b"".join(word.to_bytes(4, "little") for word in words))
+
+
+@pytest.fixture(params=TARGETS)
+def target(request: Any) -> str:
+    return str(request.param)
+
+
+def test_writes_gather_buffers(target: str) -> None:
+    program = Program(target)
+    program.memory.write(100, b"hello, world\n")
+    program.put(0, 100, 7, 107, 6)
+    assert program.call("fd_write", 1, 0, 2, 40) == 0
+    assert program.console.getvalue() == b"hello, world\n"
+    assert program.word(40) == 13
+
+
+def test_errors_have_the_standard_s_numbers(target: str) -> None:
+    program = Program(target)
+    assert program.call("fd_write", 9, 0, 0, 40) == 8  # badf
+    program.put(0, 0xFFFFFFF0, 100)
+    assert program.call("fd_write", 1, 0, 1, 40) == 21  # fault
+    assert program.call("fd_write", 1, 65535, 1, 40) == 21
+    assert program.call("fd_seek", 1, 0, 0, 40) == 70  # spipe
+    assert program.call("path_open", *[0] * 9) == 52  # nosys
+    assert program.console.getvalue() == b""
+
+
+def test_files(target: str) -> None:
+    file = io.BytesIO(b"0123456789")
+    program = Program(target, files={5: file})
+    program.put(0, 200, 4)
+    assert program.call("fd_seek", 5, 3, 0, 40) == 0
+    assert program.word(40) == 3
+    assert program.call("fd_read", 5, 0, 1, 48) == 0
+    assert (program.word(48), program.memory.read(200, 4)) == (4, b"3456")
+    assert program.call("fd_seek", 5, -2, 2, 40) == 0
+    assert program.call("fd_read", 5, 0, 1, 48) == 0
+    assert program.word(48) == 2
+    assert program.call("fd_seek", 5, 0, 3, 40) == 28  # inval
+    assert program.call("fd_fdstat_get", 5, 80) == 0
+    assert program.memory[80] == 4  # regular file
+    assert program.call("fd_fdstat_get", 1, 80) == 0
+    assert program.memory[80] == 2  # character device
+    assert [program.call("fd_close", 5), program.call("fd_close", 5)] == [0, 8]
+    assert file.closed
+
+
+def test_arguments_and_environment(target: str) -> None:
+    program = Program(target, args=("app", "-x"), env={"A": "b"})
+    assert program.call("args_sizes_get", 0, 4) == 0
+    assert (program.word(0), program.word(4)) == (2, 7)
+    assert program.call("args_get", 16, 64) == 0
+    assert (program.word(16), program.word(20), program.memory.read(64, 7)) == (64, 68, b"app\0-x\0")
+    assert program.call("environ_sizes_get", 0, 4) == 0
+    assert (program.word(0), program.word(4)) == (1, 4)
+    assert program.call("environ_get", 16, 64) == 0
+    assert program.memory.read(64, 4) == b"A=b\0"
+
+
+def test_clock_and_random(target: str) -> None:
+    program = Program(target, nanoseconds=lambda: 0x123456789A, random=lambda n: b"r" * n)
+    assert program.call("clock_time_get", 0, 1, 8) == 0
+    assert program.memory.read(8, 8) == (0x123456789A).to_bytes(8, "little")
+    assert program.call("random_get", 32, 3) == 0
+    assert program.memory.read(32, 4) == b"rrr\0"
+    assert program.call("random_get", 65534, 3) == 21
+    assert program.call("sched_yield") == 0
+    without = Program(target, nanoseconds=lambda: None, random=lambda n: None)
+    assert without.call("clock_time_get", 0, 1, 8) == 52
+    assert without.call("random_get", 32, 3) == 52
+
+
+def test_exit(target: str) -> None:
+    program = Program(target)
+    assert program.wasi.start() == 3
+    assert program.call("sched_yield") == 0
+
+
+def test_what_is_not_imported_is_not_made() -> None:
+    text = '(module (import "wasi_snapshot_preview1" "sched_yield" (func (result i32))))'
+    insitu.sim.install(insitu.sim.Cpu("cortex-m3")).map_flash(
+        FLASH["cortex-m3"], aot.compile_wasm(bytes(wasmtime.wat2wasm(text)), "cortex-m3")
+    )
+    from insitu import port
+    from insitu.port import wasi
+
+    module = port.Runtime(bytearray(4096)).load(FLASH["cortex-m3"])
+    found = wasi.Wasi().imports(module, {"env": {"f": print}})
+    assert sorted(found) == ["env", "wasi_snapshot_preview1"]
+    assert list(found["wasi_snapshot_preview1"]) == ["sched_yield"]

@@ -5,6 +5,10 @@ RUN := $(VENV)/bin/python
 
 APT_PACKAGES := qemu-system-arm qemu-system-misc gcc make gcc-arm-none-eabi libnewlib-arm-none-eabi \
 	gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf dpkg-dev python3-venv
+# What the tests of tests/toolchains/ compile with.
+TOOLCHAIN_PACKAGES := clang lld wasi-libc libclang-rt-dev-wasm32 rustc libstd-rust-dev-wasm32 emscripten
+TOOLCHAIN_PACKAGES += $(shell command -v npm > /dev/null || echo npm)
+ASSEMBLYSCRIPT := 0.28.20
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .PHONY: setup demo test bench fuzz clean
@@ -17,6 +21,15 @@ build/apt.stamp: Makefile
 		dpkg-query -W -f '$${db:Status-Status}' $$p 2>/dev/null | grep -qx installed || missing="$$missing $$p"; done; \
 	if [ -n "$$missing" ]; then $(SUDO) apt-get -qq update && \
 		DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get -qq install -y --no-install-recommends $$missing > build/apt.log; fi
+	@touch $@
+
+build/toolchains.stamp: build/apt.stamp
+	@missing=""; for p in $(TOOLCHAIN_PACKAGES); do \
+		dpkg-query -W -f '$${db:Status-Status}' $$p 2>/dev/null | grep -qx installed || missing="$$missing $$p"; done; \
+	if [ -n "$$missing" ]; then $(SUDO) apt-get -qq update && \
+		DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get -qq install -y --no-install-recommends $$missing > build/toolchains.log; fi
+	@npm install --silent --no-fund --no-audit --prefix build/toolchains assemblyscript@$(ASSEMBLYSCRIPT) \
+		|| echo "AssemblyScript cannot be installed: its tests will be skipped"
 	@touch $@
 
 build/venv.stamp: pyproject.toml build/apt.stamp
@@ -32,7 +45,7 @@ build/firmware.stamp: build/apt.stamp firmware/micropython.py $(wildcard boards/
 demo: setup
 	@$(RUN) -m insitu.demo
 
-test: setup
+test: setup build/toolchains.stamp
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy host_tools

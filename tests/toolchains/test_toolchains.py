@@ -1,0 +1,121 @@
+"""Each module does on every target what it does under wasmtime; one of each tool chain on a board."""
+
+from __future__ import annotations
+
+import io
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import insitu.sim
+import pytest
+import wasmtime
+from insitu import aot, boards
+from insitu.inspect import image_facts
+from insitu.run import Session
+
+from tests.toolchains.table import MODULES, Module
+
+FLASH = 0x08000000
+TARGETS = ("cortex-m3", "cortex-m4f", "rv32imc")
+N = 12
+ON_A_BOARD = ("wasi-sdk-libc", "emsdk-libc-stripped", "rust-std-stripped", "AssemblyScript-incremental", "zig-libc")
+
+
+@cache
+def _compiled(name: str, folder: Path) -> bytes:
+    return next(module for module in MODULES if module.name == name).compile(folder)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("toolchains")
+
+
+def _wasm(module: Module, folder: Path) -> bytes:
+    if module.missing:
+        pytest.skip(module.missing)
+    return _compiled(module.name, folder)
+
+
+def _oracle(module: Module, wasm: bytes, output: Path) -> str:
+    """What wasmtime prints or gives."""
+    engine = wasmtime.Engine()
+    linker, store, config = wasmtime.Linker(engine), wasmtime.Store(engine), wasmtime.WasiConfig()
+    linker.define_wasi()
+    config.argv = ["app"]
+    config.stdout_file = str(output)
+    store.set_wasi(config)
+    exports = linker.instantiate(store, wasmtime.Module(engine, wasm)).exports(store)
+    if not module.prints:
+        return str(exports["run"](store, N))  # type: ignore[operator]
+    try:
+        exports["_start"](store)  # type: ignore[operator]
+    except wasmtime.ExitTrap as end:
+        assert end.code == 0
+    return output.read_text()
+
+
+def _insitu(module: Module, image: bytes, target: str) -> str:
+    cpu = insitu.sim.install(insitu.sim.Cpu(target))
+    from insitu import port
+    from insitu.port import wasi
+
+    cpu.map_flash(FLASH, image)
+    console = io.BytesIO()
+    program = wasi.Wasi(("app",), files={1: console, 2: console})
+    loaded = port.Runtime(bytearray(2_500_000)).load(FLASH)
+    instance = loaded.instantiate(stack_size=8192, imports=program.imports(loaded))
+    program.bind(instance)
+    if not module.prints:
+        return str(instance.exports.run(N))
+    assert program.start() == 0
+    return console.getvalue().decode()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.name)
+def test_same_as_wasmtime(module: Module, target: str, folder: Path, tmp_path: Path) -> None:
+    wasm = _wasm(module, folder)
+    wanted = _oracle(module, wasm, tmp_path / "stdout")
+    assert wanted
+    assert _insitu(module, aot.compile_wasm(wasm, target), target) == wanted
+
+
+@pytest.mark.slow
+@pytest.mark.qemu
+@pytest.mark.parametrize("name", ON_A_BOARD)
+def test_on_a_board(name: str, folder: Path, tmp_path: Path) -> None:
+    module = next(module for module in MODULES if module.name == name)
+    wasm = _wasm(module, folder)
+    board = boards.load_board("qemu_mps2_an386")
+    with Session(board, aot.compile_wasm(wasm, board.target), imports={}, stack=8192) as session:
+        printed, results = session.invoke(*(("_start", []) if module.prints else ("run", [N])))
+    assert (printed.decode() or str(results[0])) == _oracle(module, wasm, tmp_path / "stdout")
+
+
+@pytest.mark.parametrize("tool", ["wasi-sdk", "zig"])
+def test_the_guide_s_truncation_example(tool: str, folder: Path) -> None:
+    """A small program with both marks exported needs less than 8 KiB of linear memory, and not 64."""
+    module = next(module for module in MODULES if module.name == f"{tool}-nostdlib")
+    facts = image_facts(aot.compile_wasm(_wasm(module, folder), "cortex-m4f"))
+    assert facts["linear_memory"] < 8192
+    assert facts["aux_stack_size"] == 1024
+
+
+def _allocator(name: str, folder: Path) -> Any:
+    wasm = _wasm(next(module for module in MODULES if module.name == name), folder)
+    cpu = insitu.sim.install(insitu.sim.Cpu("cortex-m4f"))
+    from insitu import port
+
+    cpu.map_flash(FLASH, aot.compile_wasm(wasm, "cortex-m4f"))
+    return port.Runtime(bytearray(500_000)).load(FLASH).instantiate(stack_size=8192, heap_size=4096)
+
+
+def test_assemblyscript_s_own_heap_serves_the_host(folder: Path) -> None:
+    instance = _allocator("AssemblyScript-incremental", folder)
+    assert instance.app_heap is None
+    at = instance.module_dup_data(b"from the host")
+    assert instance.memory[at : at + 13] == b"from the host"
+    instance.module_free(at)

@@ -61,7 +61,7 @@ MODULES = (
     Module("wasi-sdk", "libc", "clang, wasi-libc", "heap.c", ["clang", *_CLANG_LIBC, *_MARKS], True),
     Module("wasi-sdk", "libc stripped", "clang, wasi-libc", "heap.c", ["clang", *_CLANG_LIBC, *_MARKS, "-s"], True),
     Module("wasi-sdk", "nostdlib", "clang", "bare.c", ["clang", *_CLANG_BARE, *_MARKS], False),
-    Module("emsdk", "libc", "emscripten", "heap.c", ["emcc", *_EMCC, "-g1"], True),
+    Module("emsdk", "libc", "emscripten", "heap.c", ["emcc", *_EMCC, "--profiling-funcs"], True),
     Module("emsdk", "libc stripped", "emscripten", "heap.c", ["emcc", *_EMCC], True),
     Module("emsdk", "no libc used", "emscripten", "bare.c", ["emcc", *_EMCC, "--no-entry"], False),
     Module("rust", "std", "rustc", "heap.rs", ["/usr/bin/rustc", *_RUST], False),
@@ -70,7 +70,7 @@ MODULES = (
     Module("AssemblyScript", "incremental", "npm assemblyscript", "heap.ts", _asc("--exportRuntime"), False),
     Module("AssemblyScript", "stub stripped", "npm assemblyscript", "heap.ts", _asc("--runtime", "stub"), False),
     Module("AssemblyScript", "no heap", "npm assemblyscript", "bare.ts", _asc("--runtime", "stub"), False),
-    Module("zig", "libc", "ziglang", "heap.c", [*_ZIG, *_ZIG_LIBC, *_MARKS], True),
+    Module("zig", "libc", "ziglang", "heap.c", [*_ZIG, *_ZIG_LIBC, *_MARKS, "-g"], True),
     Module("zig", "libc stripped", "ziglang", "heap.c", [*_ZIG, *_ZIG_LIBC, *_MARKS, "-s"], True),
     Module("zig", "nostdlib", "ziglang", "bare.c", [*_ZIG, *_ZIG_BARE, "-Wl,-z,stack-size=1024", *_MARKS], False),
 )

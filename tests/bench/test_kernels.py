@@ -1,0 +1,35 @@
+"""The measurements themselves; `make bench` has the bars."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench import bars, device, kernels
+
+
+def test_there_are_enough_kernels() -> None:
+    assert len(kernels.names()) >= 8
+
+
+@pytest.mark.parametrize("target", ["cortex-m3", "cortex-m4f", "rv32imc"])
+def test_a_kernel_is_measured_and_meets_the_bars(target: str, tmp_path: Path) -> None:
+    row = kernels._measure("crc32", target, tmp_path)
+    assert 0 < row.speed <= bars.WORST_SPEED
+    assert row == kernels._measure("crc32", target, tmp_path)
+
+
+def test_a_missed_bar_is_missed() -> None:
+    row = kernels.Row("t", "k", native=100, insitu=290, native_bytes=10, insitu_bytes=19)
+    call = device.Calls("b", python=100.0, export=501.0, import_=500.0)
+    use = device.Memory("b", package=1, global_heap=513, micropython_heap=2048)
+    missed = [bar.what for bar in bars.bars([row], [call], [use], (1500.0, 1501.0)) if not bar.met]
+    assert missed == [
+        "instructions against native, geometric mean",
+        "instructions against native, worst",
+        "code bytes against native, geometric mean",
+        "export against Python function",
+        "global heap, bytes",
+        "worst free, instructions",
+    ]

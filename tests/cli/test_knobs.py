@@ -1,0 +1,57 @@
+"""WAMR's knobs on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Command, refused
+
+GROWING = """(module (memory (export "memory") 1 4)
+  (func (export "pages") (result i32) (memory.size))
+  (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0))))"""
+SMALL = """(module (memory (export "memory") 1) (global $sp (mut i32) (i32.const 1024))
+  (global (export "__data_end") i32 (i32.const 1040)) (global (export "__heap_base") i32 (i32.const 1056))
+  (func (export "last") (param i32) (result i32) (i32.load8_u (local.get 0)))
+  (func (export "push") (global.set $sp (i32.sub (global.get $sp) (i32.const 16)))))"""
+ON = ("-b", "qemu_stm32f405", "--sim", "--heap", 400_000)
+
+
+@pytest.mark.parametrize(
+    ("options", "call", "result"),
+    [
+        ((), ("pages",), "1\n"),
+        (("--initial-memory", 2), ("pages",), "2\n"),
+        (("--initial-memory", 2, "--max-memory", 3), ("grow", 1), "2\n"),
+        (("--max-memory", 3), ("grow", 3), "-1\n"),
+        (("--heap-size", 100), ("pages",), "2\n"),
+    ],
+)
+def test_linear_memory(
+    insitu: Command, wasm: Callable[..., Path], options: tuple[object, ...], call: tuple[object, ...], result: str
+) -> None:
+    done = insitu("run", wasm(GROWING), *ON, *options, "--invoke", *call)
+    assert (done.status, done.out) == (0, result), done.err
+
+
+def test_what_the_module_does_not_allow(insitu: Command, wasm: Callable[..., Path]) -> None:
+    done = insitu("run", wasm(GROWING), *ON, "--max-memory", 5, "--invoke", "pages")
+    refused(done, "max_memory is 5 pages; the module allows 1 to 4")
+
+
+def test_an_app_heap_after_a_truncated_memory(insitu: Command, wasm: Callable[..., Path]) -> None:
+    app = wasm(SMALL)
+    refused(insitu("run", app, *ON, "--invoke", "last", 1056), "out of bounds memory access")
+    assert insitu("run", app, *ON, "--heap-size", 64, "--invoke", "last", 1119).out == "0\n"
+    refused(insitu("run", app, *ON, "--heap-size", 64, "--invoke", "last", 1120), "out of bounds memory access")
+
+
+def test_the_aux_stack_is_checked(insitu: Command, wasm: Callable[..., Path], tmp_path: Path) -> None:
+    app, made = wasm(SMALL), tmp_path / "app.xip"
+    build = ("build", app, "-b", "qemu_rv32", "-o", made, "--aux-stack-size")
+    refused(insitu(*build, 2048), "has 1024 bytes, 2048 are wanted: link it with -Wl,-z,stack-size=2048")
+    assert not made.exists()
+    assert insitu(*build, 1024).status == 0
+    refused(insitu("build", wasm(GROWING), "-b", "qemu_rv32", "--aux-stack-size", 8), "export __heap_base")

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import base64
 import resource
-import select
-import subprocess
 import sys
-import tempfile
 
 from insitu import aot
 from insitu.aot import limits
@@ -17,42 +14,26 @@ from insitu.errors import InsituError
 from insitu.wasm.decode import decode
 from insitu.wasm.validate import validate
 
+from tests.line_worker import LineWorker
+
 SECONDS, MEMORY = 60, 3 << 30
 IMAGE = "image"
 
 
-class Worker:
+class Worker(LineWorker):
     """Use it in a `with`."""
 
-    def __enter__(self) -> Worker:
-        self._start()
-        return self
+    def __init__(self) -> None:
+        super().__init__("tests.hostile.worker", SECONDS)
 
-    def _start(self) -> None:
-        command = [sys.executable, "-m", "tests.hostile.worker"]
-        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - lives as long as the process
-        pipe = subprocess.PIPE
-        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=self.errors, text=True)
+    def __enter__(self) -> Worker:
+        super().__enter__()
+        return self
 
     def compile(self, data: bytes) -> str:
         """IMAGE, the refusal's words, or what went wrong, which begins with "!"."""
-        assert self.process.stdin and self.process.stdout
-        self.process.stdin.write(base64.b64encode(data).decode() + "\n")
-        self.process.stdin.flush()
-        ready, _, _ = select.select([self.process.stdout], [], [], SECONDS)
-        line = self.process.stdout.readline() if ready else ""
-        if line:
-            return line.rstrip("\n")
-        self.process.kill()
-        self.process.wait()
-        self.errors.seek(0)
-        said = self.errors.read().strip().splitlines()
-        self._start()
-        return f"! the process died: {said[-1] if said else 'silently'}" if ready else f"! no answer in {SECONDS} s"
-
-    def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.wait()
+        answer, wrong = self.ask(base64.b64encode(data).decode())
+        return f"! {wrong}" if wrong else answer
 
 
 def _compile(data: bytes) -> str:

@@ -67,6 +67,7 @@ def image_facts(data: bytes, stack: int = 2048) -> dict[str, Any]:
         "aux_stack_size": word(layout.IMAGE_AUX_STACK_SIZE),
         "linear_memory": image.memory_size,
         "linear_memory_note": image.memory_note(),
+        "linear_memory_hint": image.memory_hint(),
         "ram": ram(image, stack),
         "stack_guard": word(layout.IMAGE_STACK_GUARD),
         "operand_stack_needed": _optional(word(layout.IMAGE_STACK_NEEDED)),

@@ -55,3 +55,26 @@ def test_the_aux_stack_is_checked(insitu: Command, wasm: Callable[..., Path], tm
     assert not made.exists()
     assert insitu(*build, 1024).status == 0
     refused(insitu("build", wasm(GROWING), "-b", "qemu_rv32", "--aux-stack-size", 8), "export __heap_base")
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        (SMALL, ""),
+        (GROWING, "not truncated: memory.grow is used"),
+        (SMALL.replace('(export "__data_end")', ""), "link with -Wl,--export=__data_end to save up to 65536 bytes"),
+        (
+            SMALL.replace('(export "__data_end")', "").replace("(func", '(data (i32.const 1024) "0123") (func', 1),
+            "link with -Wl,--export=__data_end to save up to 64508 bytes",
+        ),
+        (SMALL.replace('"push"', '"malloc"'), "not truncated: the exported allocator"),
+    ],
+)
+def test_build_says_why_memory_is_not_truncated(
+    insitu: Command, wasm: Callable[..., Path], tmp_path: Path, text: str, hint: str
+) -> None:
+    done = insitu("build", wasm(text), "-b", "qemu_rv32", "-o", tmp_path / "app.xip")
+    assert done.status == 0, done.err
+    lines = done.out.splitlines()
+    assert len(lines) == (2 if hint else 1)
+    assert lines[-1].startswith(hint)

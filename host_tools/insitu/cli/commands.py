@@ -61,6 +61,8 @@ def build_command(
         f"{made}: {len(data)} bytes for {board.name} ({board.target}), {facts['code_bytes']} of them code; "
         f"linear memory {facts['linear_memory']} bytes ({facts['linear_memory_note']})"
     )
+    if facts["linear_memory_hint"]:
+        text += f"\n{facts['linear_memory_hint']}"
     _say(as_json, {"output": str(made), "board": board.name, **facts}, text)
 
 

@@ -75,7 +75,32 @@ class Image:
             return "imported"
         if flags & layout.FLAG_MEMORY_TRUNCATED:
             return "fixed, ends at __heap_base"
-        return "fixed, whole pages" if flags & layout.FLAG_MEMORY_FIXED else "can grow"
+        if flags & layout.FLAG_MEMORY_GROWS:
+            return "can grow"
+        return "fixed, whole pages" if flags & layout.FLAG_MEMORY_FIXED else "fixed, with an app heap at its end"
+
+    def memory_hint(self) -> str:
+        """Why linear memory takes whole pages, and what would change that; empty where it does not."""
+        note, names = self.memory_note(), {name for name, kind, _ in self.exports if kind == "func"}
+        if note == "can grow":
+            return "not truncated: memory.grow is used, or its growth is exported"
+        if note != "fixed, whole pages" or not self.memory_size:
+            return ""
+        if names & {"malloc", "__new"}:
+            return "not truncated: the exported allocator has what lies above __heap_base"
+        marks = {"__heap_base": layout.IMAGE_HEAP_BASE, "__data_end": layout.IMAGE_DATA_END}
+        missing = [name for name, field in marks.items() if self.word(field) == layout.NONE]
+        if not missing:
+            return "not truncated: the code has memory.grow"
+        options = " ".join(f"-Wl,--export={name}" for name in missing)
+        return f"link with {options} to save up to {self.memory_size - self._data_end()} bytes"
+
+    def _data_end(self) -> int:
+        """Where the last active data segment of a constant place ends."""
+        records = _records(self.data, layout.IMAGE_DATA, layout.DATA_SIZE)
+        places = [(mode, kind, low + length) for mode, kind, low, _, _, length in records]
+        active = (layout.SEGMENT_ACTIVE, layout.EXPR_CONST)
+        return max([end for *placed, end in places if tuple(placed) == active], default=0)
 
 
 def _records(data: bytes, field: int, size: int) -> list[tuple[int, ...]]:

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
@@ -21,6 +22,13 @@ _RUST += ["-C", "link-arg=-zstack-size=4096", *_RUST_MARKS]
 _ZIG = [sys.executable, "-m", "ziglang", "cc"]
 _ZIG_BARE = ["-target", "wasm32-freestanding", "-nostdlib", "-Os", "-Wl,--no-entry", "-Wl,--strip-all"]
 _ZIG_LIBC = ["-target", "wasm32-wasi", "-Os", "-Wl,-z,stack-size=16384"]
+
+
+@cache
+def _version(tool: str) -> str:
+    """Empty where the tool can say its version; what it says instead otherwise."""
+    done = subprocess.run([tool, "--version"], capture_output=True, text=True, check=False)
+    return (done.stderr.strip().splitlines() or ["no reason given"])[-1] if done.returncode else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +49,11 @@ class Module:
     @property
     def missing(self) -> str:
         """Why it cannot be compiled here; empty where it can."""
-        return "" if shutil.which(self.command[0]) else f"{self.command[0]} is not installed ({self.package})"
+        tool = self.command[0]
+        if not shutil.which(tool):
+            return f"{Path(tool).name} is not installed ({self.package})"
+        said = _version(tool)
+        return f"{Path(tool).name} does not run here: {said}" if said else ""
 
     def compile(self, folder: Path) -> bytes:
         """The module's bytes; raises RuntimeError with what the tool says."""

@@ -62,7 +62,7 @@ class Model:
     def _took(self, offset: int, size: int, alignment: int) -> None:
         largest = self.heap.largest_free()
         if not offset:
-            assert alignment > 8 or largest < size
+            assert alignment > 8 or largest < max(size, 1)
             return
         assert (self.heap.base + offset) % alignment == 0
         assert self.heap.size_of(offset) >= size

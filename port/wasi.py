@@ -1,25 +1,54 @@
-# WASI preview 1 (snapshot of 2019, wasi_snapshot_preview1), as far as the libraries of C, Rust and AssemblyScript
-# need it to start and to print: on the board's own console, clock and files. Anything else answers ENOSYS.
+# WASI preview 1 (wasi_snapshot_preview1), as far as the libraries of C, Rust and AssemblyScript need it to start
+# and to print: on the board's own console, clock and files. Any other function of it answers ENOSYS.
 #
 #   w = Wasi(args=("app",), files={3: open("log.txt", "wb")})
 #   inst = mod.instantiate(imports=w.imports(mod)); w.bind(inst)
 #   code = w.start()
-import struct
+#
+# Nothing that the module says is trusted: its pointers are checked before anything is read, written or printed.
 import sys
 
-from .xip.layout import IMPORT_MODULE, IMPORT_NAME
+from micropython import const
+
+from .errors import Error, LinkError
+from .xip.layout import IMPORT_INDEX, IMPORT_KIND, IMPORT_MODULE, IMPORT_NAME, KIND_FUNCTION
 
 NAME = "wasi_snapshot_preview1"
 # Error numbers of the standard
-_SUCCESS = 0
-_BADF = 8
-_FAULT = 21
-_INVAL = 28
-_IO = 29
-_NOSYS = 52
-_SPIPE = 70
-_CHARACTER_DEVICE = 2
-_REGULAR_FILE = 4
+_SUCCESS = const(0)
+_BADF = const(8)
+_FAULT = const(21)
+_INVAL = const(28)
+_IO = const(29)
+_NOSYS = const(52)
+_SPIPE = const(70)
+_CHARACTER_DEVICE = const(2)
+_REGULAR_FILE = const(4)
+_ALL_RIGHTS = const(0x1FFFFFFF)
+# of 0, 1, 2: to read; to write. C's library takes a device without fd_seek's for a terminal
+_CONSOLE_RIGHTS = (0x2, 0x40, 0x40)
+_REALTIME = const(0)
+_CLOCKS = const(4)
+_EPOCH_2000 = 946684800  # seconds from 1970
+_PIECE = const(64)  # random bytes at a time
+
+# What is answered here, with the type that it is imported with. prestat: no directory is open beforehand.
+_TYPES = {
+    "args_get": "ii:i",
+    "args_sizes_get": "ii:i",
+    "clock_time_get": "iIi:i",
+    "environ_get": "ii:i",
+    "environ_sizes_get": "ii:i",
+    "fd_close": "i:i",
+    "fd_fdstat_get": "ii:i",
+    "fd_prestat_get": "ii:i",
+    "fd_read": "iiii:i",
+    "fd_seek": "iIii:i",
+    "fd_write": "iiii:i",
+    "proc_exit": "i:",
+    "random_get": "ii:i",
+    "sched_yield": ":i",
+}
 
 
 # proc_exit: ends the call into the module.
@@ -29,55 +58,87 @@ class Exit(Exception):
         self.code = code
 
 
-# Nanoseconds, or None where the firmware has no clock.
-def _nanoseconds():
-    try:
-        import time
-    except ImportError:
-        return None
-    if hasattr(time, "time_ns"):
-        return time.time_ns()
-    return time.ticks_us() * 1000 if hasattr(time, "ticks_us") else None
+# Nanoseconds since 1970 (clock 0) or since some moment (the others), None where the firmware cannot tell.
+class Clock:
+    def __init__(self):
+        self._ticks = None
+        self._elapsed = 0  # microseconds until then
+
+    def __call__(self, clock):
+        try:
+            import time
+        except ImportError:
+            return None
+        if clock == _REALTIME:
+            if not hasattr(time, "time_ns"):
+                return None
+            # a port's own epoch is 1970 or 2000
+            return time.time_ns() + (_EPOCH_2000 * 1000000000 if time.gmtime(0)[0] == 2000 else 0)
+        if hasattr(time, "ticks_us"):
+            return self._microseconds(time) * 1000
+        return time.monotonic_ns() if hasattr(time, "monotonic_ns") else None
+
+    # ticks_us starts again after some minutes: what lies between two calls is added up.
+    def _microseconds(self, time):
+        now = time.ticks_us()
+        if self._ticks is not None:
+            self._elapsed += (now - self._ticks) & time.ticks_add(0, -1)
+        self._ticks = now
+        return self._elapsed
 
 
-# length random bytes, or None where the firmware has no source of them.
+# length random bytes, None where the firmware has no source of them.
 def _random(length):
     import os
 
     return os.urandom(length) if hasattr(os, "urandom") else None
 
 
-def _bytes_of(stream):
-    return getattr(stream, "buffer", stream)
+# MicroPython's console takes bytes itself, and turns "\n" into what a terminal wants; CPython's has a buffer for them.
+def _console(stream):
+    return stream if sys.implementation.name == "micropython" else getattr(stream, "buffer", stream)
+
+
+# One line at most: a terminal must not be waited for until the buffer is full.
+def _read_line(file, view):
+    for i in range(len(view)):
+        if not file.readinto(view[i : i + 1]):
+            return i
+        if view[i] == 10:
+            return i + 1
+    return len(view)
 
 
 class Wasi:
-    # files: by descriptor, objects with read, write, seek, close; 0, 1 and 2 are the console unless given
-    def __init__(self, args=(), env=None, files=None, nanoseconds=_nanoseconds, random=_random):
+    # files: by descriptor, objects with readinto, write, seek, close as far as they are used; 0, 1 and 2 are the
+    # console unless given. write is handed a memoryview of linear memory, good for that call only.
+    # clock(number): nanoseconds; random(length): bytes; None from either: there is none here.
+    def __init__(self, args=(), env=None, files=None, clock=None, random=_random):
         self.args = [text.encode() + b"\0" for text in args]
         self.env = [("%s=%s" % item).encode() + b"\0" for item in (env or {}).items()]
-        console = _bytes_of(sys.stdout)
-        self.files = {0: _bytes_of(sys.stdin), 1: console, 2: console}
+        output = _console(sys.stdout)
+        self.files = {0: _console(sys.stdin), 1: output, 2: output}
         self.files.update(files or {})
-        self.nanoseconds = nanoseconds
+        self.clock = clock or Clock()
         self.random = random
-        self.instance = None
+        self.module = self.instance = None
 
     # What instantiate is given for the module's imports from WASI; more: its other imports.
     def imports(self, module, more=None):
-        names = [
-            module.string(record + IMPORT_NAME)
-            for record in module.import_records()
-            if module.string(record + IMPORT_MODULE) == NAME
-        ]
+        self.module = module
         found = dict(more or {})
-        found[NAME] = {name: self._function(name) for name in names}
+        found[NAME] = functions = {}
+        for record in module.import_records():
+            if module.string(record + IMPORT_MODULE) == NAME and module.word(record + IMPORT_KIND) == KIND_FUNCTION:
+                name = module.string(record + IMPORT_NAME)
+                _check_type(name, module.function_type(module.word(record + IMPORT_INDEX)))
+                functions[name] = self._function(name)
         return found
 
     def bind(self, instance):
         self.instance = instance
 
-    # Runs the program, or sets a library up; its exit code.
+    # Runs a program, or sets a library up; its exit code.
     def start(self):
         for name in ("_start", "_initialize"):
             function = self.instance.lookup_function(name)
@@ -87,14 +148,14 @@ class Wasi:
                 except Exit as end:
                     return end.code
                 return 0
-        return 0
+        raise Error("the module exports neither _start nor _initialize")
 
     def _function(self, name):
         if name == "proc_exit":
             return self._proc_exit
-        method = getattr(self, "_" + name, None)
-        if method is None:
+        if name not in _TYPES:
             return lambda *_: _NOSYS
+        method = getattr(self, "_" + name)
 
         def call(*arguments):
             try:
@@ -108,26 +169,44 @@ class Wasi:
 
     # --- the module's memory ---
 
-    def _put(self, at, kind, *values):
-        self.instance.memory.write(at & 0xFFFFFFFF, struct.pack("<" + kind, *values))
+    # A start function runs before instantiate returns and bind can be called.
+    def _view(self, at, length):
+        memory = (self.instance or self.module.instances[-1]).memory
+        if memory is None:
+            raise IndexError("the module has no memory")
+        return memory.view(at & 0xFFFFFFFF, length & 0xFFFFFFFF)
 
-    # (address, length) of each buffer of an iovec array
+    def _put(self, at, value, size=4):
+        self._view(at, size)[:] = value.to_bytes(size, "little")
+
+    def _get(self, at):
+        return int.from_bytes(bytes(self._view(at, 4)), "little")
+
+    # The buffers of an iovec array.
     def _buffers(self, at, count):
-        words = self.instance.memory.read(at & 0xFFFFFFFF, 8 * (count & 0xFFFF))
-        return [struct.unpack_from("<II", words, 8 * i) for i in range(count & 0xFFFF)]
+        at = at & 0xFFFFFFFF
+        for i in range(at, at + 8 * (count & 0xFFFFFFFF), 8):
+            yield self._view(self._get(i), self._get(i + 4))
+
+    # Raises IndexError if one of them, or the word at result, is not in memory.
+    def _check(self, at, count, result):
+        self._view(result, 4)
+        self._view(at, 8 * (count & 0xFFFFFFFF))
+        for _ in self._buffers(at, count):
+            pass
 
     def _list(self, items, at, text):
         at, text = at & 0xFFFFFFFF, text & 0xFFFFFFFF
         for item in items:
-            self._put(at, "I", text)
-            self.instance.memory.write(text, item)
+            self._put(at, text)
+            self._view(text, len(item))[:] = item
             at += 4
             text += len(item)
         return _SUCCESS
 
     def _sizes(self, items, count, size):
-        self._put(count, "I", len(items))
-        self._put(size, "I", sum([len(item) for item in items]))
+        self._put(count, len(items))
+        self._put(size, sum([len(item) for item in items]))
         return _SUCCESS
 
     # --- functions ---
@@ -146,30 +225,33 @@ class Wasi:
 
     def _fd_write(self, fd, at, count, written):
         file = self.files.get(fd)
-        if file is None:
+        if fd == 0 or not hasattr(file, "write"):
             return _BADF
+        self._check(at, count, written)
         total = 0
-        for start, length in self._buffers(at, count):
-            file.write(self.instance.memory.read(start, length))
-            total += length
+        for view in self._buffers(at, count):
+            done = file.write(view)
+            done = len(view) if done is None else done
+            total += done
+            if done < len(view):
+                break
         if hasattr(file, "flush"):
             file.flush()
-        self._put(written, "I", total)
+        self._put(written, total)
         return _SUCCESS
 
     def _fd_read(self, fd, at, count, taken):
         file = self.files.get(fd)
-        if file is None:
+        if fd in (1, 2) or not hasattr(file, "readinto"):
             return _BADF
+        self._check(at, count, taken)
         total = 0
-        for start, length in self._buffers(at, count):
-            data = file.read(length)
-            data = data.encode() if isinstance(data, str) else data or b""
-            self.instance.memory.write(start, data)
-            total += len(data)
-            if len(data) < length:
+        for view in self._buffers(at, count):
+            done = _read_line(file, view) if fd == 0 else file.readinto(view) or 0
+            total += done
+            if done < len(view) or (fd == 0 and done and view[done - 1] == 10):
                 break
-        self._put(taken, "I", total)
+        self._put(taken, total)
         return _SUCCESS
 
     def _fd_seek(self, fd, offset, whence, place):
@@ -178,9 +260,13 @@ class Wasi:
             return _BADF
         if fd < 3 or not hasattr(file, "seek"):
             return _SPIPE
-        if not 0 <= whence <= 2:
+        self._view(place, 8)
+        if not 0 <= whence <= 2 or not -0x80000000 <= offset <= 0x7FFFFFFF:
             return _INVAL
-        self._put(place, "Q", file.seek(offset, whence))
+        try:
+            self._put(place, file.seek(offset, whence), 8)
+        except ValueError:  # before the start
+            return _INVAL
         return _SUCCESS
 
     def _fd_close(self, fd):
@@ -191,29 +277,37 @@ class Wasi:
             file.close()
         return _SUCCESS
 
+    # filetype, flags, rights, rights that what it opens has
     def _fd_fdstat_get(self, fd, at):
         if fd not in self.files:
             return _BADF
-        kind = _CHARACTER_DEVICE if fd < 3 else _REGULAR_FILE
-        self._put(at, "BxHxxxxQQ", kind, 0, 0x1FFFFFFF if fd > 2 else 0x1FFFFFDB, 0)
+        kind, rights = _REGULAR_FILE, _ALL_RIGHTS
+        if fd < 3:
+            kind, rights = _CHARACTER_DEVICE, _CONSOLE_RIGHTS[fd]
+        self._put(at, kind | rights << 64, 24)
         return _SUCCESS
 
-    # No directory is opened beforehand: what C's start-up code asks until it hears so.
+    # C's start-up code asks for directories until it hears that there are none.
     def _fd_prestat_get(self, fd, at):
         return _BADF
 
     def _clock_time_get(self, clock, precision, at):
-        now = self.nanoseconds()
+        self._view(at, 8)
+        if not 0 <= clock < _CLOCKS:
+            return _INVAL
+        now = self.clock(clock)
         if now is None:
             return _NOSYS
-        self._put(at, "Q", now)
+        self._put(at, now, 8)
         return _SUCCESS
 
     def _random_get(self, at, length):
-        data = self.random(length & 0xFFFFFFFF)
-        if data is None:
-            return _NOSYS
-        self.instance.memory.write(at & 0xFFFFFFFF, data)
+        view = self._view(at, length)
+        for start in range(0, len(view), _PIECE):
+            data = self.random(min(_PIECE, len(view) - start))
+            if data is None:
+                return _NOSYS
+            view[start : start + len(data)] = data
         return _SUCCESS
 
     def _sched_yield(self):
@@ -221,3 +315,10 @@ class Wasi:
 
     def _proc_exit(self, code):
         raise Exit(code)
+
+
+# Anything but errors is what only proc_exit does.
+def _check_type(name, text):
+    wanted = _TYPES.get(name)
+    if text != wanted and (wanted is not None or text[-2:] != ":i"):
+        raise LinkError("incompatible import type: %s.%s is %s, WASI's is %s" % (NAME, name, text, wanted or "...:i"))

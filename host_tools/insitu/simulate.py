@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import sys
 from contextlib import AbstractContextManager, redirect_stdout
@@ -17,8 +18,11 @@ from insitu.values import Value
 class _Console:
     """Takes the bytes that WASI writes, as a device's console does."""
 
-    def write(self, data: bytes) -> None:
-        sys.stdout.write(data.decode("utf-8", "replace"))
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def write(self, data: memoryview) -> None:
+        sys.stdout.write(self._decoder.decode(bytes(data)))
 
 
 class SimulatedSession(AbstractContextManager["SimulatedSession"]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -183,3 +184,163 @@ def test_what_is_not_imported_is_not_made() -> None:
     found = wasi.Wasi().imports(module, {"env": {"f": print}})
     assert sorted(found) == ["env", "wasi_snapshot_preview1"]
     assert list(found["wasi_snapshot_preview1"]) == ["sched_yield"]
+
+
+_STDIN = b"first\nsecond line\nthird"
+_HELLO, _PLACES = 512, 600
+# Calls that both answer, one after the other. Buffers for reading lie at 700 and 720, an iovec array at 0.
+_CALLS = [
+    ("args_sizes_get", 40, 44), ("args_get", 48, 64), ("environ_sizes_get", 40, 44), ("environ_get", 48, 64),
+    ("fd_write", 1, _PLACES, 2, 40), ("fd_write", 0, _PLACES, 2, 40), ("fd_write", 9, 0, 0, 40),
+    ("fd_write", 1, _PLACES, 0, 40), ("fd_read", 1, _PLACES, 2, 40), ("fd_read", 0, 0, 1, 40),
+    ("fd_read", 0, 0, 1, 40), ("fd_seek", 0, 0, 0, 40), ("fd_seek", 1, 0, 1, 40), ("fd_seek", 9, 0, 0, 40),
+    ("fd_fdstat_get", 7, 80), ("sched_yield",), ("fd_close", 9), ("fd_close", 1), ("fd_close", 1),
+    ("fd_write", 1, _PLACES, 2, 40),
+]  # fmt: skip
+
+
+def test_the_same_as_wasmtime(target: str, tmp_path: Path) -> None:
+    """Each call's answer and the memory after it."""
+    args, env = ("app", "-x", ""), {"HOME": "/", "A": "b=c"}
+    theirs = Wasmtime(tmp_path, args=args, env=env, stdin=_STDIN)
+    ours = Program(target, args=args, env=env, files={0: io.BytesIO(_STDIN)})
+    data = {_HELLO: b"hello, world\n", _PLACES: struct.pack("<4I", _HELLO, 7, _HELLO + 7, 6)}
+    data[0] = struct.pack("<2I", 700, 3)
+    for at, words in data.items():
+        theirs.put(at, words)
+        ours.memory.write(at, words)
+    for name, *arguments in _CALLS:
+        assert ours.call(name, *arguments) == theirs.call(name, *arguments), (name, arguments)
+        if (name, arguments[:1]) == ("fd_write", [1]):  # wasmtime takes one buffer at a time
+            theirs.put(40, ours.memory.read(40, 4))
+        assert ours.memory.read(0, 1024) == theirs.first(1024), (name, arguments)
+    assert ours.console.getvalue() == b"hello, world\n"
+    assert ours.console.getvalue().startswith(theirs.stdout.read_bytes())
+
+
+def test_the_console_is_read_by_lines(target: str) -> None:
+    """Nobody types a whole buffer ahead."""
+    program = Program(target, files={0: io.BytesIO(_STDIN)})
+    program.put(0, 200, 4, 204, 100)
+    lines = []
+    for _ in range(4):
+        assert program.call("fd_read", 0, 0, 2, 40) == 0
+        lines.append(program.memory.read(200, program.word(40)))
+    assert lines == [b"first\n", b"second line\n", b"third", b""]
+
+
+def test_pointers_are_checked_before_anything_happens(target: str) -> None:
+    asked: list[int] = []
+
+    def random(length: int) -> bytes:
+        asked.append(length)
+        return bytes(length)
+
+    file = io.BytesIO(_STDIN)
+    program = Program(target, random=random, files={5: file})
+    program.put(0, 200, 4, 0xFFFFFFF0, 100)  # the second one is not in memory
+    for name, *arguments in [
+        ("fd_write", 1, 0, 2, 40), ("fd_write", 1, 0, 1, 65533), ("fd_write", 1, 0, -1, 40),
+        ("fd_write", 1, 0, 8193, 40),
+        ("fd_read", 5, 0, 2, 40), ("fd_read", 5, 0, 1, -4), ("fd_seek", 5, 1, 0, 65529), ("fd_fdstat_get", 1, 65513),
+        ("random_get", 0, -1), ("random_get", -1, 1), ("random_get", 1, 65536), ("clock_time_get", 0, 0, 65529),
+        ("args_sizes_get", 65533, 0), ("environ_sizes_get", 0, 65533),
+    ]:  # fmt: skip
+        assert program.call(name, *arguments) == 21, (name, arguments)
+    assert (program.console.getvalue(), file.tell(), asked) == (b"", 0, [])
+    assert program.call("random_get", 0, 65536) == 0
+    assert (sum(asked), max(asked)) == (65536, 64)
+
+
+def test_numbers_out_of_range(target: str) -> None:
+    program = Program(target, files={5: io.BytesIO(_STDIN)})
+    assert program.call("fd_seek", 5, -1, 0, 40) == 28
+    assert program.call("fd_seek", 5, 1 << 40, 0, 40) == 28
+    assert program.call("fd_seek", 5, 0, -1, 40) == 28
+    assert program.call("clock_time_get", 4, 0, 40) == 28
+    assert program.call("clock_time_get", -1, 0, 40) == 28
+    assert program.call("fd_fdstat_get", -1, 40) == 8
+    assert program.memory.read(40, 8) == bytes(8)
+
+
+def _module(text: str) -> Any:
+    insitu.sim.install(insitu.sim.Cpu("cortex-m3")).map_flash(FLASH["cortex-m3"], image(text, "cortex-m3"))
+    from insitu import port
+
+    return port.Runtime(bytearray(100_000)).load(FLASH["cortex-m3"])
+
+
+@pytest.mark.parametrize("name", ["_init__", "put", "view", "function", "path_link"])
+def test_only_the_standard_s_names_are_answered(name: str) -> None:
+    """What is not one of them is ENOSYS, whatever the Python class may call its own."""
+    module = _module(
+        f'(module (import "wasi_snapshot_preview1" "{name}" (func $f (param i32 i32) (result i32)))'
+        '(func (export "f") (result i32) (call $f (i32.const 0) (i32.const 0))))'
+    )
+    from insitu.port import wasi
+
+    program = wasi.Wasi()
+    instance = module.instantiate(imports=program.imports(module))
+    program.bind(instance)
+    assert instance.exports.f() == 52
+
+
+@pytest.mark.parametrize(("name", "type_"), [("fd_close", "(param i64) (result i32)"), ("fd_sync", "(param i32)")])
+def test_a_function_of_another_type_is_refused(name: str, type_: str) -> None:
+    module = _module(f'(module (import "wasi_snapshot_preview1" "{name}" (func {type_})))')
+    from insitu.port import errors, wasi
+
+    with pytest.raises(errors.LinkError, match=f"incompatible import type: wasi_snapshot_preview1.{name} is "):
+        wasi.Wasi().imports(module)
+
+
+def test_a_start_function_may_print() -> None:
+    """It runs before the instance can be bound."""
+    module = _module(
+        '(module (import "wasi_snapshot_preview1" "fd_write" (func $w (param i32 i32 i32 i32) (result i32)))'
+        '(memory 1) (data (i32.const 0) "\\08\\00\\00\\00\\02\\00\\00\\00hi")'
+        "(func $go (drop (call $w (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 32)))) (start $go))"
+    )
+    from insitu.port import errors, wasi
+
+    console = io.BytesIO()
+    program = wasi.Wasi(files={1: console})
+    program.bind(module.instantiate(imports=program.imports(module)))
+    assert console.getvalue() == b"hi"
+    with pytest.raises(errors.Error, match="exports neither _start nor _initialize"):
+        program.start()
+
+
+class _Time:
+    """A port's time module: its epoch is 2000, its ticks have 30 bits."""
+
+    ticks = (1 << 30) - 1000
+
+    @staticmethod
+    def gmtime(_: int) -> tuple[int, ...]:
+        return (2000, 1, 1)
+
+    @staticmethod
+    def time_ns() -> int:
+        return 5
+
+    @classmethod
+    def ticks_us(cls) -> int:
+        return cls.ticks
+
+    @staticmethod
+    def ticks_add(ticks: int, delta: int) -> int:
+        return (ticks + delta) & (1 << 30) - 1
+
+
+def test_the_clock_of_a_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    from insitu.port import wasi
+
+    clock = wasi.Clock()
+    monkeypatch.setitem(sys.modules, "time", _Time)
+    assert clock(0) == 946684800 * 10**9 + 5
+    assert clock(1) == 0
+    monkeypatch.setattr(_Time, "ticks", 500)
+    assert clock(1) == clock(2) == 1500 * 1000
+    monkeypatch.setitem(sys.modules, "time", None)
+    assert clock(0) is None

@@ -33,11 +33,27 @@ def _kernel_table(rows: list[kernels.Row]) -> Table:
 
 def _device_table(calls: list[device.Calls], memory: list[device.Memory]) -> Table:
     table = Table(title="On the firmware: instructions of a call, bytes of one more loaded and instantiated demo")
-    for name in ("board", "Python function", "export", "import", "global heap", "MicroPython heap", "package"):
+    for name in (
+        "board",
+        "Python function",
+        "export",
+        "import",
+        "global heap",
+        "MicroPython heap",
+        "package",
+        "frozen",
+    ):
         table.add_column(name, justify="left" if name == "board" else "right")
     for call, use in zip(calls, memory, strict=True):
         costs = [f"{n:,.0f}" for n in (call.python, call.export, call.import_)]
-        table.add_row(call.board, *costs, f"{use.global_heap:,}", f"{use.micropython_heap:,}", f"{use.package:,}")
+        table.add_row(
+            call.board,
+            *costs,
+            f"{use.global_heap:,}",
+            f"{use.micropython_heap:,}",
+            f"{use.package:,}",
+            f"{use.frozen:,}",
+        )
     return table
 
 

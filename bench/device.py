@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import wasmtime
-from insitu import boards, deploy
+from insitu import boards
 from insitu.aot import compile_wasm
 from insitu.boards import Board
 from insitu.demo import DEVICE_IMPORTS, SOURCE
+from insitu.deploy import METHODS, Method
 from insitu.qemu import Machine
 from insitu.run import Session
 from insitu.serial_link import Link
@@ -50,11 +51,12 @@ def cost(run, f=None):
     return (ticks() - first) & MASK
 print(cost(nothing), cost(from_python, python_add), cost(from_python, inst.exports.add), cost(from_wasm))
 """
-_PACKAGE = """
+_BEFORE = """
 import gc
-{mount}
 gc.collect()
 before = gc.mem_alloc()
+"""
+_PACKAGE = """
 import insitu
 heap = bytearray(16384)
 {prelude}
@@ -87,11 +89,13 @@ class Calls:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Bytes that one more loaded and instantiated demo takes beside linear memory and operand stack; package: of
-    MicroPython's heap, what the device package takes from a ROM partition once all that the demo needs is imported."""
+    """Bytes that one more loaded and instantiated demo takes beside linear memory and operand stack; package and
+    frozen: of MicroPython's heap, what the device package takes once all that the demo needs is imported, from a ROM
+    partition and frozen into the firmware."""
 
     board: str
     package: int
+    frozen: int
     global_heap: int
     micropython_heap: int
 
@@ -105,23 +109,24 @@ def _calls(board: Board) -> Calls:
     return Calls(board.name, *(n * nanoseconds / CALLS for n in (python - empty, export - empty, imported)))
 
 
-def _package(board: Board, image: bytes) -> int:
-    package = deploy.build_romfs(board)
-    contents = [(board.image.place_address, image), (board.package.place_address, package)]
-    mount = deploy.mount_code(board.package.address, len(package))
-    with Machine(board, contents) as machine, Link(machine.port) as link:
-        return int(link.run(_PACKAGE.format(mount=mount, prelude=DEVICE_IMPORTS, address=board.image.address)))
+def _package(board: Board, image: bytes, method: Method) -> int:
+    contents = [(board.image.place_address, image), *method.contents(board)]
+    machine = Machine(board, contents, firmware=method.firmware(board))
+    with machine, Link(machine.port) as link:
+        link.run(_BEFORE)
+        method.install(link, board)
+        return int(link.run(_PACKAGE.format(prelude=DEVICE_IMPORTS, address=board.image.address)))
 
 
 def _memory(board: Board, wasm: bytes) -> Memory:
     image = compile_wasm(wasm, board.target)
-    package = _package(board, image)
+    package, frozen = (_package(board, image, METHODS[name]) for name in ("romfs", "frozen"))
     imports = {"adc.read": "adc_read", "uart.write": "uart_write"}
     with Session(board, image, imports=imports, prelude=DEVICE_IMPORTS, stack=_STACK) as session:
         output = session.run(_MEMORY.format(address=board.image.address, stack=_STACK))
         linear_memory = session.image.memory_size
     python, pool = map(int, output.split())
-    return Memory(board.name, package, pool - linear_memory - _STACK, python)
+    return Memory(board.name, package, frozen, pool - linear_memory - _STACK, python)
 
 
 def measure(folder: Path) -> tuple[list[Calls], list[Memory]]:

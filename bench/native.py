@@ -48,7 +48,7 @@ def compile_kernel(source: Path, target: Target, folder: Path) -> tuple[bytes, b
     stem = folder / f"{source.stem}-{target.name}"
     cpu = ["-target", target.zig_target, f"-mcpu={target.zig_cpu}"]
     _zig("cc", *cpu, *_OPTIONS, "-c", str(source), "-o", f"{stem}.o")
-    script = folder / "native.ld"
+    script = Path(f"{stem}.ld")  # of its own: kernels are compiled side by side
     script.write_text(_SCRIPT)
     link = ["-Os", "-g", "-nostdlib", "-rtlib=compiler-rt", f"-Wl,-T,{script}", "-Wl,--gc-sections", "-Wl,-e,run"]
     _zig("cc", *cpu, *link, f"{stem}.o", "-o", f"{stem}.elf")

@@ -6,7 +6,7 @@ from .errors import Error
 from .xip.layout import IMPORT_KIND, IMPORT_MODULE, IMPORT_NAME
 
 # What a module that is to have the app heap imports from "env".
-_ENV = ("malloc", "calloc", "realloc", "free")
+ENV = ("malloc", "calloc", "realloc", "free")
 # Exports of AssemblyScript's runtime: allocate, keep, let go; by version.
 _SCRIPT = (("__new", "__pin", "__unpin"), ("__new", "__retain", "__release"), ("__new", None, "__release"))
 
@@ -87,7 +87,7 @@ def complete(module, imports, instance):
         if module.word(record + IMPORT_KIND) == 0 and module.string(record + IMPORT_MODULE) == "env"
     ]
     given = imports.get("env", {})
-    found = {name: _bound(instance, name) for name in wanted if name in _ENV and name not in given}
+    found = {name: _bound(instance, name) for name in wanted if name in ENV and name not in given}
     if not found:
         return imports
     found.update(given)

@@ -52,6 +52,10 @@ class Board:
     qemu_command: str
     qemu_machine: str
 
+    def heap_place(self, size: int) -> tuple[int | None, int]:
+        """Address (None: a bytearray on MicroPython's heap) and size of a global heap of size bytes; 0: the board's."""
+        return (None, size) if size else (self.heap_address, self.global_heap)
+
     @property
     def firmware(self) -> Path:
         return ROOT / "build" / "firmware" / f"{self.name}.elf"

@@ -7,6 +7,7 @@ firmware. frozen: in a firmware built with it (firmware/).
 from __future__ import annotations
 
 import base64
+import functools
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ Contents = list[tuple[int, bytes]]  # of flash: place address, bytes
 _CHUNK = 1536  # bytes of a file in one piece of code
 
 
+@functools.cache
 def build_romfs(board: Board) -> bytes:
     """The device package for a board, as a ROMFS image that MicroPython mounts with vfs.VfsRom."""
     with tempfile.TemporaryDirectory(prefix="insitu-package-") as name:

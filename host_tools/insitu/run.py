@@ -12,6 +12,7 @@ from insitu.deploy import METHODS
 from insitu.errors import InsituError
 from insitu.flash import check_fits
 from insitu.image.read import Image
+from insitu.port.wasi import NAME as WASI
 from insitu.qemu import Machine
 from insitu.serial_link import DeviceError, Link
 from insitu.values import Value
@@ -31,9 +32,6 @@ def _insitu_invoke(name, arguments, results):
         go_on(inst.exec_env, function, function.plan, None)
     print({_MARK.decode()!r} + binascii.hexlify(bytes(inst.slots[:8 * results])).decode())
 """
-
-
-WASI = "wasi_snapshot_preview1"  # port/wasi.py answers these imports
 
 
 class RunError(InsituError):
@@ -130,9 +128,9 @@ class Session(AbstractContextManager["Session"]):
         self.image = check_fits(data, board)
         check_imports(self.image, dict(imports))
         self.board, self.data, self.icount = board, data, icount
-        self.imports, self.heap, self.stack, self.prelude = imports, heap or board.global_heap, stack, prelude
+        self.imports, self.stack, self.prelude = imports, stack, prelude
         self.knobs = "".join(f", {name}={value}" for name, value in (knobs or {}).items() if value)
-        self.heap_address = None if heap else board.heap_address
+        self.heap_address, self.heap = board.heap_place(heap)
         self.method, self.flash_file = METHODS[deploy], flash_file
         self._stack = ExitStack()
         self._can_invoke = False

@@ -11,7 +11,8 @@ from typing import Any
 from insitu import sim, values
 from insitu.boards import Board
 from insitu.flash import check_fits
-from insitu.run import WASI, ProgramExit, RunError, check_imports, export_type
+from insitu.port.wasi import NAME as WASI
+from insitu.run import ProgramExit, RunError, check_imports, export_type
 from insitu.values import Value
 
 
@@ -46,8 +47,7 @@ class SimulatedSession(AbstractContextManager["SimulatedSession"]):
         self.image = check_fits(data, board)
         check_imports(self.image, dict(imports))
         self.board, self.data, self.stack, self.knobs = board, data, stack, knobs or {}
-        self.heap = heap or board.global_heap
-        self.heap_address = None if heap else board.heap_address
+        self.heap_address, self.heap = board.heap_place(heap)
         self.imports: dict[str, dict[str, Any]] = {}
         for module, name, _, _ in self.image.imports:
             if module == WASI:

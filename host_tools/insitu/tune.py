@@ -6,7 +6,6 @@ The knobs are those of WAMR's guide to tuning memory use.
 from __future__ import annotations
 
 import struct
-import zlib
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,8 @@ from insitu.aot import compile_wasm
 from insitu.boards import Board
 from insitu.build import read_file
 from insitu.errors import InsituError
-from insitu.image.read import read
+from insitu.image.pack import seal
+from insitu.image.read import has_allocator, read
 from insitu.port.xip import layout
 from insitu.run import check_imports, parse_arguments
 
@@ -102,8 +102,9 @@ def _run(board: Board, image: bytes, sizes: Sizes, calls: list[Call], bindings: 
         loaded = runtime.load(board.image.address)
         options = {"stack_size": sizes.stack, "heap_size": sizes.app_heap, "max_memory": sizes.max_memory}
         instance = loaded.instantiate(imports=imports, **options)
+        described = read(image)
         for call in calls:
-            arguments = parse_arguments(read(image), call.export, list(call.arguments))
+            arguments = parse_arguments(described, call.export, list(call.arguments))
             instance.lookup_function(call.export)(*arguments)
     except port.Error as error:
         raise InsituError(str(error)) from None
@@ -158,8 +159,7 @@ def _with_stack(image: bytes, stack: int) -> bytes:
     """The image with its operand stack's size written down; what a call graph with recursion cannot tell."""
     changed = bytearray(image)
     struct.pack_into("<I", changed, layout.IMAGE_STACK_NEEDED, stack)
-    struct.pack_into("<I", changed, layout.IMAGE_CRC, zlib.crc32(changed[layout.IMAGE_CRC + 4 :]))
-    return bytes(changed)
+    return seal(changed)
 
 
 def tune(source: Path, board: Board, calls: list[Call], bindings: dict[str, str], app_heap: int = 0) -> Tuned:
@@ -172,7 +172,9 @@ def tune(source: Path, board: Board, calls: list[Call], bindings: dict[str, str]
     peaks = _run(board, image, ample, calls, bindings)
     facts = inspect.image_facts(image)
     proposed = _propose(facts, today, peaks)
-    made = _with_stack(compile_wasm(wasm, board.target, app_heap=proposed.app_heap), proposed.stack)
+    if proposed.app_heap != app_heap:
+        image = compile_wasm(wasm, board.target, app_heap=proposed.app_heap)
+    made = _with_stack(image, proposed.stack)
     proposed = _enough_heap(board, made, proposed, calls, bindings)
     return Tuned(_knobs(facts, today, proposed, peaks), _flags(proposed, today), made)
 
@@ -199,7 +201,7 @@ def _knobs(facts: dict[str, Any], today: Sizes, proposed: Sizes, peaks: Peaks) -
     grows = note == "can grow"
     whole = None if grows or "__heap_base" in note else memory
     grown = peaks.memory_pages * _PAGE if grows else None
-    libc = any(e["name"] in ("malloc", "__new") for e in facts["exports"])
+    libc = has_allocator(export["name"] for export in facts["exports"])
     return [
         Knob("global heap", "Runtime(heap=)", today.global_heap, proposed.global_heap),
         Knob("operand stack", "instantiate(stack_size=)", today.stack, proposed.stack),

@@ -217,9 +217,6 @@ class Checker:
         type_record = self.word(IMAGE_TYPES) + self.word(record + FUNCTION_TYPE) * TYPE_SIZE
         return at and self.word(type_record + TYPE_THUNK) and self.marked(at, self.word(type_record))
 
-    def reference_global(self, index):
-        return self.word(self.word(IMAGE_GLOBALS) + index * GLOBAL_SIZE + GLOBAL_TYPE) & 255 in (112, 120)
-
     def strings(self, what, array, stride, field, optional=0):
         bad = first_bad_string(self.base, array[0] + field, array[1], stride, self.size, optional)
         if bad >= 0:

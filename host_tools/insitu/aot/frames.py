@@ -16,14 +16,14 @@ from insitu.errors import InsituError
 from insitu.port.xip import layout
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from insitu.aot.link import Code
     from insitu.aot.module import ModuleBuilder
     from insitu.aot.targets import Target
-    from insitu.wasm.module import Module
 
 _PROGRAM = re.compile(r"^f\d+$|^t\d+$")
 _STUB = "insitu_"
-_REF_FUNC = 0xD2
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,12 +226,9 @@ def _needed(paths: _Paths, frames: dict[str, int], exposed: set[str], guard: int
     return (thunk + deepest + guard + 7) & ~7
 
 
-def _indirect_targets(wasm: Module) -> set[str]:
-    """Functions whose address is taken: what an indirect call in this module can reach of it."""
-    items = {item for element in wasm.elements for item in element.items if isinstance(item, int)}
-    expressions = [function.body for function in wasm.functions] + [g.init for g in wasm.globals]
-    items |= {i[1] for expression in expressions for i in expression if i[0] == _REF_FUNC}
-    return {f"f{index}" for index in items}
+def _names(indices: Iterable[int]) -> set[str]:
+    """Functions' names in the linked code."""
+    return {f"f{index}" for index in indices}
 
 
 def measure(code: Code, module: ModuleBuilder) -> StackUse:
@@ -251,6 +248,6 @@ def measure(code: Code, module: ModuleBuilder) -> StackUse:
     deepest = max([save_area, *(_deepest(n, frames, calls) for n in helpers)])
     program = max([f for n, f in frames.items() if _PROGRAM.match(n)], default=0)
     guard = (program + deepest + target.exception_frame + 7) & ~7
-    wrappers = {f"f{index}" for index in range(module.wasm.imported_function_count)}
-    paths = _Paths(frames, calls, _indirect_targets(module.wasm), wrappers)
-    return StackUse(guard, _needed(paths, frames, {f"f{index}" for index in module.exposed}, guard), frames)
+    wrappers = _names(range(module.wasm.imported_function_count))
+    paths = _Paths(frames, calls, _names(module.address_taken), wrappers)
+    return StackUse(guard, _needed(paths, frames, _names(module.exposed), guard), frames)

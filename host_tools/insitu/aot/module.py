@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from insitu.aot import aux_stack, body, numeric, signature
 from insitu.aot.function import FunctionBuilder
 from insitu.aot.memory import PAGE, LinearMemory
+from insitu.image.read import has_allocator
+from insitu.port.app_heap import ENV
 from insitu.port.xip import layout
 from insitu.wasm.types import ValType
 
@@ -25,7 +27,6 @@ IR_TYPES = {"i32": "i32", "i64": "i64", "f32": "float", "f64": "double", "funcre
 _CALL_OPCODES = (0x10, 0x11)
 _REF_FUNC, _TABLE_GROW, _MEMORY_GROW = 0xD2, 0xFC00 | 15, 0x40
 _MOST_ENTRIES_INSIDE = 1 << 16  # of a table in the instance block
-_APP_HEAP_IMPORTS = ("malloc", "calloc", "realloc", "free")  # of "env"
 _REQUEST_SLOTS = 3  # what the widest of layout.REQUEST_* passes
 
 # Type-based alias analysis: what lies in the instance block is never in linear memory.
@@ -140,12 +141,11 @@ class ModuleBuilder:
 
     @property
     def exports_allocator(self) -> bool:
-        names = {export.name for export in self.wasm.exports if export.kind == "func"}
-        return bool(names & {"malloc", "__new"})
+        return has_allocator(export.name for export in self.wasm.exports if export.kind == "func")
 
     def _imports_allocator(self) -> bool:
         """Whether the runtime must give it an app heap, whose size is said at instantiation."""
-        return any(i.module == "env" and i.name in _APP_HEAP_IMPORTS for i in self.wasm.imports)
+        return any(i.module == "env" and i.name in ENV for i in self.wasm.imports)
 
     def _plan_instance(self) -> None:
         """Distances below the instance pointer: header, globals, import slots, args area, tables."""
@@ -191,15 +191,15 @@ class ModuleBuilder:
     @cached_property
     def exposed(self) -> set[int]:
         """Functions that are reached other than by a direct call, and so keep name, type and signature word."""
-        indices = {e.index for e in self.wasm.exports if e.kind == "func"}
-        for element in self.wasm.elements:
-            indices |= {item for item in element.items if isinstance(item, int)}
-        for function in self.wasm.functions:
-            indices |= {i[1] for i in function.body if i[0] == _REF_FUNC}
-        indices |= {i[1] for g in self.wasm.globals for i in g.init if i[0] == _REF_FUNC}
-        if self.wasm.start is not None:
-            indices.add(self.wasm.start)
-        return indices
+        indices = {e.index for e in self.wasm.exports if e.kind == "func"} | self.address_taken
+        return indices if self.wasm.start is None else indices | {self.wasm.start}
+
+    @cached_property
+    def address_taken(self) -> set[int]:
+        """Functions that a reference to may be made of in this module: what its indirect calls can reach of it."""
+        items = {item for element in self.wasm.elements for item in element.items if isinstance(item, int)}
+        expressions = [function.body for function in self.wasm.functions] + [g.init for g in self.wasm.globals]
+        return items | {i[1] for expression in expressions for i in expression if i[0] == _REF_FUNC}
 
     @cached_property
     def thunk_types(self) -> list[int]:
@@ -214,7 +214,7 @@ class ModuleBuilder:
     # --- text ---
 
     def ir(self) -> str:
-        """The module's LLVM IR, before the operand stack checks (stack_check.py)."""
+        """The module's LLVM IR, before the operand stack checks (optimise.add_stack_checks)."""
         parts = [f'target triple = "{self.target.triple}"', numeric.DECLARATIONS, _RUNTIME_DECLARATIONS]
         parts += [self._wrapper(i) for i in range(self.wasm.imported_function_count)]
         first = self.wasm.imported_function_count

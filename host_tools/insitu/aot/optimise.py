@@ -23,7 +23,6 @@ _INLINING_THRESHOLD = 30
 _MANY_BRANCHES = 900
 _BRANCH = "\n  br i1 "
 
-_DEFINE = re.compile(r"^define [^\n]*@(\"?[\w.]+\"?)\(")
 _MARK = re.compile(r"^\s*(tail |notail |musttail )?call void @insitu_stack_check\(.*$")
 _REAL_CALL = re.compile(r"\bcall\b[^@%]*?(?:@f\d|%[\w.]+\()")
 

@@ -217,8 +217,13 @@ class _Packer:
         body = bytearray(self.header)
         body += bytes(self.code_offset - len(body)) + self.code.data
         body += bytes(self.tail_offset - len(body)) + self.tail
-        struct.pack_into("<I", body, layout.IMAGE_CRC, zlib.crc32(body[layout.IMAGE_CRC + 4 :]))
-        return bytes(body)
+        return seal(body)
+
+
+def seal(image: bytearray) -> bytes:
+    """The image with the CRC-32 of what it holds now."""
+    struct.pack_into("<I", image, layout.IMAGE_CRC, zlib.crc32(image[layout.IMAGE_CRC + 4 :]))
+    return bytes(image)
 
 
 def pack(module: ModuleBuilder, code: Code, stack: StackUse) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from insitu.errors import InsituError
@@ -20,6 +21,11 @@ ARCH_NAMES = {
     layout.ARCH_THUMB_HARD_FLOAT: "Cortex-M with FPU",
     layout.ARCH_RV32: "rv32imc",
 }
+
+
+def has_allocator(functions: Iterable[str]) -> bool:
+    """Whether exported functions of these names make a heap of the module's own: C's, or AssemblyScript's."""
+    return not {"malloc", "__new"}.isdisjoint(functions)
 
 
 class ImageError(InsituError):
@@ -66,6 +72,10 @@ class Image:
         """Whether anything is imported from the module of that name."""
         return any(name == module for name, _, _, _ in self.imports)
 
+    @property
+    def exports_allocator(self) -> bool:
+        return has_allocator(name for name, kind, _ in self.exports if kind == "func")
+
     def memory_note(self) -> str:
         """One clause on linear memory: fixed, truncated, growing."""
         flags = self.word(layout.IMAGE_FLAGS)
@@ -81,12 +91,12 @@ class Image:
 
     def memory_hint(self) -> str:
         """Why linear memory takes whole pages, and what would change that; empty where it does not."""
-        note, names = self.memory_note(), {name for name, kind, _ in self.exports if kind == "func"}
+        note = self.memory_note()
         if note == "can grow":
             return "not truncated: memory.grow is used, or its growth is exported"
         if note != "fixed, whole pages" or not self.memory_size:
             return ""
-        if names & {"malloc", "__new"}:
+        if self.exports_allocator:
             return "not truncated: the exported allocator has what lies above __heap_base"
         marks = {"__heap_base": layout.IMAGE_HEAP_BASE, "__data_end": layout.IMAGE_DATA_END}
         missing = [name for name, field in marks.items() if self.word(field) == layout.NONE]

@@ -127,7 +127,6 @@ def _table() -> dict[int, Opcode]:
 
 
 OPCODES = _table()
-BY_NAME = {row.name: row for row in OPCODES.values()}
 # First bytes of later proposals' instructions, refused by name, with what to do where a compiler has a switch.
 UNSUPPORTED = {
     0x06: "exceptions are not supported",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import wasmtime
 from insitu import aot, sim
-from insitu.aot.module import ModuleBuilder
+from insitu.aot.plan import Plan
 from insitu.aot.targets import Target
 from insitu.toolchain import compile_c
 from insitu.wasm.decode import decode
@@ -23,7 +23,7 @@ def compile_kernel(source: Path, folder: Path) -> bytes:
 
 def own_code_bytes(wasm: bytes, target: Target) -> int:
     """Bytes of the module's functions and thunks, before the library and the stub are linked to them."""
-    return code_bytes(aot.object_file(ModuleBuilder(decode(wasm), target)))
+    return code_bytes(aot.object_file(Plan(decode(wasm), target)))
 
 
 def run(wasm: bytes, target: Target, n: int) -> tuple[int, int]:

@@ -6,7 +6,7 @@ import pytest
 import wasmtime
 from insitu import aot
 from insitu.aot.limits import check
-from insitu.aot.module import ModuleBuilder
+from insitu.aot.plan import Plan
 from insitu.aot.targets import target
 from insitu.port.xip import layout
 from insitu.wasm.decode import decode
@@ -27,14 +27,14 @@ TABLES = """(module (table $f 4 funcref) (table $g 4 90 funcref) (table $x (expo
   (func (export "more") (param i32) (drop (table.grow $g (ref.null func) (i32.const 1)))))"""
 
 
-def builder(text: str, name: str) -> ModuleBuilder:
-    return ModuleBuilder(decode(bytes(wasmtime.wat2wasm(text))), target(name))
+def plan(text: str, name: str) -> Plan:
+    return Plan(decode(bytes(wasmtime.wat2wasm(text))), target(name))
 
 
 def optimised(text: str, name: str) -> dict[str, str]:
     """Function number to its IR after LLVM's passes."""
-    module = builder(text, name)
-    ir = aot.optimise.optimise(module.ir(), module.target)
+    planned = plan(text, name)
+    ir = aot.optimise.optimise(aot.ir.write(planned), planned.target)
     parts = [part.split("\n}\n")[0] for part in ir.split("\ndefine ")[1:]]
     return {part.split("@")[1].split("(")[0]: part for part in parts}
 
@@ -51,12 +51,12 @@ def test_small_operations_do_not_leave_for_the_runtime(name: str) -> None:
 
 def test_where_tables_lie() -> None:
     """What cannot grow has constant bounds; what can, or is large, does not swell the instance's block."""
-    fixed, growing, exported, large = builder(TABLES, "cortex-m3").tables
+    fixed, growing, exported, large = plan(TABLES, "cortex-m3").tables
     assert (fixed.fixed, growing.fixed, exported.fixed, large.fixed) == (True, False, False, False)
     assert fixed.entries == fixed.slot + 4 * layout.FUNCREF_SIZE
     assert exported.entries == exported.slot + 4 * layout.EXTERNREF_SIZE
     assert growing.entries == large.entries == 0
-    assert builder(TABLES, "cortex-m3").instance_size < 256
+    assert plan(TABLES, "cortex-m3").instance_size < 256
 
 
 def test_externrefs_are_announced() -> None:
@@ -67,7 +67,7 @@ def test_externrefs_are_announced() -> None:
         ("(module (global externref (ref.null extern)))", True),
         ("(module (table 1 funcref) (func (param funcref)))", False),
     ):
-        assert builder(text, "rv32imc").has_externrefs is expected
+        assert plan(text, "rv32imc").has_externrefs is expected
         image = aot.compile_wasm(bytes(wasmtime.wat2wasm(text)), "rv32imc")
         flags = int.from_bytes(image[layout.IMAGE_FLAGS : layout.IMAGE_FLAGS + 4], "little")
         assert bool(flags & layout.FLAG_EXTERNREF) is expected
@@ -85,4 +85,4 @@ def test_externrefs_are_announced() -> None:
 )
 def test_refused(text: str, message: str) -> None:
     with pytest.raises(Unsupported, match=message):
-        check(decode(bytes(wasmtime.wat2wasm(text))))
+        check(plan(text, "cortex-m3"))

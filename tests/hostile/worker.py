@@ -8,7 +8,7 @@ import sys
 
 from insitu import aot
 from insitu.aot import limits
-from insitu.aot.module import ModuleBuilder
+from insitu.aot.plan import Plan
 from insitu.aot.targets import target
 from insitu.errors import InsituError
 from insitu.wasm.decode import decode
@@ -41,10 +41,11 @@ def _compile(data: bytes) -> str:
     try:
         wasm = decode(data)
         validate(wasm)
-        limits.check(wasm)
+        plan = Plan(wasm, target("cortex-m4f"))
+        limits.check(plan)
     except InsituError as error:
         return str(error).replace("\n", " ")
-    aot.object_file(ModuleBuilder(wasm, target("cortex-m4f")))
+    aot.object_file(plan)
     return IMAGE
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from insitu.aot import frames, limits, link, optimise
-from insitu.aot.module import ModuleBuilder
+from insitu.aot import frames, ir, limits, link, optimise
+from insitu.aot.plan import Plan
 from insitu.aot.targets import target as _target
 from insitu.image.pack import pack
 from insitu.wasm.decode import decode
 from insitu.wasm.validate import validate
 
 
-def object_file(module: ModuleBuilder) -> bytes:
+def object_file(plan: Plan) -> bytes:
     """The module's own code, not yet linked with the library."""
-    ir = optimise.add_stack_checks(optimise.optimise(module.ir(), module.target))
-    return optimise.generate(ir, module.target)
+    checked = optimise.add_stack_checks(optimise.optimise(ir.write(plan), plan.target))
+    return optimise.generate(checked, plan.target)
 
 
 def compile_wasm(data: bytes, target: str, *, app_heap: int = 0) -> bytes:
@@ -26,7 +26,7 @@ def compile_wasm(data: bytes, target: str, *, app_heap: int = 0) -> bytes:
     """
     wasm = decode(data)
     validate(wasm)
-    limits.check(wasm)
-    module = ModuleBuilder(wasm, _target(target), app_heap)
-    code = link.link(object_file(module), module.target)
-    return pack(module, code, frames.measure(code, module))
+    plan = Plan(wasm, _target(target), app_heap)
+    limits.check(plan)
+    code = link.link(object_file(plan), plan.target)
+    return pack(plan, code, frames.measure(code, plan))

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from insitu.aot import calls, memory, tables, variables
 from insitu.aot.function import FunctionBuilder
+from insitu.aot.ir_types import ir_types, result_type
 from insitu.aot.numeric import NUMERIC, float_literal
 from insitu.port.xip import layout
 from insitu.wasm.opcodes import OPCODES
 
 if TYPE_CHECKING:
-    from insitu.aot.module import ModuleBuilder
+    from insitu.aot.plan import Plan
     from insitu.wasm.module import Function
     from insitu.wasm.types import FuncType
 
@@ -20,8 +21,7 @@ Emit = Callable[[FunctionBuilder, Any], None]
 
 
 def _ir_types(f: FunctionBuilder, block_type: FuncType) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    types = f.module.ir_types
-    return types(block_type.params), types(block_type.results)
+    return ir_types(block_type.params), ir_types(block_type.results)
 
 
 def _block(f: FunctionBuilder, block_type: FuncType) -> None:
@@ -179,15 +179,15 @@ EMITTERS: dict[int, Emit] = {code: _BY_NAME[op.name] for code, op in OPCODES.ite
 _BLOCK, _LOOP, _IF, _ELSE, _END = 0x02, 0x03, 0x04, 0x05, 0x0B
 
 
-def build_body(module: ModuleBuilder, function: Function) -> str:
+def build_body(plan: Plan, function: Function) -> str:
     """The IR of a validated function's body: its blocks, from "entry:" on."""
-    f = FunctionBuilder(module)
-    function_type = module.wasm.types[function.type_index]
+    f = FunctionBuilder(plan)
+    function_type = plan.wasm.types[function.type_index]
     params, results = _ir_types(f, function_type)
     f.start_block("entry")
-    f.local_types = [*params, *module.ir_types(function.locals)]
+    f.local_types = [*params, *ir_types(function.locals)]
     variables.declare_locals(f, len(params), function.locals)
-    if module.calls(function):
+    if plan.calls(function):
         f.line("call void @insitu_stack_check(ptr %inst)")
     f.open("function", (), results)
     skipped = 0
@@ -220,4 +220,4 @@ def _emit_return(f: FunctionBuilder, results: tuple[str, ...]) -> None:
     elif len(results) == 1:
         f.line(f"ret {results[0]} {values[0]}")
     else:
-        f.line(f"ret {f.module.result_type(results)} {calls.aggregate(f, results, values)}")
+        f.line(f"ret {result_type(results)} {calls.aggregate(f, results, values)}")

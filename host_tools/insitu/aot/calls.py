@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from insitu.aot import tables
+from insitu.aot import signature, tables
+from insitu.aot.ir_types import ir_types, result_type
 from insitu.port.xip import layout
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 def aggregate(f: FunctionBuilder, types: tuple[str, ...], values: list[str]) -> str:
     """Several results as the one struct that an LLVM function returns."""
-    struct_type, whole = f.module.result_type(types), "poison"
+    struct_type, whole = result_type(types), "poison"
     for i, (ir_type, value) in enumerate(zip(types, values, strict=True)):
         whole = f.value(f"insertvalue {struct_type} {whole}, {ir_type} {value}, {i}")
     return whole
@@ -22,10 +23,10 @@ def aggregate(f: FunctionBuilder, types: tuple[str, ...], values: list[str]) -> 
 
 def _call(f: FunctionBuilder, code: str, instance: str, function_type: FuncType) -> None:
     """Call code (an operand or @name) with the operands on the stack, and push its results."""
-    params, results = f.module.ir_types(function_type.params), f.module.ir_types(function_type.results)
+    params, results = ir_types(function_type.params), ir_types(function_type.results)
     arguments = "".join(f", {t} {v}" for t, v in zip(params, f.pop_many(len(params)), strict=True))
-    result_type = f.module.result_type(results)
-    text = f"notail call {result_type} {code}(ptr {instance}{arguments})"
+    returned = result_type(results)
+    text = f"notail call {returned} {code}(ptr {instance}{arguments})"
     if not results:
         f.line(text)
     elif len(results) == 1:
@@ -33,23 +34,23 @@ def _call(f: FunctionBuilder, code: str, instance: str, function_type: FuncType)
     else:
         whole = f.value(text)
         for i, ir_type in enumerate(results):
-            f.push(ir_type, f.value(f"extractvalue {result_type} {whole}, {i}"))
+            f.push(ir_type, f.value(f"extractvalue {returned} {whole}, {i}"))
 
 
 def emit_call(f: FunctionBuilder, index: int) -> None:
     """A call of this module's function, or of an import's wrapper: a direct branch either way."""
-    _call(f, f"@f{index}", "%inst", f.module.function_type(index))
+    _call(f, f"@f{index}", "%inst", f.plan.function_type(index))
 
 
 def emit_call_indirect(f: FunctionBuilder, immediate: tuple[int, int]) -> None:
     """A call through a table: bounds, then the signature word that lies before the code."""
     type_index, table_index = immediate
-    function_type = f.module.wasm.types[type_index]
+    function_type = f.plan.wasm.types[type_index]
     entry = tables.checked_entry(f, table_index, f.pop(), layout.TRAP_UNDEFINED_ELEMENT)
     code = f.value(f"load ptr, ptr {entry}, align 4, !tbaa !table")
-    before = f.value(f"getelementptr i8, ptr {code}, i32 {-4 - f.module.target.code_bit}")
+    before = f.value(f"getelementptr i8, ptr {code}, i32 {-4 - f.plan.target.code_bit}")
     word = f.value(f"load i32, ptr {before}, align 4, !invariant.load !{{}}")
-    same = f.value(f"icmp eq i32 {word}, {f.module.signature_word(function_type)}")
+    same = f.value(f"icmp eq i32 {word}, {signature.word(function_type)}")
     f.signature_failures.append((word, f.block))
     go_on = f.name("b")
     f.line(f"br i1 {same}, label %{go_on}, label %signature, !prof !likely")

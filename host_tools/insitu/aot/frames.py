@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from insitu.aot.link import Code
-    from insitu.aot.module import ModuleBuilder
+    from insitu.aot.plan import Plan
     from insitu.aot.targets import Target
 
 _PROGRAM = re.compile(r"^f\d+$|^t\d+$")
@@ -231,11 +231,11 @@ def _names(indices: Iterable[int]) -> set[str]:
     return {f"f{index}" for index in indices}
 
 
-def measure(code: Code, module: ModuleBuilder) -> StackUse:
+def measure(code: Code, plan: Plan) -> StackUse:
     """Frames of all functions, and the guard: any frame of the program, the deepest helper or the save area of
     a request below it, and an interrupt's exception frame.
     """
-    target = module.target
+    target = plan.target
     md, thumb = _disassembler(target), target.code_bit == 1
     frames, calls = {}, {}
     at = {offset: name for offset, _, name in code.functions}
@@ -248,6 +248,6 @@ def measure(code: Code, module: ModuleBuilder) -> StackUse:
     deepest = max([save_area, *(_deepest(n, frames, calls) for n in helpers)])
     program = max([f for n, f in frames.items() if _PROGRAM.match(n)], default=0)
     guard = (program + deepest + target.exception_frame + 7) & ~7
-    wrappers = _names(range(module.wasm.imported_function_count))
-    paths = _Paths(frames, calls, _names(module.address_taken), wrappers)
-    return StackUse(guard, _needed(paths, frames, _names(module.exposed), guard), frames)
+    wrappers = _names(range(plan.wasm.imported_function_count))
+    paths = _Paths(frames, calls, _names(plan.address_taken), wrappers)
+    return StackUse(guard, _needed(paths, frames, _names(plan.exposed), guard), frames)

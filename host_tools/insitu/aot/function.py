@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from insitu.port.xip import layout
 
 if TYPE_CHECKING:
-    from insitu.aot.module import ModuleBuilder
+    from insitu.aot.plan import Plan
 
 Values = list[tuple[str, str]]  # (IR type, operand)
 
@@ -47,8 +47,8 @@ class Label:
 class FunctionBuilder:
     """Collects the IR of one function; the emit_* functions of its neighbours work on it."""
 
-    def __init__(self, module: ModuleBuilder) -> None:
-        self.module = module
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
         self.lines: list[str] = []
         self.stack: Values = []
         self.labels: list[Label] = []
@@ -160,7 +160,7 @@ class FunctionBuilder:
         return self.value(f"load {ir_type}, ptr {self.instance_pointer(distance)}, align 4, {tag}")
 
     def _argument_pointer(self, slot: int) -> str:
-        return self.instance_pointer(self.module.args_distance - 8 * slot)
+        return self.instance_pointer(self.plan.args_distance - 8 * slot)
 
     def store_argument(self, slot: int, ir_type: str, operand: str) -> None:
         self.line(f"store {ir_type} {operand}, ptr {self._argument_pointer(slot)}, align 4, !tbaa !args")

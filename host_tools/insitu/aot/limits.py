@@ -11,6 +11,7 @@ from insitu.wasm.errors import Unsupported
 from insitu.wasm.opcodes import OPCODES
 
 if TYPE_CHECKING:
+    from insitu.aot.plan import Plan
     from insitu.wasm.module import Function, Module
     from insitu.wasm.types import FuncType
 
@@ -60,8 +61,9 @@ def _check_tables(module: Module) -> None:
             raise Unsupported(reason, at.get("table", 0))
 
 
-def check(module: Module) -> None:
+def check(plan: Plan) -> None:
     """Raise Unsupported for the first thing in a valid module that cannot be compiled."""
+    module = plan.wasm
     _check_tables(module)
     _check_signatures(module.types)
     for i, function in enumerate(module.functions):

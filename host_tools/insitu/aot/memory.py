@@ -7,36 +7,12 @@ read from the instance block, which the runtime updates when memory grows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from insitu.port.xip import layout
 
 if TYPE_CHECKING:
     from insitu.aot.function import FunctionBuilder
-
-PAGE = 65536
-
-
-@dataclass(frozen=True, slots=True)
-class LinearMemory:
-    """How the module's memory is reached.
-
-    Attributes:
-        fixed: at the instance pointer, of constant size.
-        size: bytes at instantiation; where fixed, for ever.
-        pages: what memory.size answers where fixed.
-        grows: whether anything may grow it.
-        truncated: ends at __heap_base, not at the page.
-        app_heap: bytes at its end that are kept for an app heap where it is fixed.
-    """
-
-    fixed: bool
-    size: int
-    pages: int
-    grows: bool = False
-    truncated: bool = False
-    app_heap: int = 0
 
 
 # name: (IR type in memory, bytes, conversion to the value's type, the value's type)
@@ -71,14 +47,14 @@ STORES = {
 
 
 def _size(f: FunctionBuilder) -> str:
-    memory = f.module.memory
+    memory = f.plan.memory
     if memory.fixed:
         return str(memory.size)
     return f.load_header("i32", layout.INSTANCE_MEMORY_SIZE, "memory")
 
 
 def _base(f: FunctionBuilder) -> str:
-    if f.module.memory.fixed:
+    if f.plan.memory.fixed:
         return "%inst"
     return f.load_header("ptr", layout.INSTANCE_MEMORY_BASE, "memory")
 
@@ -89,7 +65,7 @@ def checked_address(f: FunctionBuilder, address: str, offset: int, width: int) -
     address is an i32 operand, offset the memarg's, width the access's in bytes. The sum is not computed:
     address > size - (offset + width) cannot overflow once offset + width is known to fit.
     """
-    memory, reach = f.module.memory, offset + width
+    memory, reach = f.plan.memory, offset + width
     if memory.fixed:
         if reach > memory.size:
             f.trap_if("true", layout.TRAP_OUT_OF_BOUNDS_MEMORY)
@@ -142,7 +118,7 @@ def emit_store(f: FunctionBuilder, name: str, memarg: tuple[int, int]) -> None:
 
 def emit_memory_size(f: FunctionBuilder) -> None:
     """memory.size, in pages."""
-    memory = f.module.memory
+    memory = f.plan.memory
     if memory.fixed:
         f.push("i32", str(memory.pages))
     else:
@@ -151,9 +127,9 @@ def emit_memory_size(f: FunctionBuilder) -> None:
 
 def emit_memory_grow(f: FunctionBuilder) -> None:
     """memory.grow: the runtime moves memory; where the module's limits forbid it, -1 at once."""
-    if f.module.memory.fixed:
+    if f.plan.memory.fixed:
         none = f.value(f"icmp eq i32 {f.pop()}, 0")
-        f.push("i32", f.value(f"select i1 {none}, i32 {f.module.memory.pages}, i32 -1"))
+        f.push("i32", f.value(f"select i1 {none}, i32 {f.plan.memory.pages}, i32 -1"))
         return
     f.request(layout.REQUEST_MEMORY_GROW, 0, [("i32", f.pop())])
     f.push("i32", f.load_argument(0, "i32"))

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from insitu.aot.ir_types import ir_type
 from insitu.port.xip import layout
 from insitu.wasm.types import ValType
 
 if TYPE_CHECKING:
     from insitu.aot.function import FunctionBuilder
-    from insitu.aot.module import Table
+    from insitu.aot.plan import Table
 
 
 def _length(f: FunctionBuilder, table: Table) -> str:
@@ -25,46 +26,46 @@ def _length(f: FunctionBuilder, table: Table) -> str:
 
 def checked_entry(f: FunctionBuilder, index: int, operand: str, trap: int) -> str:
     """Pointer to entry operand (an i32) of table index; traps where the table has no such entry."""
-    table = f.module.tables[index]
+    table = f.plan.tables[index]
     f.trap_if(f.value(f"icmp uge i32 {operand}, {_length(f, table)}"), trap)
     if table.fixed:
         entries = f.instance_pointer(table.entries)
     else:
         entries = f.value(f"load ptr, ptr {f.instance_pointer(table.slot)}, align 4, !tbaa !table")
-    return f.value(f"getelementptr {table.ir_type}, ptr {entries}, i32 {operand}")
+    return f.value(f"getelementptr {ir_type(table.element)}, ptr {entries}, i32 {operand}")
 
 
 def emit_table_get(f: FunctionBuilder, index: int) -> None:
     """table.get."""
     entry = checked_entry(f, index, f.pop(), layout.TRAP_OUT_OF_BOUNDS_TABLE)
-    ir_type = f.module.tables[index].ir_type
-    f.push(ir_type, f.value(f"load {ir_type}, ptr {entry}, align 4, !tbaa !table"))
+    held = ir_type(f.plan.tables[index].element)
+    f.push(held, f.value(f"load {held}, ptr {entry}, align 4, !tbaa !table"))
 
 
 def emit_table_set(f: FunctionBuilder, index: int) -> None:
     """table.set."""
     reference, operand = f.pop(), f.pop()
     entry = checked_entry(f, index, operand, layout.TRAP_OUT_OF_BOUNDS_TABLE)
-    f.line(f"store {f.module.tables[index].ir_type} {reference}, ptr {entry}, align 4, !tbaa !table")
+    f.line(f"store {ir_type(f.plan.tables[index].element)} {reference}, ptr {entry}, align 4, !tbaa !table")
 
 
 def emit_table_size(f: FunctionBuilder, index: int) -> None:
     """table.size."""
-    f.push("i32", _length(f, f.module.tables[index]))
+    f.push("i32", _length(f, f.plan.tables[index]))
 
 
 def emit_table_grow(f: FunctionBuilder, index: int) -> None:
     """table.grow: the runtime moves the table."""
     count, reference = f.pop(), f.pop()
-    f.request(layout.REQUEST_TABLE_GROW, index, [("i32", count), (f.module.tables[index].ir_type, reference)])
+    f.request(layout.REQUEST_TABLE_GROW, index, [("i32", count), (ir_type(f.plan.tables[index].element), reference)])
     f.push("i32", f.load_argument(0, "i32"))
 
 
 def emit_table_fill(f: FunctionBuilder, index: int) -> None:
     """table.fill."""
     start, reference, count = f.pop_many(3)
-    ir_type = f.module.tables[index].ir_type
-    f.request(layout.REQUEST_TABLE_FILL, index, [("i32", start), (ir_type, reference), ("i32", count)])
+    held = ir_type(f.plan.tables[index].element)
+    f.request(layout.REQUEST_TABLE_FILL, index, [("i32", start), (held, reference), ("i32", count)])
 
 
 def _run(f: FunctionBuilder) -> list[tuple[str, str]]:
@@ -92,20 +93,20 @@ def null(f: FunctionBuilder, reftype: ValType) -> str:
     if reftype is ValType.externref:
         return "0"
     cell = f.load_header("ptr", layout.INSTANCE_RUNTIME, "runtime")
-    code = f.value(f"getelementptr i8, ptr {cell}, i32 {layout.CELL_SIZE + f.module.target.code_bit}")
+    code = f.value(f"getelementptr i8, ptr {cell}, i32 {layout.CELL_SIZE + f.plan.target.code_bit}")
     return f.value(f"zext i32 {f.value(f'ptrtoint ptr {code} to i32')} to i64")
 
 
 def emit_null(f: FunctionBuilder, reftype: ValType) -> None:
     """ref.null."""
-    f.push(f.module.ir_types([reftype])[0], null(f, reftype))
+    f.push(ir_type(reftype), null(f, reftype))
 
 
 def emit_is_null(f: FunctionBuilder) -> None:
     """ref.is_null: of funcrefs, all that are null are the same."""
-    ir_type, reference = f.stack.pop()
-    reftype = ValType.funcref if ir_type == "i64" else ValType.externref
-    f.push_condition(f.value(f"icmp eq {ir_type} {reference}, {null(f, reftype)}"))
+    held, reference = f.stack.pop()
+    reftype = ValType.funcref if held == "i64" else ValType.externref
+    f.push_condition(f.value(f"icmp eq {held} {reference}, {null(f, reftype)}"))
 
 
 def _funcref(f: FunctionBuilder, code: str, instance: str) -> str:
@@ -118,8 +119,8 @@ def _funcref(f: FunctionBuilder, code: str, instance: str) -> str:
 def emit_ref_func(f: FunctionBuilder, index: int) -> None:
     """ref.func: of an import, the function of the instance that provides it, if one does."""
     own = _funcref(f, f"@f{index}", "%inst")
-    if index < f.module.wasm.imported_function_count:
-        at = f.instance_pointer(f.module.import_slots[index])
+    if index < f.plan.wasm.imported_function_count:
+        at = f.instance_pointer(f.plan.import_slots[index])
         linked = f.value(f"load i64, ptr {at}, align 4, !invariant.load !{{}}")
         code = f.value(f"trunc i64 {linked} to i32")
         own = f.value(f"select i1 {f.value(f'icmp eq i32 {code}, 0')}, i64 {own}, i64 {linked}")

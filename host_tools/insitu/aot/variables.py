@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from insitu.aot import tables
+from insitu.aot.ir_types import ir_type
 from insitu.port.xip import layout
 from insitu.wasm.types import ValType
 
@@ -16,20 +17,20 @@ ZERO = {"i32": "0", "i64": "0", "float": "0.0", "double": "0.0"}
 
 def declare_locals(f: FunctionBuilder, parameter_count: int, local_types: list[ValType]) -> None:
     """Slots for parameters and locals, filled with arguments, and zeros or null."""
-    for i, ir_type in enumerate(f.local_types):
-        f.line(f"%l{i} = alloca {ir_type}")
+    for i, held in enumerate(f.local_types):
+        f.line(f"%l{i} = alloca {held}")
     null = tables.null(f, ValType.funcref) if ValType.funcref in local_types else ""
-    for i, ir_type in enumerate(f.local_types):
+    for i, held in enumerate(f.local_types):
         if i < parameter_count:
             initial = f"%a{i}"
         else:
-            initial = null if local_types[i - parameter_count] is ValType.funcref else ZERO[ir_type]
-        f.line(f"store {ir_type} {initial}, ptr %l{i}")
+            initial = null if local_types[i - parameter_count] is ValType.funcref else ZERO[held]
+        f.line(f"store {held} {initial}, ptr %l{i}")
 
 
 def emit_local_get(f: FunctionBuilder, index: int) -> None:
-    ir_type = f.local_types[index]
-    f.push(ir_type, f.value(f"load {ir_type}, ptr %l{index}"))
+    held = f.local_types[index]
+    f.push(held, f.value(f"load {held}, ptr %l{index}"))
 
 
 def emit_local_set(f: FunctionBuilder, index: int) -> None:
@@ -42,21 +43,21 @@ def emit_local_tee(f: FunctionBuilder, index: int) -> None:
 
 def _global_pointer(f: FunctionBuilder, index: int) -> str:
     """Where the global's value is: in this instance's block, or where an imported one's slot points."""
-    slot = f.instance_pointer(f.module.global_slots[index])
-    if index < f.module.imported_globals:
+    slot = f.instance_pointer(f.plan.global_slots[index])
+    if index < f.plan.imported_globals:
         return f.value(f"load ptr, ptr {slot}, align 4, !invariant.load !{{}}")
     return slot
 
 
 def emit_global_get(f: FunctionBuilder, index: int) -> None:
-    ir_type = f.module.global_types[index]
-    f.push(ir_type, f.value(f"load {ir_type}, ptr {_global_pointer(f, index)}, align 4, !tbaa !global"))
+    held = ir_type(f.plan.wasm.global_types[index].valtype)
+    f.push(held, f.value(f"load {held}, ptr {_global_pointer(f, index)}, align 4, !tbaa !global"))
 
 
 def emit_global_set(f: FunctionBuilder, index: int) -> None:
     """A store; of the aux stack pointer only within the aux stack's bounds, as WAMR checks it."""
-    value, ir_type = f.pop(), f.module.global_types[index]
-    aux = f.module.aux_stack
+    value, held = f.pop(), ir_type(f.plan.wasm.global_types[index].valtype)
+    aux = f.plan.aux_stack
     if aux.pointer == index:
         if aux.bottom:
             f.trap_if(f.value(f"icmp ult i32 {value}, {aux.bottom}"), layout.TRAP_AUX_STACK_OVERFLOW)
@@ -66,4 +67,4 @@ def emit_global_set(f: FunctionBuilder, index: int) -> None:
             f.trap_if(f.value(f"icmp slt i32 {value}, 0"), layout.TRAP_AUX_STACK_OVERFLOW)
             f.trap_always(layout.TRAP_AUX_STACK_UNDERFLOW)
             f.resume()
-    f.line(f"store {ir_type} {value}, ptr {_global_pointer(f, index)}, align 4, !tbaa !global")
+    f.line(f"store {held} {value}, ptr {_global_pointer(f, index)}, align 4, !tbaa !global")

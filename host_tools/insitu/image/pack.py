@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from insitu.aot.frames import StackUse
     from insitu.aot.link import Code
-    from insitu.aot.module import ModuleBuilder
+    from insitu.aot.plan import Plan
     from insitu.wasm.module import Expression
 
 _KINDS = {
@@ -39,8 +39,8 @@ def _none(value: int | None) -> int:
 class _Packer:
     """The part of the image behind the code, and the header's fields as they become known."""
 
-    def __init__(self, module: ModuleBuilder, code: Code, stack: StackUse) -> None:
-        self.b, self.m, self.code, self.stack = module, module.wasm, code, stack
+    def __init__(self, plan: Plan, code: Code, stack: StackUse) -> None:
+        self.plan, self.m, self.code, self.stack = plan, plan.wasm, code, stack
         self.header = bytearray(layout.HEADER_SIZE)
         self.code_offset = -(-layout.HEADER_SIZE // CODE_ALIGNMENT) * CODE_ALIGNMENT
         self.tail = bytearray()
@@ -76,7 +76,7 @@ class _Packer:
     def function(self, index: int) -> int:
         """Offset of a function's code; 0 for one that was inlined everywhere and is gone."""
         name = f"f{index}"
-        return self.symbol(name) if index in self.b.exposed or name in self.code.symbols else 0
+        return self.symbol(name) if index in self.plan.exposed or name in self.code.symbols else 0
 
     # --- expressions ---
 
@@ -104,7 +104,7 @@ class _Packer:
     # --- tables ---
 
     def types(self) -> None:
-        thunks = set(self.b.thunk_types)
+        thunks = set(self.plan.thunk_types)
         rows = []
         for index, function_type in enumerate(self.m.types):
             first = self.m.types.index(function_type)
@@ -122,9 +122,9 @@ class _Packer:
     def imports(self) -> None:
         counts = dict.fromkeys(_KINDS, 0)
         slots = {
-            "func": self.b.import_slots,
-            "global": self.b.global_slots,
-            "table": [table.slot for table in self.b.tables],
+            "func": self.plan.import_slots,
+            "global": self.plan.global_slots,
+            "table": [table.slot for table in self.plan.tables],
             "memory": [0],
         }
         rows = []
@@ -140,16 +140,16 @@ class _Packer:
         self.records(layout.IMAGE_EXPORTS, rows)
 
     def globals(self) -> None:
-        inits = [(0, 0, 0)] * self.b.imported_globals + [self.expression(g.init) for g in self.m.globals]
+        inits = [(0, 0, 0)] * self.plan.imported_globals + [self.expression(g.init) for g in self.m.globals]
         rows = []
-        for global_type, slot, init in zip(self.m.global_types, self.b.global_slots, inits, strict=True):
+        for global_type, slot, init in zip(self.m.global_types, self.plan.global_slots, inits, strict=True):
             letter = ord(signature.letter(global_type.valtype)) + 256 * global_type.mutable
             rows.append((letter, slot, *init))
         self.records(layout.IMAGE_GLOBALS, rows)
 
     def tables(self) -> None:
         rows = []
-        for table_type, table in zip(self.m.table_types, self.b.tables, strict=True):
+        for table_type, table in zip(self.m.table_types, self.plan.tables, strict=True):
             limits, letter = table_type.limits, ord(signature.letter(table_type.element))
             rows.append((letter, limits.minimum, _none(limits.maximum), table.slot, table.entries))
         self.records(layout.IMAGE_TABLES, rows)
@@ -175,10 +175,10 @@ class _Packer:
     # --- header ---
 
     def _flags(self) -> int:
-        flags = layout.FLAG_EXTERNREF * self.b.has_externrefs
+        flags = layout.FLAG_EXTERNREF * self.plan.has_externrefs
         if not self.m.memory_types:
             return flags
-        memory = self.b.memory
+        memory = self.plan.memory
         flags |= layout.FLAG_MEMORY
         flags |= layout.FLAG_MEMORY_IMPORTED * bool(self.m.imported_memory_count)
         flags |= layout.FLAG_MEMORY_FIXED * memory.fixed
@@ -186,20 +186,20 @@ class _Packer:
         return flags | layout.FLAG_MEMORY_TRUNCATED * memory.truncated
 
     def fill_header(self) -> None:
-        b, aux = self.b, self.b.aux_stack
-        target = b.target
+        plan, aux = self.plan, self.plan.aux_stack
+        target = plan.target
         limits = self.m.memory_types[0].limits if self.m.memory_types else None
         self.set(layout.IMAGE_MAGIC, layout.MAGIC, layout.FORMAT_VERSION, target.arch, target.cpu_features)
         self.set(layout.IMAGE_CODE_OFFSET, self.code_offset, len(self.code.data))
         self.set(layout.IMAGE_ENTER, self.symbol("insitu_enter"), 0, self._flags())
         self.set(layout.IMAGE_START_FUNCTION, _none(self.m.start))
-        self.set(layout.IMAGE_INSTANCE_SIZE, b.instance_size, b.args_distance, b.args_slots)
-        self.set(layout.IMAGE_MEMORY_SIZE, b.memory.size)
+        self.set(layout.IMAGE_INSTANCE_SIZE, plan.instance_size, plan.args_distance, plan.args_slots)
+        self.set(layout.IMAGE_MEMORY_SIZE, plan.memory.size)
         self.set(layout.IMAGE_MEMORY_MIN, limits.minimum if limits else 0)
         self.set(layout.IMAGE_MEMORY_MAX, _none(limits.maximum) if limits else 0)
         self.set(layout.IMAGE_AUX_STACK_BOTTOM, aux.bottom, aux.top - aux.bottom, _none(aux.pointer))
         self.set(layout.IMAGE_DATA_END, _none(aux.data_end), _none(aux.heap_base))
-        self.set(layout.IMAGE_STACK_GUARD, self.stack.guard, self.stack.needed, b.memory.app_heap)
+        self.set(layout.IMAGE_STACK_GUARD, self.stack.guard, self.stack.needed, plan.memory.app_heap)
 
     def pack(self) -> bytes:
         self.types()
@@ -226,6 +226,6 @@ def seal(image: bytearray) -> bytes:
     return bytes(image)
 
 
-def pack(module: ModuleBuilder, code: Code, stack: StackUse) -> bytes:
+def pack(plan: Plan, code: Code, stack: StackUse) -> bytes:
     """The image of a compiled module, ready to be flashed."""
-    return _Packer(module, code, stack).pack()
+    return _Packer(plan, code, stack).pack()

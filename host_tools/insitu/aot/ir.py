@@ -1,0 +1,131 @@
+"""The whole module as LLVM IR, after its plan: import wrappers, functions, thunks."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from insitu.aot import body, calls, numeric, signature
+from insitu.aot.function import FunctionBuilder
+from insitu.aot.ir_types import ir_types, result_type
+from insitu.port.xip import layout
+
+if TYPE_CHECKING:
+    from insitu.aot.plan import Plan
+    from insitu.wasm.module import Function
+
+# Type-based alias analysis: what lies in the instance block is never in linear memory.
+_METADATA = """
+!0 = !{!"insitu"}
+!1 = !{!"linear memory", !0, i64 0}
+!2 = !{!"header", !0, i64 0}
+!3 = !{!"args", !0, i64 0}
+!4 = !{!"global", !0, i64 0}
+!5 = !{!"table", !0, i64 0}
+!11 = !{!1, !1, i64 0}
+!12 = !{!2, !2, i64 0}
+!13 = !{!3, !3, i64 0}
+!14 = !{!4, !4, i64 0}
+!15 = !{!5, !5, i64 0}
+!20 = !{!"branch_weights", i32 1, i32 1048575}
+!21 = !{!"branch_weights", i32 1048575, i32 1}
+"""
+_TAGS = {"memory": 11, "header": 12, "args": 13, "global": 14, "table": 15, "unlikely": 20, "likely": 21}
+_RUNTIME_DECLARATIONS = """
+declare void @insitu_trap(ptr, i32) #1
+declare void @insitu_host_call(ptr, i32) #2
+declare void @insitu_stack_check(ptr) #3
+declare void @llvm.memset.p0.i32(ptr, i8, i32, i1)
+declare void @llvm.memmove.p0.p0.i32(ptr, ptr, i32, i1)
+attributes #0 = { nounwind }
+attributes #1 = { cold noreturn nounwind }
+attributes #2 = { nounwind }
+attributes #3 = { nounwind willreturn memory(inaccessiblemem: readwrite) }
+"""
+
+
+def write(plan: Plan) -> str:
+    """The module's LLVM IR, before the operand stack checks (optimise.add_stack_checks)."""
+    wasm = plan.wasm
+    parts = [f'target triple = "{plan.target.triple}"', numeric.DECLARATIONS, _RUNTIME_DECLARATIONS]
+    parts += [_wrapper(plan, i) for i in range(wasm.imported_function_count)]
+    first = wasm.imported_function_count
+    parts += [_function(plan, first + i, function) for i, function in enumerate(wasm.functions)]
+    parts += [_thunk(plan, i) for i in plan.thunk_types]
+    text = "\n".join(parts)
+    return re.sub(r"(!tbaa|!prof) !([a-z]+)", lambda m: f"{m[1]} !{_TAGS[m[2]]}", text) + _METADATA
+
+
+def _define(plan: Plan, index: int, names: str) -> str:
+    function_type = plan.function_type(index)
+    params, results = ir_types(function_type.params), ir_types(function_type.results)
+    arguments = "".join(f", {t} {names}{i}" for i, t in enumerate(params))
+    exposed = index in plan.exposed
+    linkage = "hidden" if exposed else "internal"
+    word = f" prefix i32 {signature.word(function_type)}" if exposed else ""
+    attributes = "nounwind noinline" if index < plan.wasm.imported_function_count else "nounwind"
+    return (
+        f"define {linkage} {result_type(results)} @f{index}"
+        f"(ptr nonnull noundef align 8 %inst{arguments}) {attributes} align 4{word} {{"
+    )
+
+
+def _function(plan: Plan, index: int, function: Function) -> str:
+    return f"{_define(plan, index, '%a')}\n{body.build_body(plan, function)}\n}}"
+
+
+def _wrapper(plan: Plan, index: int) -> str:
+    """An import: another instance's function where the slot has one, a request to the runtime otherwise."""
+    f, function_type = FunctionBuilder(plan), plan.function_type(index)
+    params, results = ir_types(function_type.params), ir_types(function_type.results)
+    arguments = [(t, f"%a{i}") for i, t in enumerate(params)]
+    f.start_block("entry")
+    slot = f.instance_pointer(plan.import_slots[index])
+    code = f.value(f"load ptr, ptr {slot}, align 4, !invariant.load !{{}}")
+    f.line(f"br i1 {f.value(f'icmp eq ptr {code}, null')}, label %python, label %direct")
+    f.start_block("python")
+    f.request(layout.REQUEST_IMPORT, index, arguments)
+    _return(f, results, [f.load_argument(i, t) for i, t in enumerate(results)])
+    f.start_block("direct")
+    f.line("call void @insitu_stack_check(ptr %inst)")
+    owner = f.instance_pointer(plan.import_slots[index] - layout.IMPORT_SLOT_INSTANCE)
+    instance = f.value(f"load ptr, ptr {owner}, align 4, !invariant.load !{{}}")
+    passed = "".join(f", {t} {v}" for t, v in arguments)
+    call = f"call {result_type(results)} {code}(ptr {instance}{passed})"
+    if results:
+        f.line(f"ret {result_type(results)} {f.value(call)}")
+    else:
+        f.line(call)
+        f.line("ret void")
+    return f"{_define(plan, index, '%a')}\n{f.finish()}\n}}"
+
+
+def _return(f: FunctionBuilder, results: tuple[str, ...], values: list[str]) -> None:
+    if not results:
+        f.line("ret void")
+    elif len(results) == 1:
+        f.line(f"ret {results[0]} {values[0]}")
+    else:
+        f.line(f"ret {result_type(results)} {calls.aggregate(f, results, values)}")
+
+
+def _thunk(plan: Plan, type_index: int) -> str:
+    """Called by the stub: arguments from the args area, results back into it."""
+    f, function_type = FunctionBuilder(plan), plan.wasm.types[type_index]
+    params, results = ir_types(function_type.params), ir_types(function_type.results)
+    f.start_block("entry")
+    arguments = "".join(f", {t} {f.load_argument(i, t)}" for i, t in enumerate(params))
+    call = f"call {result_type(results)} %function(ptr %inst{arguments})"
+    if not results:
+        f.line(call)
+    elif len(results) == 1:
+        f.store_argument(0, results[0], f.value(call))
+    else:
+        whole = f.value(call)
+        for i, ir_type in enumerate(results):
+            field = f.value(f"extractvalue {result_type(results)} {whole}, {i}")
+            f.store_argument(i, ir_type, field)
+    f.line("ret void")
+    mark = signature.word(function_type) ^ layout.MARK_THUNK
+    head = f"define hidden void @t{type_index}(ptr %inst, ptr %function) nounwind align 4 prefix i32 {mark}"
+    return f"{head} {{\n{f.finish()}\n}}"

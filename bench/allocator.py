@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import wasmtime
-from insitu import boards
 from insitu.aot import compile_wasm
-from insitu.run import Session
+from insitu.board import boards
+from insitu.session.session import Session
 
 from bench.clocks import CLOCKS
 

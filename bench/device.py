@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import wasmtime
-from insitu import boards
 from insitu.aot import compile_wasm
-from insitu.boards import Board
-from insitu.demo import DEVICE_IMPORTS, SOURCE
-from insitu.deploy import METHODS, Method
-from insitu.qemu import Machine
-from insitu.run import Session
-from insitu.serial_link import Link
-from insitu.toolchain import compile_c
+from insitu.board import boards
+from insitu.board.boards import Board
+from insitu.link.raw_repl import Link
+from insitu.machine.qemu import Machine
+from insitu.package.deploy import METHODS, Method
+from insitu.session.session import Session
 
 from bench.clocks import CLOCKS
+from examples.demo import DEVICE_IMPORTS, SOURCE
+from examples.toolchain import compile_c
 
 CALLS = 500
 _STACK = 2048

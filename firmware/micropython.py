@@ -1,6 +1,6 @@
 """MicroPython's sources and the QEMU firmwares built from them. Standard library only: runs before .venv is.
 
-    python3 firmware/micropython.py            fetch what is missing, build every firmware of boards/
+    python3 firmware/micropython.py            fetch what is missing, build every QEMU board's firmware
     python3 firmware/micropython.py BOARD...   only these
     python3 firmware/micropython.py --frozen FOLDER BOARD
                                                FOLDER/firmware.elf with the sources in FOLDER/package frozen in
@@ -24,6 +24,7 @@ from typing import TextIO
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
+BOARDS = ROOT / "host_tools" / "insitu" / "board" / "files"
 SUITE = "trixie"  # Debian's stable release that has this version
 VERSION = "1.25.0"
 ARCHIVE_SHA256 = "7b25be99a502f070b2de81dafc08da7051d992325d6e67daa9045a918fffdbea"
@@ -97,7 +98,7 @@ def sources() -> Path:
 
 
 def build(board: str, tree: Path) -> Path:
-    """The firmware of a board of boards/; built only if it is not there yet."""
+    """The firmware of the board of that name; built only if it is not there yet."""
     made = BUILD / "firmware" / f"{board}.elf"
     if not made.exists():
         _build(board, tree, made, made.with_suffix(".log"), "manifest_stock.py", {})
@@ -113,7 +114,7 @@ def build_frozen(board: str, tree: Path, folder: Path) -> Path:
 
 
 def _build(board: str, tree: Path, made: Path, log: Path, manifest: str, environment: dict[str, str]) -> None:
-    with (ROOT / "boards" / f"{board}.toml").open("rb") as file:
+    with (BOARDS / f"{board}.toml").open("rb") as file:
         settings = tomllib.load(file)["firmware"]
     output = BUILD / "micropython" / board  # one for all manifests: they differ in one file
     library = BUILD / "empty-micropython-lib"
@@ -147,7 +148,7 @@ def _make(command: list[str], out: TextIO, log: Path, environment: dict[str, str
 def main(arguments: list[str]) -> int:
     frozen = Path(arguments[1]) if arguments[:1] == ["--frozen"] else None
     names = arguments[2:] if frozen else arguments
-    boards = names or sorted(path.stem for path in (ROOT / "boards").glob("qemu_*.toml"))
+    boards = names or sorted(path.stem for path in BOARDS.glob("qemu_*.toml"))
     try:
         tree = sources()
         for board in boards:

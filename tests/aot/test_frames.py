@@ -10,9 +10,10 @@ import pytest
 import wasmtime
 from insitu import aot
 from insitu.aot.targets import TARGETS
-from insitu.boards import ROOT
-from insitu.inspect import image_facts
-from insitu.toolchain import compile_c
+from insitu.board.boards import ROOT
+from insitu.commands.inspect import image_facts
+
+from examples.toolchain import compile_c
 
 FLASH = 0x08000000
 KERNELS = ("crc32", "double", "fir", "int64", "interpreter", "matrix", "sha256", "words")

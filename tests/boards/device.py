@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import wasmtime
-from insitu import deploy
 from insitu.aot import compile_wasm
-from insitu.boards import Board
-from insitu.qemu import Machine
-from insitu.serial_link import Link
+from insitu.board.boards import Board
+from insitu.link.raw_repl import Link
+from insitu.machine.qemu import Machine
+from insitu.package import deploy
 
 from tests.boards import modules
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from insitu.boards import Board
+from insitu.board.boards import Board
 
 HEAP = 24_000
 

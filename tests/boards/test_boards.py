@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator
 
 import pytest
-from insitu import boards
+from insitu.board import boards
 from insitu.port.xip import layout
 
 from tests.boards.device import Device, boot

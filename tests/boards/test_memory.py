@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from insitu import boards
 from insitu.aot import compile_wasm
-from insitu.demo import CUTOFF, DEVICE_IMPORTS, SAMPLE_RATE, SOURCE
-from insitu.run import Session
+from insitu.board import boards
+from insitu.session.session import Session
 from insitu.telemetry import ask
 from insitu.telemetry.decode import owners
-from insitu.toolchain import compile_c
+
+from examples.demo import CUTOFF, DEVICE_IMPORTS, SAMPLE_RATE, SOURCE
+from examples.toolchain import compile_c
 
 BUFFER = 16384
 

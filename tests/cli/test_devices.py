@@ -11,15 +11,18 @@ from pathlib import Path
 
 import pytest
 import wasmtime
-from insitu import aot, boards, demo, package
-from insitu.boards import Board
-from insitu.deploy import METHODS
-from insitu.qemu import Machine
-from insitu.run import Session
-from insitu.serial_link import DeviceError, Link
+from insitu import aot
+from insitu.board import boards
+from insitu.board.boards import Board
+from insitu.link.raw_repl import DeviceError, Link
+from insitu.machine.qemu import Machine
+from insitu.package import compile as package
+from insitu.package.deploy import METHODS
+from insitu.session.session import Session
 from insitu.telemetry import ask
-from insitu.toolchain import compile_c
 
+from examples import demo
+from examples.toolchain import compile_c
 from tests.cli.conftest import Command, refused
 
 APP = """(module
@@ -77,7 +80,7 @@ def test_missing_file(insitu: Command, tmp_path: Path, command: str) -> None:
 
 
 def test_no_qemu(insitu: Command, wasm: Callable[..., Path], state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("insitu.qemu.shutil.which", lambda command: None)
+    monkeypatch.setattr("insitu.machine.qemu.shutil.which", lambda command: None)
     refused(insitu("flash", wasm(APP), "-b", "qemu_rv32"), "qemu-system-riscv32 is not installed: run `make setup`")
     done = insitu("run", wasm(APP), "-b", "qemu_rv32", "--invoke", "die", "--import", "env.note=print")
     refused(done, "qemu-system-riscv32 is not installed")
@@ -117,7 +120,7 @@ def test_mem_usage(insitu: Command, state: Path) -> None:
 
 
 def test_mem_without_a_prompt(insitu: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("insitu.serial_link.Link._enter_raw", _impatient(Link._enter_raw))
+    monkeypatch.setattr("insitu.link.raw_repl.Link._enter_raw", _impatient(Link._enter_raw))
     master, slave = pty.openpty()
     refused(insitu("mem", "--port", os.ttyname(slave)), "no MicroPython prompt within")
     os.close(master)

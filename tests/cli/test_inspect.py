@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from insitu import aot, boards, inspect
-from insitu.simulate import SimulatedSession
+from insitu import aot
+from insitu.board import boards
+from insitu.commands import inspect
+from insitu.session.simulated import SimulatedSession
 from insitu.telemetry.decode import decode, owners
 
 from tests.cli.conftest import Command, refused

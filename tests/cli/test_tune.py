@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from insitu import boards, tune
+from insitu.board import boards
+from insitu.commands import tune
 from insitu.errors import InsituError
-from insitu.toolchain import compile_c
+
+from examples.toolchain import compile_c
 
 SOURCE = boards.ROOT / "examples" / "fir" / "app.c"
 CALLS = [tune.Call.parse("init 8000 1000"), tune.Call.parse("process 4")]

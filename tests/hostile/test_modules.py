@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from insitu.boards import ROOT
-from insitu.toolchain import compile_c
+from insitu.board.boards import ROOT
 
+from examples.toolchain import compile_c
 from tests.hostile.mutate import mutated
 from tests.hostile.worker import IMAGE, Worker
 

@@ -8,11 +8,12 @@ from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any
 
-from insitu import deploy, sim
-from insitu.boards import load_board
+from insitu import sim
+from insitu.board.boards import load_board
 from insitu.errors import InsituError
-from insitu.qemu import Machine as QemuMachine
-from insitu.serial_link import DeviceError, Link
+from insitu.link.raw_repl import DeviceError, Link
+from insitu.machine.qemu import Machine as QemuMachine
+from insitu.package import deploy
 
 Step = tuple[Any, ...]  # a method of device.Script and its arguments
 Came = tuple[str, Any, int]  # what it gives

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from insitu import aot
-from insitu.inspect import image_facts
+from insitu.commands.inspect import image_facts
 
 from tests.toolchains.table import MODULES
 

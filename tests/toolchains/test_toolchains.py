@@ -10,9 +10,10 @@ from typing import Any
 import insitu.sim
 import pytest
 import wasmtime
-from insitu import aot, boards
-from insitu.inspect import image_facts
-from insitu.run import Session
+from insitu import aot
+from insitu.board import boards
+from insitu.commands.inspect import image_facts
+from insitu.session.session import Session
 
 from tests.toolchains.table import MODULES, Module
 

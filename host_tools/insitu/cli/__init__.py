@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from insitu.cli.commands import COMMANDS
+from insitu.cli.verbs import COMMANDS
 from insitu.errors import InsituError
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from insitu.errors import InsituError
-from insitu.serial_link import DeviceError, Link
+from insitu.link.raw_repl import DeviceError, Link
 from insitu.telemetry.decode import Snapshot, check_sums, decode
 from insitu.telemetry.frames import Scanner
 

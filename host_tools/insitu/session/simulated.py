@@ -8,12 +8,13 @@ import sys
 from contextlib import AbstractContextManager, redirect_stdout
 from typing import Any
 
-from insitu import sim, values
-from insitu.boards import Board
-from insitu.flash import check_fits
+from insitu import sim
+from insitu.board.boards import Board
+from insitu.flash.write import check_fits
 from insitu.port.wasi import NAME as WASI
-from insitu.run import ProgramExit, RunError, check_imports, export_type
-from insitu.values import Value
+from insitu.session import values
+from insitu.session.session import ProgramExit, RunError, check_imports, export_type
+from insitu.session.values import Value
 
 
 class _Console:

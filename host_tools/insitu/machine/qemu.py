@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from types import TracebackType
 
-from insitu.boards import Board
+from insitu.board.boards import Board
 from insitu.errors import InsituError
 
 _PFLASH_SIZE = 32 << 20

@@ -1,4 +1,4 @@
-"""Boards: one TOML file each in boards/, read into plain records."""
+"""Boards: one TOML file each in files/, read into plain records."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 from insitu.aot.targets import TARGETS
 from insitu.errors import InsituError
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-FOLDER = ROOT / "boards"
+ROOT = Path(__file__).resolve().parents[3]
+FOLDER = Path(__file__).parent / "files"
 
 
 class BoardError(InsituError):

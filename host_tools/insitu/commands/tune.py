@@ -12,15 +12,16 @@ from typing import Any
 
 from rich.table import Table
 
-from insitu import inspect, sim
+from insitu import sim
 from insitu.aot import compile_wasm
-from insitu.boards import Board
-from insitu.build import read_file
+from insitu.board.boards import Board
+from insitu.commands import inspect
+from insitu.commands.build import read_file
 from insitu.errors import InsituError
 from insitu.image.pack import seal
 from insitu.image.read import has_allocator, read
 from insitu.port.xip import layout
-from insitu.run import check_imports, parse_arguments
+from insitu.session.session import check_imports, parse_arguments
 
 _AMPLE_HEAP, _AMPLE_STACK = 1 << 20, 1 << 16
 _DEFAULT_STACK = 2048

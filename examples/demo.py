@@ -12,16 +12,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import wasmtime
+from insitu.aot import compile_wasm
+from insitu.board import boards
+from insitu.board.boards import Board
+from insitu.errors import InsituError
+from insitu.flash.write import flash
+from insitu.session.session import Session
+from insitu.telemetry import ask, draw
 from rich.console import Console
 
-from insitu import boards
-from insitu.aot import compile_wasm
-from insitu.boards import Board
-from insitu.errors import InsituError
-from insitu.flash import flash
-from insitu.run import Session
-from insitu.telemetry import ask, draw
-from insitu.toolchain import compile_c
+from examples.toolchain import compile_c
 
 SOURCE = boards.ROOT / "examples" / "fir" / "app.c"
 SAMPLE_RATE, CUTOFF, BLOCKS = 8000, 1000, 4

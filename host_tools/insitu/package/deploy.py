@@ -15,10 +15,10 @@ from pathlib import Path
 
 from mpremote import romfs
 
-from insitu import package
-from insitu.boards import Board
-from insitu.firmware import frozen_firmware, stock_firmware
-from insitu.serial_link import Link
+from insitu.board.boards import Board
+from insitu.link.raw_repl import Link
+from insitu.package import compile as package
+from insitu.package.firmware import frozen_firmware, stock_firmware
 
 Contents = list[tuple[int, bytes]]  # of flash: place address, bytes
 _CHUNK = 1536  # bytes of a file in one piece of code

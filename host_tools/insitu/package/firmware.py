@@ -6,9 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from insitu import package
-from insitu.boards import ROOT, Board
+from insitu.board.boards import ROOT, Board
 from insitu.errors import InsituError
+from insitu.package import compile as package
 
 _SCRIPT = ROOT / "firmware" / "micropython.py"
 _FROZEN = ROOT / "build" / "frozen"

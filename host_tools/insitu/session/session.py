@@ -6,16 +6,16 @@ from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from types import TracebackType
 
-from insitu import values
-from insitu.boards import Board
-from insitu.deploy import METHODS
+from insitu.board.boards import Board
 from insitu.errors import InsituError
-from insitu.flash import check_fits
+from insitu.flash.write import check_fits
 from insitu.image.read import Image
+from insitu.link.raw_repl import DeviceError, Link
+from insitu.machine.qemu import Machine
+from insitu.package.deploy import METHODS
 from insitu.port.wasi import NAME as WASI
-from insitu.qemu import Machine
-from insitu.serial_link import DeviceError, Link
-from insitu.values import Value
+from insitu.session import values
+from insitu.session.values import Value
 
 # Exceptions of port/errors.py and port/heap.py, whose texts say all that there is to say.
 _OWN_ERRORS = ("LoadError", "LinkError", "OutOfHeap", "Error", "HeapError")

@@ -6,11 +6,11 @@ import zlib
 from dataclasses import dataclass
 
 from insitu.aot.targets import target
-from insitu.boards import Board
+from insitu.board.boards import Board
 from insitu.errors import InsituError
 from insitu.image.read import ARCH_NAMES, Image, ImageError, read
-from insitu.qemu import Machine
-from insitu.serial_link import Link
+from insitu.link.raw_repl import Link
+from insitu.machine.qemu import Machine
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,18 +9,23 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 
-from insitu import boards, inspect, run, values
-from insitu.build import build, read_file, write_file
-from insitu.deploy import METHODS
+from insitu.board import boards
+from insitu.commands import inspect
+from insitu.commands.build import build, read_file, write_file
 from insitu.errors import InsituError
-from insitu.firmware import frozen_firmware, stock_firmware
-from insitu.flash import flash, flashed
+from insitu.flash.write import flash, flashed
 from insitu.image.read import read
+from insitu.package.deploy import METHODS
+from insitu.package.firmware import frozen_firmware, stock_firmware
+from insitu.session import session as run
+from insitu.session import values
 
 if TYPE_CHECKING:
-    from insitu.simulate import SimulatedSession
+    from insitu.session.simulated import SimulatedSession
 
-_board = click.option("-b", "--board", "board_name", required=True, help="A name in boards/, or a TOML file.")
+_board = click.option(
+    "-b", "--board", "board_name", required=True, help="A name that `insitu boards` shows, or a TOML file."
+)
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 
 
@@ -132,7 +137,7 @@ def run_command(
     passed = run.parse_arguments(image, export, list(arguments))
     session: SimulatedSession | run.Session
     if sim:
-        from insitu.simulate import SimulatedSession
+        from insitu.session.simulated import SimulatedSession
 
         session = SimulatedSession(board, data, imports=imports, heap=heap or 0, stack=stack, knobs=knobs)
     else:
@@ -189,7 +194,7 @@ def tune_command(
     as_json: bool,
 ) -> None:
     """Find the smallest pools that some calls need, by running them in the simulator."""
-    from insitu import tune
+    from insitu.commands import tune
 
     bound = dict(_name_and_value(text) for text in bindings)
     found = tune.tune(app, boards.load_board(board_name), [tune.Call.parse(c) for c in calls], bound, heap_size)

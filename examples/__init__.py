@@ -1,0 +1,1 @@
+"""Programs to begin with; demo.py is `make demo`."""

@@ -1,0 +1,1 @@
+"""What the verbs of the command line do, to be called from Python, too."""

@@ -1,0 +1,1 @@
+"""Images into a board's flash."""

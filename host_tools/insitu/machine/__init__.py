@@ -1,0 +1,1 @@
+"""What code runs on, a file a kind."""

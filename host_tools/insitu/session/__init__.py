@@ -1,0 +1,1 @@
+"""Bring-up of package, image and instance on a machine, and calls."""

@@ -38,7 +38,7 @@ build/venv.stamp: pyproject.toml build/apt.stamp
 	@$(RUN) -m pip install -q --disable-pip-version-check -e ".[dev]"
 	@touch $@
 
-build/firmware.stamp: build/apt.stamp firmware/micropython.py $(wildcard host_tools/insitu/board/files/qemu_*.toml)
+build/firmware.stamp: build/apt.stamp firmware/micropython.py $(wildcard boards/qemu_*.toml)
 	@$(PYTHON) firmware/micropython.py
 	@touch $@
 

@@ -24,7 +24,7 @@ from typing import TextIO
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
-BOARDS = ROOT / "host_tools" / "insitu" / "board" / "files"
+BOARDS = ROOT / "boards"
 SUITE = "trixie"  # Debian's stable release that has this version
 VERSION = "1.25.0"
 ARCHIVE_SHA256 = "7b25be99a502f070b2de81dafc08da7051d992325d6e67daa9045a918fffdbea"

@@ -1,4 +1,4 @@
-"""Boards: one TOML file each in files/, read into plain records."""
+"""Boards: one TOML file each in boards/, read into plain records."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from insitu import port
 from insitu.aot.targets import TARGETS
 from insitu.errors import InsituError
 
 ROOT = Path(__file__).resolve().parents[3]
-FOLDER = Path(__file__).parent / "files"
+# Beside port/, in a checkout as in a wheel (pyproject.toml).
+FOLDER = Path(port.__file__).parent.parent / "boards"
 
 
 class BoardError(InsituError):

@@ -4,7 +4,8 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 
 APT_PACKAGES := qemu-system-arm qemu-system-misc gcc make gcc-arm-none-eabi libnewlib-arm-none-eabi \
-	gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf dpkg-dev python3-venv
+	gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf dpkg-dev python3-venv \
+	cmake ninja-build libstdc++-arm-none-eabi-newlib
 # What the tests of tests/toolchains/ compile with.
 TOOLCHAIN_PACKAGES := clang lld wasi-libc libclang-rt-dev-wasm32 rustc libstd-rust-dev-wasm32 emscripten
 TOOLCHAIN_PACKAGES += $(shell command -v npm > /dev/null || echo npm)
@@ -38,7 +39,7 @@ build/venv.stamp: pyproject.toml build/apt.stamp
 	@$(RUN) -m pip install -q --disable-pip-version-check -e ".[dev]"
 	@touch $@
 
-build/firmware.stamp: build/apt.stamp firmware/micropython.py $(wildcard boards/qemu_*.toml)
+build/firmware.stamp: build/apt.stamp $(wildcard firmware/*.py) $(wildcard boards/*.toml)
 	@$(PYTHON) firmware/micropython.py
 	@touch $@
 

@@ -1,6 +1,6 @@
-"""MicroPython's sources and the QEMU firmwares built from them. Standard library only: runs before .venv is.
+"""MicroPython's sources and the firmwares built from them. Standard library only: runs before .venv is.
 
-    python3 firmware/micropython.py            fetch what is missing, build every QEMU board's firmware
+    python3 firmware/micropython.py            fetch what is missing, build the firmware of every emulated board
     python3 firmware/micropython.py BOARD...   only these
     python3 firmware/micropython.py --frozen FOLDER BOARD
                                                FOLDER/firmware.elf with the sources in FOLDER/package frozen in
@@ -11,66 +11,28 @@ package of the pinned version, taken from the mirror that this machine's own apt
 
 from __future__ import annotations
 
-import hashlib
 import os
-import shutil
-import subprocess
 import sys
-import tarfile
-import tempfile
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
-from typing import TextIO
 
-ROOT = Path(__file__).resolve().parent.parent
-BUILD = ROOT / "build"
+import debian
+import qemu
+import rp2
+from common import BUILD, ROOT, SetupError
+
 BOARDS = ROOT / "boards"
-SUITE = "trixie"  # Debian's stable release that has this version
-VERSION = "1.25.0"
-ARCHIVE_SHA256 = "7b25be99a502f070b2de81dafc08da7051d992325d6e67daa9045a918fffdbea"
-
-
-class SetupError(Exception):
-    """Something that the user can mend; one line."""
-
-
-def _mirror() -> str:
-    """The main archive's URI in this machine's apt configuration."""
-    listing = subprocess.run(
-        ["apt-get", "indextargets", "--format", "$(SITE)", "Created-By: Packages"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    sites = [line for line in listing.stdout.split() if line.rstrip("/").endswith("/debian")]
-    if not sites:
-        raise SetupError("no Debian archive in apt's configuration; set MICROPY_DIR to a MicroPython checkout")
-    return sites[0]
-
-
-def _download(folder: Path) -> Path:
-    """The original source archive, by apt, with a sources list of our own; its signature is checked by apt."""
-    with tempfile.TemporaryDirectory(prefix="insitu-apt-") as name:
-        private = Path(name)
-        (private / "lists" / "partial").mkdir(parents=True)
-        sources = private / "sources.list"
-        keyring = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-        signed = f"[signed-by={keyring}] " if keyring.exists() else ""
-        sources.write_text(f"deb-src {signed}{_mirror()} {SUITE} main\n")
-        options = [
-            f"-oDir::Etc::SourceList={sources}",
-            "-oDir::Etc::SourceParts=/dev/null",
-            f"-oDir::State::Lists={private / 'lists'}",
-            "-oAPT::Sandbox::User=root",
-        ]
-        subprocess.run(["apt-get", *options, "-qq", "update"], check=True)
-        command = ["apt-get", *options, "-qq", "source", "--download-only", f"micropython/{SUITE}"]
-        subprocess.run(command, cwd=folder, check=True)
-    found = list(folder.glob("micropython_*.orig.tar.*"))
-    archives = [path for path in found if not path.name.endswith(".asc")]
-    if len(archives) != 1:
-        raise SetupError(f"expected one source archive of MicroPython, found {[p.name for p in found]}")
-    return archives[0]
+MICROPYTHON = debian.Source(
+    "micropython",
+    "1.25.0",
+    "micropython_*.orig.tar.*",
+    "7b25be99a502f070b2de81dafc08da7051d992325d6e67daa9045a918fffdbea",
+)
+# A port's build: (settings of the board file's [firmware], MicroPython's tree, folder of the build, what it makes,
+# log, the folder of a package to freeze in or None).
+Build = Callable[[dict, Path, Path, Path, Path, "Path | None"], None]
+PORTS: dict[str, tuple[str, Build]] = {"qemu": (".elf", qemu.build), "rp2": (".bin", rp2.build)}
 
 
 def sources() -> Path:
@@ -80,80 +42,38 @@ def sources() -> Path:
         if not (Path(own) / "ports" / "qemu").is_dir():
             raise SetupError(f"MICROPY_DIR={own} has no ports/qemu: it is not a MicroPython checkout of 1.24 or later")
         return Path(own).resolve()
-    tree = BUILD / f"micropython-{VERSION}"
-    if tree.is_dir():
-        return tree
-    BUILD.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=BUILD) as name:
-        archive = _download(Path(name))
-        digest = hashlib.sha256(archive.read_bytes()).hexdigest()
-        if digest != ARCHIVE_SHA256:
-            raise SetupError(f"{archive.name} has SHA-256 {digest}, expected {ARCHIVE_SHA256}")
-        unpacked = Path(name) / "tree"
-        with tarfile.open(archive) as tar:
-            tar.extractall(unpacked, filter="data")
-        (inner,) = unpacked.iterdir()
-        inner.rename(tree)
-    return tree
+    return debian.fetch([MICROPYTHON], BUILD)[0]
 
 
-def build(board: str, tree: Path) -> Path:
-    """The firmware of the board of that name; built only if it is not there yet."""
-    made = BUILD / "firmware" / f"{board}.elf"
-    if not made.exists():
-        _build(board, tree, made, made.with_suffix(".log"), "manifest_stock.py", {})
-    return made
-
-
-def build_frozen(board: str, tree: Path, folder: Path) -> Path:
-    """The same with folder/package frozen in, as folder/firmware.elf."""
-    made = folder / "firmware.elf"
-    package = {"INSITU_PACKAGE": str(folder.resolve() / "package")}
-    _build(board, tree, made, folder / "firmware.log", "manifest_frozen.py", package)
-    return made
-
-
-def _build(board: str, tree: Path, made: Path, log: Path, manifest: str, environment: dict[str, str]) -> None:
+def settings(board: str) -> dict | None:
+    """[firmware] of the board's file, None if it has none: a board that no emulator here runs."""
     with (BOARDS / f"{board}.toml").open("rb") as file:
-        settings = tomllib.load(file)["firmware"]
-    output = BUILD / "micropython" / board  # one for all manifests: they differ in one file
-    library = BUILD / "empty-micropython-lib"
-    library.mkdir(parents=True, exist_ok=True)
-    (library / "README.md").write_text("Nothing of micropython-lib is used.\n")
-    arguments = [
-        f"BOARD={settings['board']}",
-        f"BUILD={output}",
-        f"MPY_LIB_DIR={library}",
-        f"FROZEN_MANIFEST={ROOT / 'firmware' / manifest}",
-        *settings.get("make", []),
-    ]
-    log.parent.mkdir(parents=True, exist_ok=True)
-    cross = tree / "mpy-cross" / "build" / "mpy-cross"
-    jobs = f"-j{os.cpu_count() or 1}"
-    with log.open("w") as out:
-        if not cross.exists():
-            _make(["make", "-C", str(tree / "mpy-cross"), jobs], out, log, {})
-        _make(["make", "-C", str(tree / "ports" / "qemu"), jobs, *arguments], out, log, environment)
-    shutil.copy(output / "firmware.elf", made)
+        return tomllib.load(file).get("firmware")
 
 
-def _make(command: list[str], out: TextIO, log: Path, environment: dict[str, str]) -> None:
-    environment = {**os.environ, **environment}
-    if subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, env=environment, check=False).returncode:
-        raise SetupError(
-            f"the firmware did not build; the last lines of {log}:\n" + "".join(log.open().readlines()[-15:])
-        )
+def build(board: str, tree: Path, frozen: Path | None) -> Path:
+    """The board's firmware, built only if it is not there yet; with frozen/package in it, as frozen/firmware.*."""
+    found = settings(board)
+    if found is None:
+        raise SetupError(f"no firmware is built for {board}")
+    suffix, make = PORTS[found.get("port", "qemu")]
+    made = (frozen / "firmware" if frozen else BUILD / "firmware" / board).with_suffix(suffix)
+    if frozen or not made.exists():
+        made.parent.mkdir(parents=True, exist_ok=True)
+        # One folder for all manifests: they differ in one file.
+        folder, package = BUILD / "micropython" / board, frozen and frozen.resolve() / "package"
+        make(found, tree, folder, made, made.with_suffix(".log"), package)
+    return made
 
 
 def main(arguments: list[str]) -> int:
     frozen = Path(arguments[1]) if arguments[:1] == ["--frozen"] else None
     names = arguments[2:] if frozen else arguments
-    boards = names or sorted(path.stem for path in BOARDS.glob("qemu_*.toml"))
+    boards = names or sorted(path.stem for path in BOARDS.glob("*.toml") if settings(path.stem))
     try:
         tree = sources()
         for board in boards:
-            made = build_frozen(board, tree, frozen) if frozen else build(board, tree)
-            print(f"firmware of {board}: {made}")
+            print(f"firmware of {board}: {build(board, tree, frozen)}")
     except SetupError as error:
         print(f"setup: {error}", file=sys.stderr)
         return 1

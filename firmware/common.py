@@ -1,0 +1,43 @@
+"""What every file here needs: where things lie, what went wrong, a command with its log. Standard library only."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import TextIO
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build"
+MANIFESTS = ROOT / "firmware"
+
+
+class SetupError(Exception):
+    """Something that the user can mend; one line."""
+
+
+def run(command: list[str], out: TextIO, log: Path, environment: dict[str, str]) -> None:
+    """Run a command of a build, its words into the open log. Raises SetupError with the log's end."""
+    environment = {**os.environ, **environment}
+    if subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, env=environment, check=False).returncode:
+        raise SetupError(
+            f"the firmware did not build; the last lines of {log}:\n" + "".join(log.open().readlines()[-15:])
+        )
+
+
+def jobs() -> str:
+    return f"-j{os.cpu_count() or 1}"
+
+
+def empty_library() -> Path:
+    """What stands for micropython-lib, which Debian's source package does not have."""
+    library = BUILD / "empty-micropython-lib"
+    library.mkdir(parents=True, exist_ok=True)
+    (library / "README.md").write_text("Nothing of micropython-lib is used.\n")
+    return library
+
+
+def mpy_cross(tree: Path, out: TextIO, log: Path) -> None:
+    """Build the tree's own mpy-cross, which freezes modules."""
+    if not (tree / "mpy-cross" / "build" / "mpy-cross").exists():
+        run(["make", "-C", str(tree / "mpy-cross"), jobs()], out, log, {})

@@ -1,0 +1,25 @@
+"""MicroPython's ports/qemu."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from common import MANIFESTS, empty_library, jobs, mpy_cross, run
+
+
+def build(settings: dict, tree: Path, folder: Path, made: Path, log: Path, package: Path | None) -> None:
+    """An ELF file; see Build in micropython.py."""
+    manifest = MANIFESTS / ("manifest_frozen.py" if package else "manifest_stock.py")
+    arguments = [
+        f"BOARD={settings['board']}",
+        f"BUILD={folder}",
+        f"MPY_LIB_DIR={empty_library()}",
+        f"FROZEN_MANIFEST={manifest}",
+        *settings.get("make", []),
+    ]
+    with log.open("w") as out:
+        mpy_cross(tree, out, log)
+        command = ["make", "-C", str(tree / "ports" / "qemu"), jobs(), *arguments]
+        run(command, out, log, {"INSITU_PACKAGE": str(package)} if package else {})
+    shutil.copy(folder / "firmware.elf", made)

@@ -62,7 +62,7 @@ def measure(*, methods: bool = False) -> tuple[float, float]:
     board = boards.load_board(BOARD)
     image = compile_wasm(bytes(wasmtime.wat2wasm(_MODULE)), board.target)
     clock, nanoseconds = CLOCKS[BOARD]
-    with Session(board, image, imports={}, prelude=clock, heap=2048, stack=1024, icount=True) as session:
+    with Session(board, image, imports={}, prelude=clock, heap=2048, stack=1024, counted=True) as session:
         alloc, free = map(
             int,
             session.run(

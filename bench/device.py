@@ -12,9 +12,8 @@ from pathlib import Path
 import wasmtime
 from insitu.aot import compile_wasm
 from insitu.board import boards
-from insitu.board.boards import Board
-from insitu.link.raw_repl import Link
-from insitu.machine.qemu import Machine
+from insitu.board.record import Board
+from insitu.machine import emulated
 from insitu.package.deploy import METHODS, Method
 from insitu.session.session import Session
 
@@ -104,15 +103,15 @@ def _calls(board: Board) -> Calls:
     image = compile_wasm(bytes(wasmtime.wat2wasm(_ADD)), board.target)
     clock, nanoseconds = CLOCKS[board.name]
     prelude = f"{clock}\ndef add(a, b): return a + b\n"
-    with Session(board, image, imports={"env.add": "add"}, prelude=prelude, icount=True) as session:
+    with Session(board, image, imports={"env.add": "add"}, prelude=prelude, counted=True) as session:
         empty, python, export, imported = map(int, session.run(_MEASURE.format(calls=CALLS)).split())
     return Calls(board.name, *(n * nanoseconds / CALLS for n in (python - empty, export - empty, imported)))
 
 
 def _package(board: Board, image: bytes, method: Method) -> int:
-    contents = [(board.image.place_address, image), *method.contents(board)]
-    machine = Machine(board, contents, firmware=method.firmware(board))
-    with machine, Link(machine.port) as link:
+    contents = [(board.image.address, image), *method.contents(board)]
+    machine = emulated(board, contents, firmware=method.firmware(board))
+    with machine, machine.link() as link:
         link.run(_BEFORE)
         method.install(link, board)
         return int(link.run(_PACKAGE.format(prelude=DEVICE_IMPORTS, address=board.image.address)))

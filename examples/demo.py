@@ -12,9 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import wasmtime
+from insitu import places
 from insitu.aot import compile_wasm
 from insitu.board import boards
-from insitu.board.boards import Board
+from insitu.board.record import Board
 from insitu.errors import InsituError
 from insitu.flash.write import flash
 from insitu.session.session import Session
@@ -23,7 +24,7 @@ from rich.console import Console
 
 from examples.toolchain import compile_c
 
-SOURCE = boards.ROOT / "examples" / "fir" / "app.c"
+SOURCE = places.CHECKOUT / "examples" / "fir" / "app.c"
 SAMPLE_RATE, CUTOFF, BLOCKS = 8000, 1000, 4
 
 # A sawtooth of 250 Hz and noise: the same integers on the device and on the host.
@@ -85,7 +86,7 @@ def _run_board(board: Board, wasm: bytes, wanted: bytes) -> tuple[Board, str, by
         memory = ask.snapshot(session.link)
     if printed != wanted:
         raise InsituError(f"{board.name} wrote {printed!r}, wasmtime {wanted!r}")
-    picture = boards.ROOT / "build" / "demo" / f"memory-{board.name}.svg"
+    picture = places.CHECKOUT / "build" / "demo" / f"memory-{board.name}.svg"
     picture.write_text(draw.svg(memory, board.description))
     console = Console(width=100, force_terminal=sys.stdout.isatty())
     with console.capture() as capture:
@@ -98,7 +99,7 @@ def _run_board(board: Board, wasm: bytes, wanted: bytes) -> tuple[Board, str, by
 
 def main() -> int:
     start = time.monotonic()
-    folder = boards.ROOT / "build" / "demo"
+    folder = places.CHECKOUT / "build" / "demo"
     folder.mkdir(parents=True, exist_ok=True)
     try:
         wasm = compile_c(SOURCE, folder / "fir.wasm").read_bytes()

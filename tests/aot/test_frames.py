@@ -10,8 +10,8 @@ import pytest
 import wasmtime
 from insitu import aot
 from insitu.aot.targets import TARGETS
-from insitu.board.boards import ROOT
 from insitu.commands.inspect import image_facts
+from insitu.places import CHECKOUT as ROOT
 
 from examples.toolchain import compile_c
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import wasmtime
 from insitu.aot import compile_wasm
-from insitu.board.boards import Board
+from insitu.board.record import Board
 from insitu.link.raw_repl import Link
-from insitu.machine.qemu import Machine
+from insitu.machine import emulated
 from insitu.package import deploy
 
 from tests.boards import modules
@@ -87,13 +87,13 @@ def _image(text: str, target: str, folder: Path) -> bytes:
 def boot(board: Board, folder: Path) -> Iterator[Device]:
     """The board with the device package and all images; folder: for the images, of this run of the tests."""
     images = {name: _image(text, modules.target(name, board), folder) for name, text in modules.TEXTS.items()}
-    method = deploy.METHODS["romfs"]
+    method = deploy.METHODS[deploy.best(board)]
     contents, at = method.contents(board), {}
     for number, (name, data) in enumerate(images.items()):
         assert len(data) <= _APART
-        contents.append((board.image.place_address + number * _APART, data))
+        contents.append((board.image.address + number * _APART, data))
         at[name] = board.image.address + number * _APART
-    with Machine(board, contents) as machine, Link(machine.port) as link:
+    with emulated(board, contents) as machine, machine.link() as link:
         method.install(link, board)
         device = Device(board, link, at, images)
         device.run(_TOOLS.format(heap=modules.HEAP))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from insitu.board.boards import Board
+from insitu.board.record import Board
 
 HEAP = 24_000
 

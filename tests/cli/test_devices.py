@@ -11,11 +11,10 @@ from pathlib import Path
 
 import pytest
 import wasmtime
-from insitu import aot
+from insitu import aot, places
 from insitu.board import boards
-from insitu.board.boards import Board
 from insitu.link.raw_repl import DeviceError, Link
-from insitu.machine.qemu import Machine
+from insitu.machine import emulated, stock_firmware
 from insitu.package import compile as package
 from insitu.package.deploy import METHODS
 from insitu.session.session import Session
@@ -39,7 +38,7 @@ NAMES = ["qemu_mps2_an385", "qemu_rv32", "qemu_stm32f405"]
 @pytest.fixture
 def state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A folder that stands for the one that keeps flash contents from run to run."""
-    monkeypatch.setattr(Board, "flash_file", property(lambda board: tmp_path / f"{board.name}.bin"))
+    monkeypatch.setattr("insitu.places.flash_file", lambda board: tmp_path / f"{board.name}.bin")
     return tmp_path
 
 
@@ -58,10 +57,10 @@ def test_boards(insitu: Command) -> None:
 
 
 def test_firmware(insitu: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    path = boards.load_board("qemu_rv32").firmware
+    path = stock_firmware(boards.load_board("qemu_rv32"))
     assert insitu("firmware", "-b", "qemu_rv32").out == f"{path}\n"
     assert insitu("firmware", "-b", "qemu_rv32", "--json").json == {"board": "qemu_rv32", "firmware": str(path)}
-    monkeypatch.setattr(Board, "firmware", tmp_path / "none.elf")
+    monkeypatch.setattr("insitu.places.firmware", lambda board, suffix: tmp_path / "none.elf")
     refused(insitu("firmware", "-b", "qemu_rv32"), "no firmware for qemu_rv32: run `make setup`")
 
 
@@ -87,7 +86,7 @@ def test_no_qemu(insitu: Command, wasm: Callable[..., Path], state: Path, monkey
 
 
 def test_no_firmware(insitu: Command, wasm: Callable[..., Path], state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Board, "firmware", state / "none.elf")
+    monkeypatch.setattr("insitu.places.firmware", lambda board, suffix: state / "none.elf")
     refused(insitu("flash", wasm(APP), "-b", "qemu_rv32"), "no firmware for qemu_rv32: run `make setup`")
 
 
@@ -96,7 +95,8 @@ def test_qemu_that_does_not_start(tmp_path: Path, insitu: Command, wasm: Callabl
     (tmp_path / "mine.toml").write_text(text)
     path = tmp_path / "mine.toml"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Board, "firmware", boards.load_board("qemu_stm32f405").firmware)
+        path_of = stock_firmware(boards.load_board("qemu_stm32f405"))
+        patch.setattr("insitu.places.firmware", lambda board, suffix: path_of)
         done = insitu("flash", wasm(APP), "-b", path)
     assert done.status == 1
     assert "qemu-system-arm did not start: " in done.err
@@ -151,7 +151,7 @@ def test_flash(insitu: Command, wasm: Callable[..., Path], state: Path, name: st
         "size": len(image),
         "crc": zlib.crc32(image),
     }
-    with Machine(board, [(board.image.place_address, image)]) as machine, Link(machine.port) as link:
+    with emulated(board, [(board.image.address, image)]) as machine, machine.link() as link:
         code = f"import uctypes; print(bytes(uctypes.bytearray_at({board.image.address}, {len(image)})).hex())"
         assert bytes.fromhex(link.run(code).decode()) == image
 
@@ -172,11 +172,11 @@ def test_the_flash_chip_keeps_what_is_written(insitu: Command, wasm: Callable[..
     board = boards.load_board("qemu_rv32")
     assert insitu("flash", wasm(APP), "-b", board.name).status == 0
     far = board.image.address + 0x100000
-    with Machine(board, [], flash_file=board.flash_file) as machine, Link(machine.port) as link:
+    with emulated(board, [], flash_file=places.flash_file(board)) as machine, machine.link() as link:
         link.run(WRITE_WORD.format(address=far))
     run = insitu("run", wasm(APP), "-b", board.name, "--invoke", "ask", "--import", "env.note=print")
     assert (run.status, run.out) == (0, "2\n3\n")
-    with Machine(board, [], flash_file=board.flash_file) as machine, Link(machine.port) as link:
+    with emulated(board, [], flash_file=places.flash_file(board)) as machine, machine.link() as link:
         words = f"from machine import mem32; print(hex(mem32[{far}]), hex(mem32[{board.image.address}]))"
         assert link.run(words).split() == [b"0x600dcafe", b"0x58534e49"]
     found = insitu("mem", "-b", board.name, "--json").json
@@ -264,7 +264,7 @@ class TestMem:
 @pytest.mark.qemu
 def test_mem_of_a_device_without_insitu(insitu: Command) -> None:
     board = boards.load_board("qemu_stm32f405")
-    with Machine(board, []) as machine:
+    with emulated(board, []) as machine:
         refused(insitu("mem", "--port", machine.port), "the device has no package `insitu`")
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from insitu import places
 from insitu.board import boards
 from insitu.commands import tune
 from insitu.errors import InsituError
 
 from examples.toolchain import compile_c
 
-SOURCE = boards.ROOT / "examples" / "fir" / "app.c"
+SOURCE = places.CHECKOUT / "examples" / "fir" / "app.c"
 CALLS = [tune.Call.parse("init 8000 1000"), tune.Call.parse("process 4")]
 IMPORTS = {"adc.read": "2000", "uart.write": "0"}
 TARGETS = ("qemu_stm32f405", "qemu_mps2_an385", "qemu_rv32")

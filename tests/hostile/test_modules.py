@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from insitu.board.boards import ROOT
+from insitu.places import CHECKOUT as ROOT
 
 from examples.toolchain import compile_c
 from tests.hostile.mutate import mutated

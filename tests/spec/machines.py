@@ -12,7 +12,7 @@ from insitu import sim
 from insitu.board.boards import load_board
 from insitu.errors import InsituError
 from insitu.link.raw_repl import DeviceError, Link
-from insitu.machine.qemu import Machine as QemuMachine
+from insitu.machine import emulated
 from insitu.package import deploy
 
 Step = tuple[Any, ...]  # a method of device.Script and its arguments
@@ -93,11 +93,11 @@ class Qemu(Machine):
         self._link: Link
 
     def __enter__(self) -> Qemu:
-        board, package = self._board, deploy.build_romfs(self._board)
-        contents = [(board.image.place_address, self._data), (board.package.place_address, package)]
-        machine = self._stack.enter_context(QemuMachine(board, contents))
-        self._link = self._stack.enter_context(Link(machine.port))
-        self._link.run(deploy.mount_code(board.package.address, len(package)))
+        board, method = self._board, deploy.METHODS[deploy.best(self._board)]
+        contents = [(board.image.address, self._data), *method.contents(board)]
+        machine = self._stack.enter_context(emulated(board, contents))
+        self._link = self._stack.enter_context(machine.link())
+        method.install(self._link, board)
         self._link.run(_DEVICE.read_text().replace("insitu.port", "insitu"))
         self._link.run(
             f"script = Script({self._heap}, {_STACK}, {self._addresses})\n"

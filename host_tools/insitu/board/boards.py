@@ -1,75 +1,20 @@
-"""Boards: one TOML file each in boards/, read into plain records."""
+"""Board files: TOML, one a board in boards/, one a chip in boards/chips/; read into records, checked by rules.py."""
 
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from insitu import port
-from insitu.aot.targets import TARGETS
-from insitu.errors import InsituError
+from insitu.board.record import Board, Chip, Firmware, Region
+from insitu.board.rules import RULES
+from insitu.board.table import BoardError, Table
 
-ROOT = Path(__file__).resolve().parents[3]
 # Beside port/, in a checkout as in a wheel (pyproject.toml).
 FOLDER = Path(port.__file__).parent.parent / "boards"
-
-
-class BoardError(InsituError):
-    """A board that is not there, or whose file is wrong."""
-
-
-@dataclass(frozen=True, slots=True)
-class Region:
-    """Executable memory: address as the CPU sees it, size in bytes, and where QEMU places what lies there."""
-
-    address: int
-    size: int
-    place_address: int
-
-
-@dataclass(frozen=True, slots=True)
-class Board:
-    """A board.
-
-    Attributes:
-        target: a name of aot/targets.py.
-        image: where images lie; package: where the ROMFS with the device package lies.
-        place: "loader" (QEMU puts it into memory at start) or "pflash" (a flash file that persists).
-        global_heap: bytes that `insitu run` takes for the global heap unless told otherwise.
-        heap_address: where they are, in RAM that MicroPython does not use; None: a bytearray on its heap.
-        qemu: the QEMU command and its machine.
-    """
-
-    name: str
-    description: str
-    chip: str
-    target: str
-    image: Region
-    package: Region
-    place: str
-    global_heap: int
-    heap_address: int | None
-    qemu_command: str
-    qemu_machine: str
-
-    def heap_place(self, size: int) -> tuple[int | None, int]:
-        """Address (None: a bytearray on MicroPython's heap) and size of a global heap of size bytes; 0: the board's."""
-        return (None, size) if size else (self.heap_address, self.global_heap)
-
-    @property
-    def firmware(self) -> Path:
-        return ROOT / "build" / "firmware" / f"{self.name}.elf"
-
-    @property
-    def flash_file(self) -> Path:
-        """What `insitu flash` wrote: the file that stands for this machine's image region."""
-        return ROOT / "build" / "flash" / f"{self.name}.bin"
-
-
-def _region(table: dict[str, Any]) -> Region:
-    return Region(table["address"], table["size"], table["place_address"])
+CHIPS = FOLDER / "chips"
 
 
 def names() -> list[str]:
@@ -82,49 +27,71 @@ def load_board(name: str) -> Board:
     path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
     if not path.is_file():
         raise BoardError(f'no board "{name}"; there are: {", ".join(names())}')
-    try:
-        table = tomllib.loads(path.read_text())
-        board = Board(
-            name=path.stem,
-            description=table["description"],
-            chip=table["chip"],
-            target=table["target"],
-            image=_region(table["image"]),
-            package=_region(table["package"]),
-            place=table["image"]["place"],
-            global_heap=table["global_heap"]["size"],
-            heap_address=table["global_heap"].get("address"),
-            qemu_command=table["qemu"]["command"],
-            qemu_machine=table["qemu"]["machine"],
-        )
-    except tomllib.TOMLDecodeError as error:
-        raise BoardError(f"{path.name}: {error}") from None
-    except KeyError as error:
-        raise BoardError(f"{path.name}: the field {error} is missing") from None
-    except (OSError, TypeError, UnicodeDecodeError) as error:
-        raise BoardError(f"{path.name}: {error}") from None
+    board = _board(path.stem, _read(path))
     for rule in RULES:
         if problem := rule(board):
             raise BoardError(f"{path.name}: {problem}")
     return board
 
 
-def _target_exists(board: Board) -> str:
-    return "" if board.target in TARGETS else f'target "{board.target}" is none of {", ".join(TARGETS)}'
+def _read(path: Path) -> Table:
+    try:
+        return Table(path.name, "", tomllib.loads(path.read_text()))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BoardError(f"{path.name}: {error}") from None
 
 
-def _place_is_known(board: Board) -> str:
-    return "" if board.place in ("loader", "pflash") else f'place "{board.place}" is neither loader nor pflash'
+def _board(name: str, file: Table) -> Board:
+    description, chip, firmware = file.text("description"), _chip(file.text("chip"), file), file.table("firmware")
+    image, heap, flash = file.table("image"), file.table("global_heap"), file.maybe_table("flash")
+    package, filesystem, machine = (file.maybe_table(key) for key in ("package", "filesystem", "machine"))
+    board = Board(
+        name=name,
+        description=description,
+        chip=chip,
+        firmware=_firmware(firmware),
+        image=_region(image),
+        why=image.text("why", ""),
+        package=_region(package) if package else None,
+        filesystem=_region(filesystem) if filesystem else None,
+        global_heap=heap.number("size"),
+        heap_address=heap.maybe_number("address"),
+        writers=flash.texts("writers") if flash else (),
+        emulator=_emulator(machine) if machine else None,
+    )
+    file.nothing_left()
+    return board
 
 
-def _regions_do_not_overlap(board: Board) -> str:
-    first, second = sorted((board.image, board.package), key=lambda region: region.address)
-    return "" if first.address + first.size <= second.address else "the image and package regions overlap"
+def _chip(name: str, file: Table) -> Chip:
+    """The chip of chips/NAME.toml."""
+    path = CHIPS / f"{name}.toml"
+    if not path.is_file():
+        known = ", ".join(sorted(path.stem for path in CHIPS.glob("*.toml")))
+        raise BoardError(f'{file.file}: no chip "{name}"; there are: {known}')
+    found = _read(path)
+    ram = found.table("ram")
+    chip = Chip(
+        name=found.text("name"),
+        core=found.text("core"),
+        target=found.text("target"),
+        flash=_region(found.table("flash")),
+        ram={key: _region(ram.table(key)) for key in ram.names()},
+    )
+    found.nothing_left()
+    return chip
 
 
-def _regions_are_aligned(board: Board) -> str:
-    odd = [region for region in (board.image, board.package) if region.address % 8]
-    return f"region {odd[0].address:#x} is not 8-byte aligned" if odd else ""
+def _firmware(table: Table) -> Firmware:
+    end, start = table.maybe_number("end"), table.maybe_number("address")
+    region = None if end is None or start is None else Region(start, end - start)
+    return Firmware(table.text("port"), table.text("board"), table.texts("make", ()), table.text("reports", ""), region)
 
 
-RULES = (_target_exists, _place_is_known, _regions_do_not_overlap, _regions_are_aligned)
+def _region(table: Table) -> Region:
+    return Region(table.number("address"), table.number("size"))
+
+
+def _emulator(table: Table) -> Mapping[str, Any]:
+    table.text("kind")
+    return table.rest()

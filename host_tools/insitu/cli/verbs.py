@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 
+from insitu import places
 from insitu.board import boards
 from insitu.commands import inspect
 from insitu.commands.build import build, read_file, write_file
 from insitu.errors import InsituError
 from insitu.flash.write import flash, flashed
 from insitu.image.read import read
+from insitu.machine import stock_firmware
 from insitu.package.deploy import METHODS
-from insitu.package.firmware import frozen_firmware, stock_firmware
+from insitu.package.firmware import frozen_firmware
 from insitu.session import session as run
 from insitu.session import values
 
@@ -109,7 +111,7 @@ def flash_command(app: Path, board_name: str, as_json: bool) -> None:
 @_heap_size
 @click.option("--initial-memory", type=click.IntRange(min=0), help="Pages of linear memory at first.")
 @click.option("--max-memory", type=click.IntRange(min=0), help="Pages of linear memory at most.")
-@click.option("--deploy", type=click.Choice(list(METHODS)), default="romfs", show_default=True, help=_DEPLOY_HELP)
+@click.option("--deploy", type=click.Choice(list(METHODS)), help=_DEPLOY_HELP)
 @click.option("--sim", is_flag=True, help="Run on the simulated CPU instead of QEMU.")
 @_json
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
@@ -123,7 +125,7 @@ def run_command(
     heap_size: int,
     initial_memory: int | None,
     max_memory: int | None,
-    deploy: str,
+    deploy: str | None,
     sim: bool,
     as_json: bool,
     arguments: tuple[str, ...],
@@ -149,7 +151,7 @@ def run_command(
             stack=stack,
             knobs=knobs,
             deploy=deploy,
-            flash_file=board.flash_file,
+            flash_file=places.flash_file(board),
         )
     try:
         with session:
@@ -235,7 +237,7 @@ def mem_command(board_name: str | None, port: str | None, listen: bool, watch: b
     data = flashed(board)
     image = read(data)
     imports = run.printers(image, [f"{module}.{name}" for module, name, kind, _ in image.imports if kind == "func"])
-    with run.Session(board, data, imports=imports, flash_file=board.flash_file) as session:
+    with run.Session(board, data, imports=imports, flash_file=places.flash_file(board)) as session:
         ask.from_link(session.link, watch=watch, as_json=as_json)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from insitu.aot import compile_wasm
-from insitu.board.boards import Board
+from insitu.board.record import Board
 from insitu.errors import InsituError
 from insitu.wasm.errors import WasmError
 

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from insitu import sim
 from insitu.aot import compile_wasm
-from insitu.board.boards import Board
+from insitu.board.record import Board
 from insitu.commands import inspect
 from insitu.commands.build import read_file
 from insitu.errors import InsituError

@@ -1,1 +1,13 @@
-"""Images into a board's flash."""
+"""Writing into a board's flash, a row a way.
+
+To add one: a file here with write(target, address, data, progress), and a row in WRITERS; a board file lists it in
+[flash] writers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from insitu.flash.writer import Writer
+
+WRITERS: Mapping[str, Writer] = {}

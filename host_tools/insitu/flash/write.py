@@ -6,20 +6,27 @@ import zlib
 from dataclasses import dataclass
 
 from insitu.aot.targets import target
-from insitu.board.boards import Board
+from insitu.board.record import Board
 from insitu.errors import InsituError
+from insitu.flash import WRITERS
+from insitu.flash.writer import Over, Progress, Target
 from insitu.image.read import ARCH_NAMES, Image, ImageError, read
 from insitu.link.raw_repl import Link
-from insitu.machine.qemu import Machine
+from insitu.machine import emulated, emulator, flash_of
+
+EMULATED = "emulated"  # the writer of a board in its emulator: the file that stands for its flash
+_CHECKED = 65536  # bytes that a board sums up at a time
 
 
 @dataclass(frozen=True, slots=True)
 class Flashed:
-    """What is in the board's flash now: address as the CPU sees it, size and CRC-32 as the board read them."""
+    """What is in the board's flash now: address as the CPU sees it, size and CRC-32 as the board read them; writer:
+    how it got there."""
 
     address: int
     size: int
     crc: int
+    writer: str
 
 
 def check_fits(data: bytes, board: Board) -> Image:
@@ -36,38 +43,86 @@ def check_fits(data: bytes, board: Board) -> Image:
     return read_image
 
 
-def flash(data: bytes, board: Board) -> Flashed:
-    """Put the image into the flash that stands for the QEMU board's, start the board, compare its CRC.
+def silent(_: int, __: int) -> None:
+    """A Progress that shows nothing."""
 
-    Of a board with a flash chip that is a file with the whole chip, which also keeps what programs write into it;
-    of others a file with the image alone, which QEMU places at every start.
+
+def choose(board: Board, port: str | None, writer: str | None) -> str:
+    """The writer to use, a key of WRITERS or EMULATED: the one asked for, or the best that the board has there."""
+    if writer is None and port is None and board.emulator is not None:
+        return EMULATED
+    known = [name for name in board.writers if name in WRITERS]
+    if writer is not None:
+        if writer not in known:
+            raise InsituError(f"{board.name} is not written by {writer}, but by: {', '.join(known) or 'its emulator'}")
+        return writer
+    over = Over.LINK if port is not None else Over.BOOT_LOADER
+    for name in known:
+        if WRITERS[name].over is over:
+            return name
+    raise InsituError(f"{board.name} is not written over {over.value}: give --to FILE for a programmer of your choice")
+
+
+def flash(
+    data: bytes,
+    board: Board,
+    *,
+    port: str | None = None,
+    writer: str | None = None,
+    progress: Progress = silent,
+) -> Flashed:
+    """Put the image at the start of the board's image region and have the board read it back.
+
+    port: of the board's serial line; None: its emulator. writer: see choose(). Raises InsituError.
     """
     check_fits(data, board)
-    if board.place == "loader":
-        board.flash_file.parent.mkdir(parents=True, exist_ok=True)
-        board.flash_file.write_bytes(data)
+    name, address = choose(board, port, writer), board.image.address
+    if name == EMULATED:
+        flash_of(board).write(address, data)
+    elif WRITERS[name].over is Over.BOOT_LOADER:
+        WRITERS[name].write(Target(board, None), address, data, progress)
+        return Flashed(address, len(data), zlib.crc32(data), name)
+    if port is not None:
+        with Link(port) as link:
+            return _over_link(link, board, data, name, progress)
+    machine = emulated(board, [], flash_file=flash_of(board).path)
+    with machine, machine.link() as link:
+        return _over_link(link, board, data, name, progress)
+
+
+def _over_link(link: Link, board: Board, data: bytes, name: str, progress: Progress) -> Flashed:
+    if name != EMULATED:
+        WRITERS[name].write(Target(board, link), board.image.address, data, progress)
+    verify(link, board.image.address, data, board.name)
+    return Flashed(board.image.address, len(data), zlib.crc32(data), name)
+
+
+def device_crc(link: Link, address: int, size: int) -> int:
+    """CRC-32 of size bytes at address, as the board behind link reads them."""
     code = (
         "import uctypes, binascii\n"
-        f"b = uctypes.bytearray_at({board.image.address}, {len(data)})\n"
-        "print(binascii.crc32(b) & 0xffffffff)\n"
+        f"c, a, n = 0, {address}, {size}\n"
+        "while n > 0:\n"
+        f"  m = min(n, {_CHECKED})\n"
+        "  c = binascii.crc32(uctypes.bytearray_at(a, m), c)\n"
+        "  a += m\n"
+        "  n -= m\n"
+        "print(c & 0xffffffff)\n"
     )
-    contents = [(board.image.place_address, data)]
-    with Machine(board, contents, flash_file=board.flash_file) as machine, Link(machine.port) as link:
-        crc = int(link.run(code))
+    return int(link.run(code))
+
+
+def verify(link: Link, address: int, data: bytes, name: str) -> None:
+    """Raise InsituError unless the board called name reads data at address."""
+    crc = device_crc(link, address, len(data))
     if crc != zlib.crc32(data):
-        raise InsituError(f"{board.name} reads back CRC {crc:#010x}, expected {zlib.crc32(data):#010x}")
-    return Flashed(board.image.address, len(data), crc)
+        raise InsituError(f"{name} reads back CRC {crc:#010x}, expected {zlib.crc32(data):#010x}")
 
 
 def flashed(board: Board) -> bytes:
-    """The image that the last `insitu flash` wrote; raises InsituError if there is none."""
-    nothing = f"no image is flashed on {board.name}: run `insitu flash APP.xip -b {board.name}`"
-    if not board.flash_file.exists():
-        raise InsituError(nothing)
-    with board.flash_file.open("rb") as file:
-        file.seek(board.image.place_address if board.place == "pflash" else 0)
-        data = file.read(board.image.size)
+    """The image that the last `insitu flash` wrote for the board's emulator; raises InsituError if there is none."""
+    emulator(board)
     try:
-        return read(data).data
+        return read(flash_of(board).read(board.image.address, board.image.size)).data
     except ImageError:
-        raise InsituError(nothing) from None
+        raise InsituError(f"no image is flashed on {board.name}: run `insitu flash APP.xip -b {board.name}`") from None

@@ -1,114 +1,85 @@
-"""A board in QEMU: its firmware, what lies in its flash, and its serial line as a pty."""
+"""A board in QEMU, its serial line a pty."""
 
 from __future__ import annotations
 
 import re
 import shutil
 import subprocess
-import tempfile
-from pathlib import Path
-from types import TracebackType
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
-from insitu.board.boards import Board
+from insitu.board.record import Board, Region
 from insitu.errors import InsituError
+from insitu.machine.emulator import Emulator
 
-_PFLASH_SIZE = 32 << 20
 _PTY = re.compile(r"char device redirected to (\S+)")
 
 
 class QemuError(InsituError):
-    """QEMU or the firmware is missing, or the machine does not start."""
+    """QEMU is missing, or the machine does not start."""
 
 
-class Machine:
-    """A running machine; use it in a `with`.
+class Qemu(Emulator):
+    """Fields of [machine]: command and machine as QEMU calls them; flash: a key of _STORAGE; flash_base: the address
+    that is QEMU's 0 for it."""
 
-    Attributes:
-        port: path of the pty that is the board's serial line.
-    """
+    FIRMWARE: ClassVar[str] = ".elf"
+    OPTIONS: ClassVar[Mapping[str, type]] = {"command": str, "machine": str, "flash": str, "flash_base": int}
 
-    def __init__(
-        self,
-        board: Board,
-        contents: list[tuple[int, bytes]],
-        *,
-        icount: bool = False,
-        firmware: Path | None = None,
-        flash_file: Path | None = None,
-    ) -> None:
-        """contents: (place address as in the board's regions, bytes) of what is to lie in flash.
+    @classmethod
+    def problem(cls, table: Mapping[str, Any]) -> str:
+        """Also: a way to store flash that is none."""
+        wrong = super().problem(table)
+        if not wrong and table["flash"] not in _STORAGE:
+            return f"flash {table['flash']!r} is none of {', '.join(_STORAGE)}"
+        return wrong
 
-        icount makes virtual time one nanosecond an instruction. firmware: another than the board's. flash_file: the
-        chip of a board with a flash chip, made erased if it is not there; it keeps what is written. None: one that
-        ends with the machine.
-        """
-        self.board, self.contents, self.icount = board, contents, icount
-        self.firmware, self.flash_file = firmware or board.firmware, flash_file
-        self.port = ""
-        self._process: subprocess.Popen[str] | None = None
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+    @classmethod
+    def flash_region(cls, board: Board) -> Region:
+        """From the first to the last byte that insitu has; the firmware comes out of its own file."""
+        regions = [region for region in (board.image, board.package) if region]
+        first = min(region.address for region in regions)
+        return Region(first, max(region.end for region in regions) - first)
 
-    def __enter__(self) -> Machine:
-        if not shutil.which(self.board.qemu_command):
-            raise QemuError(f"{self.board.qemu_command} is not installed: run `make setup`")
-        if not self.firmware.exists():
-            raise QemuError(f"no firmware for {self.board.name}: run `make setup`")
-        self._folder = tempfile.TemporaryDirectory(prefix="insitu-qemu-")
-        command = [self.board.qemu_command, "-M", self.board.qemu_machine, "-semihosting", "-display", "none"]
-        command += ["-monitor", "none", "-serial", "pty", *self._storage(Path(self._folder.name))]
-        if self.icount:
-            command += ["-icount", "shift=0"]
-        self._process = subprocess.Popen(
+    def start(self) -> str:
+        """Start QEMU; it prints the pty that it made."""
+        command = [self.option("command"), "-M", self.option("machine"), "-semihosting", "-display", "none"]
+        if not shutil.which(command[0]):
+            raise QemuError(f"{command[0]} is not installed: run `make setup`")
+        command += ["-monitor", "none", "-serial", "pty", *_STORAGE[self.option("flash")](self)]
+        if self.counted:
+            command += ["-icount", "shift=0"]  # an instruction a nanosecond
+        process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
-        self.port = self._find_port()
-        return self
-
-    def _storage(self, folder: Path) -> list[str]:
-        firmware = str(self.firmware)
-        if self.board.place == "pflash":
-            return [
-                "-bios",
-                "none",
-                "-device",
-                f"loader,file={firmware}",
-                "-drive",
-                f"if=pflash,unit=1,format=raw,file={self._flash_file(folder)}",
-            ]
-        options = ["-kernel", firmware]
-        for number, (address, data) in enumerate(self.contents):
-            path = folder / f"{number}.bin"
-            path.write_bytes(data)
-            options += ["-device", f"loader,file={path},addr={address:#x},force-raw=on"]
-        return options
-
-    def _flash_file(self, folder: Path) -> Path:
-        path = self.flash_file or folder / "flash.bin"
-        if not path.exists() or path.stat().st_size != _PFLASH_SIZE:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(b"\xff" * _PFLASH_SIZE)
-        with path.open("r+b") as file:
-            for address, data in self.contents:
-                file.seek(address)
-                file.write(data)
-        return path
-
-    def _find_port(self) -> str:
-        assert self._process is not None and self._process.stdout is not None
+        self.on_exit.callback(_end, process)
+        assert process.stdout is not None
         said = ""
-        while line := self._process.stdout.readline():
+        while line := process.stdout.readline():
             said += line
             if found := _PTY.search(line):
                 return found[1]
-        raise QemuError(f"{self.board.qemu_command} did not start: {said.strip()}")
+        raise QemuError(f"{command[0]} did not start: {said.strip()}")
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            assert self._process.stdout is not None
-            self._process.stdout.close()
-        if self._folder is not None:
-            self._folder.cleanup()
+
+def _loader(machine: Qemu) -> list[str]:
+    """Flash that is memory, filled at every start."""
+    at = machine.flash.region.address - machine.option("flash_base")
+    load = f"loader,file={machine.flash.path},addr={at:#x},force-raw=on"
+    return ["-kernel", str(machine.firmware), "-device", load]
+
+
+def _pflash(machine: Qemu) -> list[str]:
+    """A flash chip in a file, the second one. With it QEMU 7.2 does not load -kernel."""
+    drive = f"if=pflash,unit=1,format=raw,file={machine.flash.path}"
+    return ["-bios", "none", "-device", f"loader,file={machine.firmware}", "-drive", drive]
+
+
+_STORAGE: dict[str, Callable[[Qemu], list[str]]] = {"loader": _loader, "pflash": _pflash}
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.wait()
+    assert process.stdout is not None
+    process.stdout.close()

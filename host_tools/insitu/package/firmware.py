@@ -1,4 +1,4 @@
-"""The QEMU boards' firmware: MicroPython as it comes, and with the device package frozen in (firmware/)."""
+"""A firmware with the device package frozen in, built by firmware/ of a checkout."""
 
 from __future__ import annotations
 
@@ -6,24 +6,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-from insitu.board.boards import ROOT, Board
+from insitu import places
+from insitu.board.record import Board
 from insitu.errors import InsituError
 from insitu.package import compile as package
 
-_SCRIPT = ROOT / "firmware" / "micropython.py"
-_FROZEN = ROOT / "build" / "frozen"
-
-
-def stock_firmware(board: Board) -> Path:
-    """MicroPython as it comes; `make setup` builds it."""
-    if not board.firmware.exists():
-        raise InsituError(f"no firmware for {board.name}: run `make setup`")
-    return board.firmware
+_SCRIPT = places.CHECKOUT / "firmware" / "micropython.py"
 
 
 def frozen_firmware(board: Board) -> Path:
     """A firmware with the package in it, built if it is not there or the package has changed since."""
-    folder = _FROZEN / board.name
+    if not places.in_checkout():
+        raise InsituError("a firmware with the package frozen in is built in a checkout of insitu only")
+    folder = places.folder() / "frozen" / board.name
     made = folder / "firmware.elf"
     if _write_package(board, folder / "package") or not made.exists():
         made.unlink(missing_ok=True)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import zlib
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from types import TracebackType
 
-from insitu.board.boards import Board
+from insitu.board.record import Board
 from insitu.errors import InsituError
-from insitu.flash.write import check_fits
+from insitu.flash.write import check_fits, device_crc, flash
 from insitu.image.read import Image
 from insitu.link.raw_repl import DeviceError, Link
-from insitu.machine.qemu import Machine
-from insitu.package.deploy import METHODS
+from insitu.machine import emulated
+from insitu.package.deploy import METHODS, best
 from insitu.port.wasi import NAME as WASI
 from insitu.session import values
 from insitu.session.values import Value
@@ -105,7 +106,7 @@ def printer(results: str) -> str:
 
 
 class Session(AbstractContextManager["Session"]):
-    """A QEMU board with the image instantiated: `inst`, `mod` and `rt` on the device."""
+    """A board with the image in its flash, instantiated: `inst`, `mod` and `rt` on the device."""
 
     def __init__(
         self,
@@ -117,36 +118,53 @@ class Session(AbstractContextManager["Session"]):
         stack: int = 2048,
         knobs: dict[str, int | None] | None = None,
         prelude: str = "",
-        icount: bool = False,
-        deploy: str = "romfs",
+        counted: bool = False,
+        deploy: str | None = None,
         flash_file: Path | None = None,
+        port: str | None = None,
     ) -> None:
         """imports: "module.name" to an expression of the device's Python; prelude: code that defines its names.
 
-        knobs: further keyword arguments of instantiate. deploy: a key of deploy.METHODS; flash_file: see Machine.
+        knobs: further keyword arguments of instantiate. deploy: a key of deploy.METHODS, None: the board's best.
+        port: of the board's serial line; None: its emulator, and counted and flash_file are as insitu.machine.emulated
+        has them.
         """
         self.image = check_fits(data, board)
         check_imports(self.image, dict(imports))
-        self.board, self.data, self.icount = board, data, icount
+        self.board, self.data, self.counted = board, data, counted
         self.imports, self.stack, self.prelude = imports, stack, prelude
         self.knobs = "".join(f", {name}={value}" for name, value in (knobs or {}).items() if value)
         self.heap_address, self.heap = board.heap_place(heap)
-        self.method, self.flash_file = METHODS[deploy], flash_file
+        self.method, self.flash_file = METHODS[deploy or best(board)], flash_file
+        self.port = port or ""
         self._stack = ExitStack()
         self._can_invoke = False
         self.link: Link
 
     def __enter__(self) -> Session:
-        firmware = self.method.firmware(self.board)
-        contents = [(self.board.image.place_address, self.data), *self.method.contents(self.board)]
-        machine = Machine(self.board, contents, icount=self.icount, firmware=firmware, flash_file=self.flash_file)
         with ExitStack() as stack:  # what was started ends, too, where the rest fails
-            stack.enter_context(machine)
-            self.link = stack.enter_context(Link(machine.port))
-            self.port = machine.port
+            if self.port:
+                self._flash_if_needed()
+            else:
+                self.port = self._start(stack)
+            self.link = stack.enter_context(Link(self.port))
             self._prepare()
             self._stack = stack.pop_all()
         return self
+
+    def _start(self, stack: ExitStack) -> str:
+        """The port of the board's emulator."""
+        contents = [(self.board.image.address, self.data), *self.method.contents(self.board)]
+        firmware = self.method.firmware(self.board)
+        return stack.enter_context(
+            emulated(self.board, contents, flash_file=self.flash_file, firmware=firmware, counted=self.counted)
+        ).port
+
+    def _flash_if_needed(self) -> None:
+        with Link(self.port) as link:
+            crc = device_crc(link, self.board.image.address, len(self.data))
+        if crc != zlib.crc32(self.data):
+            flash(self.data, self.board, port=self.port)
 
     def _prepare(self) -> None:
         """The global heap first of all: later MicroPython's heap may have no hole of this size."""

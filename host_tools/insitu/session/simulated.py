@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, redirect_stdout
 from typing import Any
 
 from insitu import sim
-from insitu.board.boards import Board
+from insitu.board.record import Board
 from insitu.flash.write import check_fits
 from insitu.port.wasi import NAME as WASI
 from insitu.session import values

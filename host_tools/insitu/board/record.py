@@ -1,0 +1,104 @@
+"""What a board is: plain records, made from its file by boards.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Memory as the CPU sees it: address and size in bytes."""
+
+    address: int
+    size: int
+
+    @property
+    def end(self) -> int:
+        """The first address behind it."""
+        return self.address + self.size
+
+    def holds(self, other: Region) -> bool:
+        """Whether all of other lies inside."""
+        return self.address <= other.address and other.end <= self.end
+
+    def overlaps(self, other: Region) -> bool:
+        """Whether they have a byte in common."""
+        return self.address < other.end and other.address < self.end
+
+    def __str__(self) -> str:
+        return f"{self.address:#010x} to {self.end - 1:#010x}"
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A chip, or a family of chips that differ in nothing that insitu sees.
+
+    Attributes:
+        name: as its maker writes it; core: of the CPU.
+        target: a name of aot/targets.py.
+        flash: memory that keeps what is written and is executed where it lies.
+        ram: regions of RAM by name; code reaches data in all of them.
+    """
+
+    name: str
+    core: str
+    target: str
+    flash: Region
+    ram: Mapping[str, Region] = field(hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Firmware:
+    """The stock MicroPython of a board.
+
+    Attributes:
+        port, board: the folder of MicroPython's ports/, and the board of it.
+        make: further arguments of its build.
+        reports: what sys.implementation._machine says there; "": not known.
+        region: what it takes of the chip's flash; None: it lies elsewhere.
+    """
+
+    port: str
+    board: str
+    make: tuple[str, ...]
+    reports: str
+    region: Region | None
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """A board.
+
+    Attributes:
+        target: a name of aot/targets.py; the chip's.
+        image: where images lie, free of the firmware and its file system; why: why it is.
+        package: where a ROM partition with the device package lies, None: the firmware mounts none.
+        filesystem: where the firmware's file system lies, None: it has none.
+        global_heap: bytes that `insitu run` takes for the global heap unless told otherwise.
+        heap_address: where they are, in RAM that MicroPython does not use; None: a bytearray on its heap.
+        writers: names of flash/, the best first.
+        emulator: the table [machine]: its kind, a name of machine/, and what that kind wants to know; None: none.
+    """
+
+    name: str
+    description: str
+    chip: Chip
+    firmware: Firmware
+    image: Region
+    why: str
+    package: Region | None
+    filesystem: Region | None
+    global_heap: int
+    heap_address: int | None
+    writers: tuple[str, ...]
+    emulator: Mapping[str, Any] | None = field(hash=False)
+
+    @property
+    def target(self) -> str:
+        return self.chip.target
+
+    def heap_place(self, size: int) -> tuple[int | None, int]:
+        """Address (None: a bytearray on MicroPython's heap) and size of a global heap of size bytes; 0: the board's."""
+        return (None, size) if size else (self.heap_address, self.global_heap)

@@ -1,0 +1,65 @@
+"""The rules that a board keeps, one function each: what is wrong, or nothing."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+from insitu.aot.targets import TARGETS
+from insitu.board.record import Board, Region
+
+
+def _regions(board: Board) -> Iterator[tuple[str, Region]]:
+    """What lies in a board's flash, by name."""
+    found = (
+        ("image", board.image),
+        ("package", board.package),
+        ("firmware", board.firmware.region),
+        ("filesystem", board.filesystem),
+    )
+    return ((name, region) for name, region in found if region is not None)
+
+
+def _target_exists(board: Board) -> str:
+    return "" if board.target in TARGETS else f'target "{board.target}" is none of {", ".join(TARGETS)}'
+
+
+def _regions_do_not_overlap(board: Board) -> str:
+    regions = sorted(_regions(board), key=lambda pair: pair[1].address)
+    for (first, one), (second, other) in itertools.pairwise(regions):
+        if one.overlaps(other):
+            return f"{first} ({one}) and {second} ({other}) overlap"
+    return ""
+
+
+def _regions_lie_in_flash(board: Board) -> str:
+    for name, region in _regions(board):
+        if not board.chip.flash.holds(region):
+            return f"{name} ({region}) is not inside the flash of {board.chip.name} ({board.chip.flash})"
+    return ""
+
+
+def _regions_are_aligned(board: Board) -> str:
+    for name, region in (("image", board.image), ("package", board.package)):
+        if region is not None and region.address % 8:
+            return f"{name} at {region.address:#010x} is not 8-byte aligned"
+    return ""
+
+
+def _heap_lies_in_ram(board: Board) -> str:
+    if board.heap_address is None:
+        return ""
+    heap = Region(board.heap_address, board.global_heap)
+    if any(region.holds(heap) for region in board.chip.ram.values()):
+        return ""
+    known = ", ".join(f"{name} ({region})" for name, region in board.chip.ram.items())
+    return f"global_heap ({heap}) is in no RAM of {board.chip.name}: {known}"
+
+
+RULES = (
+    _target_exists,
+    _regions_do_not_overlap,
+    _regions_lie_in_flash,
+    _regions_are_aligned,
+    _heap_lies_in_ram,
+)

@@ -1,0 +1,45 @@
+"""What a way of writing flash is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from insitu.board.record import Board
+from insitu.link.raw_repl import Link
+
+Progress = Callable[[int, int], None]  # bytes done, bytes in all
+
+
+class Over(Enum):
+    """What a writer reaches the board by."""
+
+    LINK = "the serial line to its MicroPython"
+    BOOT_LOADER = "the board's own boot loader"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The board to write to; link: to its MicroPython, None for writers that go through its boot loader."""
+
+    board: Board
+    link: Link | None
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """A row.
+
+    Attributes:
+        over: what it reaches the board by.
+        write: write(target, address, data, progress) puts data into flash at an address of the CPU. It erases what
+            it must and nothing outside of the board's image region, writes the first erase block last (until then
+            there is no valid image), and raises InsituError where anything is not as it should be. Whoever calls it
+            has checked that data fits, and compares what the board reads back.
+        note: what it costs and needs, a clause for a person.
+    """
+
+    over: Over
+    write: Callable[[Target, int, bytes, Progress], None]
+    note: str

@@ -1,4 +1,5 @@
 """python -m tests.fuzz [--seeds N] [--first N] [--target T]: compare, shrink what differs, keep it as a regression.
+python -m tests.fuzz --systems N [--seed-from K] [--workers W]: systems of several modules, see systems/.
 
 Every module runs in a worker process: one that crashes or hangs is a failure of its seed and costs no other.
 """
@@ -13,6 +14,7 @@ from itertools import count
 
 from tests.fuzz import generate
 from tests.fuzz.shrink import keep
+from tests.fuzz.systems.campaign import main as systems
 from tests.fuzz.worker import TARGETS, Worker
 
 
@@ -52,7 +54,12 @@ def main() -> int:
     parser.add_argument("--target", action="append", choices=TARGETS)
     parser.add_argument("--rotate", action="store_true", help="each module on one target only")
     parser.add_argument("--no-shrink", action="store_true", help="do not shrink and keep what differs")
+    parser.add_argument("--systems", type=int, default=0, help="that many systems of several modules instead")
+    parser.add_argument("--seed-from", type=int, default=0, metavar="K", help="the first system's seed")
+    parser.add_argument("--workers", type=int, default=2, help="processes that compare systems")
     options = parser.parse_args()
+    if options.systems:
+        return systems(options.seed_from, options.systems, options.workers)
     start = time.monotonic()
     campaign = Campaign(options.first, options.seeds, tuple(options.target or TARGETS), options.rotate)
     with ThreadPoolExecutor(2) as pool:

@@ -200,6 +200,18 @@ class Cpu:
         self._attach()
         return region
 
+    def map_block(self, size: int) -> int:
+        """RAM of its own for size bytes, with nothing behind them; unmap() takes it away."""
+        address = self.memory.map_buffer(size)
+        self._attach()
+        return address
+
+    def unmap(self, address: int) -> None:
+        """Take the whole region around address away: whoever touches it from now on faults."""
+        region = self.memory.unmap(address)
+        self._mapped.discard(region.address)
+        self._uc.mem_unmap(region.address, region.end - region.address)
+
     def program(self, address: int, data: bytes | bytearray | memoryview) -> None:
         """Write flash, as a programmer would."""
         region = self.memory.region(address, len(data))

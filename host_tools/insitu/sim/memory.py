@@ -69,6 +69,13 @@ class Memory:
         insort(self._regions, region)
         return region
 
+    def unmap(self, address: int) -> Region:
+        """Nothing is where that region was; views of it that somebody still has are of nothing."""
+        region = self.region(address)
+        self._regions.remove(region)
+        self._last = None
+        return region
+
     def find(self, address: int) -> Region | None:
         """The region that address lies in."""
         last = self._last

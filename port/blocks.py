@@ -6,6 +6,7 @@ from .xip.raw import peek, poke
 
 _GUARD = 0x5AFEB10C  # the word after a block; found changed when the block is freed
 _GUARD_SIZE = 4
+_MOST = 1 << 30  # bytes of a block; no board has them, and an int of 31 bits not either
 
 
 # What both have: who has which block, how much it is, and the most it was.
@@ -18,6 +19,8 @@ class _Blocks:
         self.base = 0
 
     def alloc(self, size, align=8):
+        if not 0 <= size < _MOST:
+            return 0
         size = (size + 7) & ~7 or 8
         address, keeper = self._get(size + _GUARD_SIZE, align)
         if not address:
@@ -103,6 +106,8 @@ class AllocatorHeap(_Blocks):
         had, keeper = self._known(offset)
         if keeper != self.base + offset:
             raise HeapError("block at %d: an aligned block cannot change its size" % offset)
+        if not 0 <= size < _MOST:
+            return 0
         size = (size + 7) & ~7 or 8
         address = self._realloc(keeper, size + _GUARD_SIZE)
         if not address:
@@ -122,9 +127,10 @@ class SystemHeap(_Blocks):
     def _get(self, size, align):
         try:
             keeper = bytearray(size + align)
+            address = address_of(keeper)
         except MemoryError:
             return 0, None
-        return (address_of(keeper) + align - 1) & ~(align - 1), keeper
+        return (address + align - 1) & ~(align - 1), keeper
 
     def _put(self, address, keeper):
         pass

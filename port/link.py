@@ -14,6 +14,7 @@ from .xip.layout import (
     IMAGE_GLOBALS,
     IMAGE_MEMORY_MAX,
     IMAGE_MEMORY_MIN,
+    IMAGE_MEMORY_SIZE,
     IMPORT_INDEX,
     IMPORT_KIND,
     IMPORT_MODULE,
@@ -162,6 +163,13 @@ def _memory(instance, index, value, what):
         module.word(IMAGE_MEMORY_MAX),
         "pages",
     )
+    # the code leaves out the check of what lies below its own minimum
+    size, wanted = owner.memory_size(), module.word(IMAGE_MEMORY_SIZE)
+    if size < wanted:
+        _incompatible(
+            "%s must have at least %d bytes, it ends at its __heap_base, %d: build its module without exporting "
+            "__heap_base and __data_end" % (what, wanted, size)
+        )
     share_memory(instance, owner)
 
 

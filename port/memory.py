@@ -13,7 +13,7 @@ from .xip.layout import (
     INSTANCE_MEMORY_BASE,
     INSTANCE_MEMORY_PAGES,
     INSTANCE_MEMORY_SIZE,
-    NONE,
+    MOST_PAGES,
 )
 from .xip.raw import add
 
@@ -34,6 +34,8 @@ class MemoryPlan:
         flags, pages = module.word(IMAGE_FLAGS), module.word(IMAGE_MEMORY_MIN)
         self.grows = bool(flags & FLAG_MEMORY_GROWS)
         self.fixed = flags & FLAG_MEMORY_FIXED
+        if not 0 <= heap_size < 1 << 30:
+            raise Error("heap_size is %d, it must be 0 to %d" % (heap_size, (1 << 30) - 1))
         # an app heap lies in a memory of one's own
         self.heap_size = 0 if flags & FLAG_MEMORY_IMPORTED else (heap_size + 7) & ~7
         self.region = region
@@ -82,7 +84,7 @@ class MemoryPlan:
 
 def _maximum(module, pages, maximum):
     limit = module.word(IMAGE_MEMORY_MAX)
-    limit = _PAGE if limit == NONE else limit
+    limit = min(limit, MOST_PAGES)  # NONE is more, too
     if maximum is None:
         return limit
     if not pages <= maximum <= limit:

@@ -139,5 +139,5 @@ def forget(instance):
 def release_tables(instance):
     for index in range(len(instance.tables), table.module_tables(instance)):
         block = table.apart(instance, index)
-        if block > 0:
+        if block:  # offsets may be negative
             instance.runtime.heap.free(block)

@@ -40,7 +40,7 @@ def _python_heap():
 # Blocks that an instance has beside its own and its linear memory's: tables that grew, constants as imports.
 def _apart(instance):
     apart = [table.apart(instance, i) for i in range(len(instance.tables), table.module_tables(instance))]
-    return [offset for offset in apart if offset > 0] + list(instance.owned)
+    return [offset for offset in apart if offset] + list(instance.owned)
 
 
 class _Snapshot:

@@ -48,6 +48,12 @@ def _is_small(value):
     return type(value) is int and -(1 << 30) <= value < 1 << 30
 
 
+# A word of which the device keeps so many bits, the highest one for the sign.
+def _signed(word, bits):
+    sign = 1 << bits - 1
+    return (word & (sign << 1) - 1 ^ sign) - sign
+
+
 def _word(address):
     return view(address, 4).cast("i")
 
@@ -77,8 +83,9 @@ def start(plan, args):
     block[ENV_START >> 2] = _whole(thunk) + code_bit()
     block[ENV_START_INSTANCE >> 2] = instance
     block[ENV_START_FUNCTION >> 2] = _whole(function) + code_bit()
-    state[5] = _enter(state)
-    if state[5] or result > 1:
+    request = _enter(state)
+    state[5] = _signed(request, 31)  # the object is the word shifted left, and 1
+    if request or result > 1:
         return more
     if not result:
         return nothing
@@ -91,7 +98,7 @@ def resume(state, result):
         if not _is_small(result[0]):
             return -1
         _word(_whole(state[3]))[0] = result[0]
-    return _enter(state)
+    return _signed(_enter(state), 32)
 
 
 def view(address, size):

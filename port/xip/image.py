@@ -29,6 +29,7 @@ from .layout import (
     FEATURE_FPU,
     FLAG_MEMORY,
     FLAG_MEMORY_FIXED,
+    FLAG_MEMORY_GROWS,
     FLAG_MEMORY_IMPORTED,
     FORMAT_VERSION,
     FUNCREF_SIZE,
@@ -62,6 +63,7 @@ from .layout import (
     IMAGE_MEMORY_SIZE,
     IMAGE_NAMES,
     IMAGE_SIZE,
+    IMAGE_SIZE_INVERTED,
     IMAGE_START_FUNCTION,
     IMAGE_TABLES,
     IMAGE_TYPES,
@@ -80,7 +82,11 @@ from .layout import (
     MAGIC,
     MARK_ENTER,
     MARK_THUNK,
+    MOST_ELEMENTS,
     MOST_ENTRIES,
+    MOST_IMAGE,
+    MOST_PAGES,
+    MOST_TABLES,
     NONE,
     SEGMENT_DECLARATIVE,
     TABLE_ENTRIES,
@@ -146,8 +152,10 @@ def check_header(base, limit):
         what = "an FPU" if missing == FEATURE_FPU else "CPU features 0x%x" % missing
         raise LoadError("the image needs %s, which this %s has not: build it for this board" % (what, platform.name()))
     size = peek(base, IMAGE_SIZE)
-    if size < HEADER_SIZE or (limit is not None and size > limit):
-        raise LoadError("the image says that it has %d bytes, there are %d: flash it again" % (size, limit or 0))
+    if size ^ peek(base, IMAGE_SIZE_INVERTED) != 0xFFFFFFFF or not HEADER_SIZE <= size <= MOST_IMAGE:
+        raise LoadError("the image's size is damaged: flash it again")
+    if limit is not None and size > limit:
+        raise LoadError("the image says that it has %d bytes, there are %d: flash it again" % (size, limit))
     return size
 
 
@@ -273,11 +281,17 @@ class Checker:
         flags, size = self.word(IMAGE_FLAGS), self.word(IMAGE_MEMORY_SIZE)
         pages = self.word(IMAGE_MEMORY_MIN)
         self.demand(
-            not flags & FLAG_MEMORY_FIXED or (flags & FLAG_MEMORY and not flags & FLAG_MEMORY_IMPORTED),
+            not flags & FLAG_MEMORY_FIXED
+            or flags & (FLAG_MEMORY | FLAG_MEMORY_IMPORTED | FLAG_MEMORY_GROWS) == FLAG_MEMORY,
             "memory flags",
         )
-        size -= self.word(IMAGE_APP_HEAP)
-        self.demand(pages <= 65536 and (0 <= size <= pages * 65536 or not flags & FLAG_MEMORY), "memory size")
+        kept, whole = self.word(IMAGE_APP_HEAP), pages * 65536
+        # nothing but a memory that is fixed has room kept in it; nothing but what neither grows nor is imported is
+        # not whole pages
+        self.demand(not kept or flags & FLAG_MEMORY_FIXED, "app heap")
+        least = whole if flags & (FLAG_MEMORY_GROWS | FLAG_MEMORY_IMPORTED) else 0
+        self.demand(pages <= MOST_PAGES and size <= MOST_PAGES * 65536, "memory size")
+        self.demand(not flags & FLAG_MEMORY or least <= size - kept <= whole, "memory size")
 
     def _type_strings(self, types):
         slots = self.word(IMAGE_ARG_SLOTS)
@@ -405,6 +419,7 @@ class Checker:
 
     def _tables(self):
         array = self.records(IMAGE_TABLES, TABLE_SIZE, "tables")
+        self.demand(array[1] <= MOST_TABLES, "tables")
         self.slots("table", array, TABLE_SIZE, TABLE_SLOT, 8)
         self.slots("table", array, TABLE_SIZE, TABLE_ENTRIES, 0, True)
         for i in range(array[1]):
@@ -429,6 +444,7 @@ class Checker:
 
     def _elements(self, tables, globals_):
         array = self.records(IMAGE_ELEMENTS, ELEMENT_SIZE, "element segments")
+        self.demand(array[1] <= MOST_ELEMENTS, "element segments")
         self.field("element segment", array, ELEMENT_SIZE, ELEMENT_MODE, 0, SEGMENT_DECLARATIVE + 1, "its mode")
         for i in range(array[1]):
             record = array[0] + i * ELEMENT_SIZE

@@ -5,7 +5,7 @@ from micropython import const
 
 # --- image header; every *_OFFSET found in it is relative to the image's first byte ---
 MAGIC = const(0x58534E49)  # b"INSX"
-FORMAT_VERSION = const(2)
+FORMAT_VERSION = const(3)
 
 IMAGE_MAGIC = const(0)
 IMAGE_VERSION = const(4)
@@ -16,7 +16,7 @@ IMAGE_CRC = const(20)  # CRC-32 (zlib's) of the bytes from IMAGE_CRC + 4 to the 
 IMAGE_CODE_OFFSET = const(24)
 IMAGE_CODE_SIZE = const(28)
 IMAGE_ENTER = const(32)  # the stub that Python calls with an exec env: starts or resumes it
-# 36: reserved, 0
+IMAGE_SIZE_INVERTED = const(36)  # ~IMAGE_SIZE: a damaged size is found before so many bytes are read
 IMAGE_FLAGS = const(40)  # FLAG_*
 IMAGE_START_FUNCTION = const(44)  # function index, NONE if there is none
 IMAGE_TYPES = const(48)  # offset, then count: TYPE_* records
@@ -31,7 +31,8 @@ IMAGE_NAMES = const(112)  # offset, count: one word a function, the offset of it
 IMAGE_INSTANCE_SIZE = const(120)  # bytes of the instance block below the instance pointer, multiple of 8
 IMAGE_ARGS = const(124)  # args area: distance below the instance pointer
 IMAGE_ARG_SLOTS = const(128)  # 8-byte slots in it
-IMAGE_MEMORY_SIZE = const(132)  # bytes of linear memory to allocate: whole pages, or truncated
+# bytes of linear memory to allocate: whole pages, or truncated; of an imported one, what the code relies on
+IMAGE_MEMORY_SIZE = const(132)
 IMAGE_MEMORY_MIN = const(136)  # pages, as the module says
 IMAGE_MEMORY_MAX = const(140)  # pages, NONE if it has no maximum
 IMAGE_AUX_STACK_BOTTOM = const(144)  # address in linear memory
@@ -43,6 +44,7 @@ IMAGE_STACK_GUARD = const(164)  # bytes of an operand stack that only unchecked 
 IMAGE_STACK_NEEDED = const(168)  # operand stack that the call graph needs, NONE with recursion
 IMAGE_APP_HEAP = const(172)  # bytes at the end of a fixed linear memory that are kept for an app heap
 HEADER_SIZE = const(176)
+MOST_IMAGE = const(0x1000000)  # bytes of an image
 
 NONE = const(0xFFFFFFFF)
 
@@ -111,6 +113,7 @@ TABLE_SLOT = const(12)  # distance of its slot below the instance pointer
 TABLE_ENTRIES = const(16)  # distance of its entries; 0: allocated apart (imported: by its owner)
 TABLE_SIZE = const(20)
 MOST_ENTRIES = const(0x1000000)
+MOST_PAGES = const(0x3FFF)  # of linear memory: its size in bytes is a small int of the device, which has 31 bits
 
 DATA_MODE = const(0)  # SEGMENT_*
 DATA_OFFSET = const(4)  # expression
@@ -172,13 +175,17 @@ ENV_TOP = const(44)
 ENV_SIZE = const(48)
 
 # --- requests: why compiled code left. Operands and results are in the instance's args area. ---
+# A request's word, its kind and its operand above, is a small int of the device and not negative: below 1 << 30.
+MOST_OPERANDS = const(1 << 22)
 REQUEST_RETURN = const(0)
 REQUEST_TRAP = const(1)  # operand: TRAP_*
 REQUEST_IMPORT = const(2)  # operand: function index
 REQUEST_MEMORY_GROW = const(3)  # args[0]: pages; result there
 REQUEST_MEMORY_INIT = const(4)  # operand: segment; args: destination, source, length
 REQUEST_DATA_DROP = const(5)
-TABLE_SHIFT = const(12)  # so many bits for the second of two indices in an operand
+TABLE_SHIFT = const(12)  # so many bits for the second of two indices in an operand, and the rest for the first
+MOST_TABLES = const(1 << 10)
+MOST_ELEMENTS = const(1 << 12)  # element segments
 REQUEST_TABLE_INIT = const(6)  # operand: table << TABLE_SHIFT | segment; args: destination, source, length
 REQUEST_ELEM_DROP = const(7)
 REQUEST_TABLE_COPY = const(8)  # operand: destination table << TABLE_SHIFT | source table; args as above

@@ -33,10 +33,10 @@ def word(data, offset):
     ("field", "value", "text"),
     [
         (layout.IMAGE_MAGIC, 0, "does not begin with INSX; was it flashed"),
-        (layout.IMAGE_VERSION, 9, "format version 9, this runtime reads 2"),
+        (layout.IMAGE_VERSION, 9, "format version 9, this runtime reads 3"),
         (layout.IMAGE_ARCH, 77, "for architecture 77, this device runs images for"),
         (layout.IMAGE_FEATURES, 0x100, "CPU features 0x100"),
-        (layout.IMAGE_SIZE, 1 << 30, "flash it again"),
+        (layout.IMAGE_SIZE, 1 << 30, "size is damaged: flash it again"),
         (layout.IMAGE_CODE_OFFSET, 0x40000000, "place of the code"),
         (layout.IMAGE_ENTER, 0, "place of the stub"),
         (layout.IMAGE_TYPES, 0x7FFFFFF0, "types"),

@@ -21,7 +21,6 @@ TOOLCHAIN = """(module
   (data (i32.const 1024) "hello\\00")
   (func (export "load") (param i32) (result i32) (i32.load8_u (local.get 0)))
   (func (export "store") (param i32 i32) (i32.store8 (local.get 0) (local.get 1)))
-  (func (export "pages") (result i32) (memory.size))
   (func (export "frame") (param i32) (result i32)
     (global.set $sp (i32.sub (global.get $sp) (local.get 0)))
     (i32.store8 (global.get $sp) (i32.const 7))
@@ -57,7 +56,7 @@ def _load(device: Device, text: str, app_heap: int = 0) -> Any:
 def test_truncation_at_heap_base(device: Device) -> None:
     instance = _load(device, TOOLCHAIN).instantiate(stack_size=1024)
     assert instance.memory_size() == 1104
-    assert instance.exports.pages() == 1
+    assert instance.memory.pages == 1
     assert instance.exports.load(1024) == ord("h")
     with pytest.raises(Trap, match="out of bounds memory access"):
         instance.exports.load(1104)
@@ -70,8 +69,10 @@ def test_no_truncation_without_both_marks(device: Device) -> None:
 
 
 def test_no_truncation_where_an_allocator_asks_for_memory(device: Device) -> None:
-    text = TOOLCHAIN.replace("(memory.size)", "(memory.grow (i32.const 0))").replace("1)\n", "1 1)\n", 1)
-    assert _load(device, text).instantiate(stack_size=1024).memory_size() == PAGE
+    for asks in ("(memory.size)", "(memory.grow (i32.const 0))"):
+        text = TOOLCHAIN.replace("1)\n", "1 1)\n", 1)[:-1] + f'(func (export "pages") (result i32) {asks}))'
+        instance = _load(device, text).instantiate(stack_size=1024)
+        assert (instance.memory_size(), instance.exports.pages()) == (PAGE, 1)
 
 
 def test_aux_stack_overflow_and_underflow(device: Device) -> None:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from insitu.aot import memory, signature
 from insitu.aot.body import EMITTERS
+from insitu.aot.plan import PAGE, Plan
 from insitu.port.xip import layout
 from insitu.wasm.errors import Unsupported
 from insitu.wasm.opcodes import OPCODES
 
 if TYPE_CHECKING:
-    from insitu.aot.plan import Plan
     from insitu.wasm.module import Function, Module
     from insitu.wasm.types import FuncType
 
@@ -46,12 +46,17 @@ def _check_signatures(types: list[FuncType]) -> None:
             raise Unsupported(f"the types {text} and {seen[signature.word(function_type)]} have one signature word", 0)
 
 
-def _check_tables(module: Module) -> None:
+def _check_counts(plan: Plan) -> None:
+    """What the operand of a request must hold, and what the device can count."""
+    module = plan.wasm
     at = {name: offset for name, offset, _ in module.sections}
-    most = 1 << layout.TABLE_SHIFT
-    for part, count, what in (
-        ("table", len(module.table_types), "tables"),
-        ("element", len(module.elements), "element segments"),
+    for part, count, most, what in (
+        ("table", len(module.table_types), layout.MOST_TABLES, "tables"),
+        ("element", len(module.elements), layout.MOST_ELEMENTS, "element segments"),
+        ("data", len(module.data), layout.MOST_OPERANDS, "data segments"),
+        ("import", module.imported_function_count, layout.MOST_OPERANDS, "imported functions"),
+        ("memory", module.memory_types[0].limits.minimum if module.memory_types else 0, layout.MOST_PAGES, "pages"),
+        ("memory", plan.memory.size, layout.MOST_PAGES * PAGE, "bytes of linear memory with its app heap"),
     ):
         if count > most:
             raise Unsupported(f"{count} {what}, the limit is {most}", at.get(part, 0))
@@ -64,7 +69,7 @@ def _check_tables(module: Module) -> None:
 def check(plan: Plan) -> None:
     """Raise Unsupported for the first thing in a valid module that cannot be compiled."""
     module = plan.wasm
-    _check_tables(module)
+    _check_counts(plan)
     _check_signatures(module.types)
     for i, function in enumerate(module.functions):
         _check_function(module, module.imported_function_count + i, function)

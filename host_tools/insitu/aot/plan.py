@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 PAGE = 65536
 _CALL_OPCODES = (0x10, 0x11)
-_REF_FUNC, _TABLE_GROW, _MEMORY_GROW = 0xD2, 0xFC00 | 15, 0x40
+_REF_FUNC, _TABLE_GROW, _MEMORY_SIZE, _MEMORY_GROW = 0xD2, 0xFC00 | 15, 0x3F, 0x40
 _MOST_ENTRIES_INSIDE = 1 << 16  # of a table in the instance block
 _REQUEST_SLOTS = 3  # what the widest of layout.REQUEST_* passes
 
@@ -114,9 +114,11 @@ class Plan:
         return limits.maximum is not None and any(export.kind == "memory" for export in self.wasm.exports)
 
     def _truncated_size(self, size: int) -> int:
-        """Up to __heap_base, where nothing lies above it: no allocator, exported or asking for more memory."""
+        """Up to __heap_base, where nothing lies above it: no allocator, exported or going by memory's size."""
         aux = self.aux_stack
-        if aux.heap_base is None or aux.data_end is None or _MEMORY_GROW in self._opcodes or self.exports_allocator:
+        if aux.heap_base is None or aux.data_end is None or self.exports_allocator:
+            return size
+        if not self._opcodes.isdisjoint((_MEMORY_SIZE, _MEMORY_GROW)):
             return size
         return (max(aux.heap_base, aux.top) + 7) & ~7
 

@@ -7,6 +7,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 from insitu.aot import signature
+from insitu.errors import InsituError
 from insitu.port.xip import layout
 from insitu.wasm.types import ValType
 
@@ -191,7 +192,8 @@ class _Packer:
         limits = self.m.memory_types[0].limits if self.m.memory_types else None
         self.set(layout.IMAGE_MAGIC, layout.MAGIC, layout.FORMAT_VERSION, target.arch, target.cpu_features)
         self.set(layout.IMAGE_CODE_OFFSET, self.code_offset, len(self.code.data))
-        self.set(layout.IMAGE_ENTER, self.symbol("insitu_enter"), 0, self._flags())
+        self.set(layout.IMAGE_ENTER, self.symbol("insitu_enter"))
+        self.set(layout.IMAGE_FLAGS, self._flags())
         self.set(layout.IMAGE_START_FUNCTION, _none(self.m.start))
         self.set(layout.IMAGE_INSTANCE_SIZE, plan.instance_size, plan.args_distance, plan.args_slots)
         self.set(layout.IMAGE_MEMORY_SIZE, plan.memory.size)
@@ -213,7 +215,11 @@ class _Packer:
         self.fill_header()
         while len(self.tail) % 4:
             self.tail.append(0)
-        self.set(layout.IMAGE_SIZE, self.tail_offset + len(self.tail))
+        size = self.tail_offset + len(self.tail)
+        if size > layout.MOST_IMAGE:
+            raise InsituError(f"the image has {size} bytes, the limit is {layout.MOST_IMAGE}")
+        self.set(layout.IMAGE_SIZE, size)
+        self.set(layout.IMAGE_SIZE_INVERTED, ~size)
         body = bytearray(self.header)
         body += bytes(self.code_offset - len(body)) + self.code.data
         body += bytes(self.tail_offset - len(body)) + self.tail

@@ -101,7 +101,7 @@ class Image:
         marks = {"__heap_base": layout.IMAGE_HEAP_BASE, "__data_end": layout.IMAGE_DATA_END}
         missing = [name for name, field in marks.items() if self.word(field) == layout.NONE]
         if not missing:
-            return "not truncated: the code has memory.grow"
+            return "not truncated: the code has memory.size or memory.grow"
         options = " ".join(f"-Wl,--export={name}" for name in missing)
         return f"link with {options} to save up to {self.memory_size - self._data_end()} bytes"
 

@@ -105,7 +105,7 @@ class Memory:
         return region.view[start : start + size]
 
     def addressof(self, buffer: Any) -> int:
-        """A RAM address for a buffer. A view of simulated memory has one; the contents of any other is copied.
+        """An address for a buffer. A view of simulated memory has one; the contents of any other is copied.
 
         The first time, RAM of its own is mapped, such that an access past the buffer's end (if its size is a
         multiple of 8) meets nothing; later calls give the same address. Writes there do not reach the buffer.
@@ -121,22 +121,24 @@ class Memory:
         known = self._buffers.get(id(buffer))
         return known[1] if known is not None else self._simulated(buffer)
 
-    def map_buffer(self, size: int) -> int:
-        """RAM of its own for size bytes, guarded on both sides."""
+    def map_buffer(self, size: int, writable: bool = True) -> int:
+        """Memory of its own for size bytes, guarded on both sides. MemoryError where no address is left."""
         aligned = (size + 7) & ~7
         mapped = max(PAGE, (aligned + PAGE - 1) & -PAGE)
         start = self._next_buffer
         if start + mapped + PAGE > _BUFFERS_END:
-            raise MemoryFault(f"no address left for a buffer of {size} bytes")
+            raise MemoryError(f"no address left for a buffer of {size} bytes")
         self._next_buffer = start + mapped + PAGE
-        self.map(start, mapped, writable=True)
+        self.map(start, mapped, writable)
         return start + mapped - aligned
 
     def _register(self, buffer: Any) -> int:
+        """What is read-only in Python may lie in flash on a device."""
         with memoryview(buffer) as source:
-            content = bytes(source)
-        address = self.map_buffer(len(content))
-        self.view(address, len(content))[:] = content
+            address = self.map_buffer(source.nbytes, writable=not source.readonly)
+            region = self.region(address)
+            start = address - region.address
+            region.raw[start : start + source.nbytes] = source.cast("B")
         self._buffers[id(buffer)] = (buffer, address)
         return address
 
@@ -303,9 +305,16 @@ class ptr32(_Pointer):
         return (value & 0x7FFFFFFF) - (value & 0x80000000)
 
 
+def whole(value: Any) -> int:
+    """The int that viper takes value for: an int, a bool, a pointer. TypeError for anything else."""
+    if not isinstance(value, (int, _Pointer)):
+        raise TypeError(f"can't convert {type(value).__name__} to int")
+    return int(value)
+
+
 def uint(value: Any) -> int:
-    """viper's cast to an unsigned word."""
-    return int(value) & 0xFFFFFFFF
+    """viper's cast to an unsigned word. TypeError for what is no int."""
+    return whole(value) & 0xFFFFFFFF
 
 
 if sys.byteorder != "little":

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from insitu.sim.memory import ptr8, ptr16, ptr32, uint
+from insitu.sim.memory import ptr8, ptr16, ptr32, uint, whole
 
 _POINTERS = {"ptr8": ptr8, "ptr16": ptr16, "ptr32": ptr32}
 
@@ -24,8 +24,8 @@ def _same(value: Any) -> Any:
 
 
 def signed(value: Any) -> int:
-    """viper's int: a signed word."""
-    value = int(value)
+    """viper's int: a signed word. TypeError for what is no int (py/obj.c, mp_obj_get_int_truncated)."""
+    value = whole(value)
     return (value & 0x7FFFFFFF) - (value & 0x80000000)
 
 

@@ -1,20 +1,35 @@
-"""MicroPython's raw REPL over a serial line: run code on the board, get what it printed.
+"""MicroPython's raw REPL over a serial line or a socket: run code on the board, get what it printed.
 
-The protocol is MicroPython's: Ctrl-A raw REPL, Ctrl-D run, output, 0x04, error, 0x04, prompt ">"
-(docs/reference/repl.rst of MicroPython).
+The protocol is MicroPython's (docs/reference/repl.rst): Ctrl-A raw REPL, Ctrl-E A Ctrl-A raw paste with flow control,
+Ctrl-D run, output, 0x04, error, 0x04, prompt ">".
+
+A program may print these bytes, too. So the code that is run ends with an assignment of a number that nobody has seen
+before, and an exchange is over when the board, asked for the number behind what looks like the end, says it; it says
+the one before where the code ended in an exception. Whoever has not seen the source cannot know either.
 """
 
 from __future__ import annotations
 
 import contextlib
+import secrets
 import time
+from collections.abc import Callable
+from typing import Any
 
 import serial
 
 from insitu.errors import InsituError
+from insitu.link import paste
 
 _INTERRUPT, _RAW, _FRIENDLY, _RUN, _END = b"\x03", b"\x01", b"\x02", b"\x04", b"\x04"
+_BANNER = b"raw REPL; CTRL-B to exit\r\n>"
+_TRACEBACK = b"Traceback (most recent call last):"
 _CHUNK = 256  # bytes at a time: a small board's receive buffer
+_NAME = "_insitu_nonce"  # of the number, on the board
+_ASK = f"print({_NAME})".encode() + _RUN
+_GONE = b">OK" + _END + _TRACEBACK  # the answer of a board that has lost the number
+_FULL = b">OK" + _END + b"MemoryError"  # of one that has no memory left to understand the question
+_QUIET = 0.02  # seconds without a byte, after which nothing more is to come of what was before
 
 
 class DeviceError(InsituError):
@@ -28,21 +43,31 @@ class DeviceError(InsituError):
     def __init__(self, traceback: str, output: bytes = b"") -> None:
         self.traceback = traceback.replace("\r\n", "\n").strip()
         super().__init__(f"an exception on the device\n{self.traceback or 'without a text'}")
-        last = self.traceback.rpartition("\n")[2]
-        self.kind, _, self.text = last.partition(": ")
+        # Behind the calls, which are indented: a text may have lines of its own.
+        lines = self.traceback.split("\n")
+        calls = next((i for i, line in enumerate(lines) if i and not line.startswith("  ")), len(lines) - 1)
+        self.kind, _, self.text = "\n".join(lines[calls:]).partition(": ")
         self.output = output
 
 
 class Link:
-    """A board's raw REPL at a port; use it in a `with`."""
+    """A board's raw REPL at a port, whatever pyserial opens: a device, socket://HOST:PORT, rfc2217://HOST:PORT.
+
+    Use it in a `with`.
+    """
 
     def __init__(self, port: str, *, baudrate: int = 115200, timeout: float = 30.0) -> None:
-        self.timeout = timeout
-        try:
-            self._serial = serial.Serial(port, baudrate, timeout=0.05)
-        except (OSError, serial.SerialException) as error:
-            raise InsituError(f"cannot open {port}: {getattr(error, 'strerror', None) or error}") from None
+        self.port, self.timeout, self._baudrate = port, timeout, baudrate
         self._left = b""
+        self._nonce = 0
+        self._pastes = True
+        self._serial = self._open()  # pyserial's own annotations lack in_waiting
+
+    def _open(self) -> Any:
+        try:
+            return serial.serial_for_url(self.port, self._baudrate, timeout=0.05)
+        except (OSError, ValueError, serial.SerialException) as error:
+            raise InsituError(f"cannot open {self.port}: {getattr(error, 'strerror', None) or error}") from None
 
     def __enter__(self) -> Link:
         self._enter_raw()
@@ -59,62 +84,152 @@ class Link:
         """Let go of the port, whatever the board is doing."""
         self._serial.close()
 
-    def _write(self, data: bytes) -> None:
+    def write(self, data: bytes) -> None:
+        """Send bytes. Raises InsituError where the port is gone."""
         try:
             self._serial.write(data)
         except (OSError, serial.SerialException) as error:
-            raise InsituError(f"{self._serial.port} is gone: {error}") from None
+            raise InsituError(f"{self.port} is gone: {error}") from None
 
     def read(self) -> bytes:
         """What the board has sent, at least a byte unless none comes for a short while."""
         try:
             return bytes(self._serial.read(max(1, self._serial.in_waiting)))
         except (OSError, serial.SerialException) as error:
-            raise InsituError(f"{self._serial.port} is gone: {error}") from None
+            raise InsituError(f"{self.port} is gone: {error}") from None
+
+    # --- the raw REPL ---
 
     def _enter_raw(self) -> None:
         """Ask until the raw REPL answers: right after power-on what is written may be lost."""
         end = time.monotonic() + self.timeout
         while time.monotonic() < end:
-            self._write(b"\r" + _INTERRUPT + _RAW)
-            got = self._read_for(0.3, b"raw REPL; CTRL-B to exit\r\n>")
-            if b"raw REPL; CTRL-B to exit\r\n>" in got:
-                self._read_for(0.02, b"\0never")
+            self.write(b"\r" + _INTERRUPT + _RAW)
+            if _BANNER in self._read_for(0.3, _BANNER):
+                self._read_for(_QUIET, None)
+                self._new_nonce()
                 return
         raise InsituError(f"no MicroPython prompt within {self.timeout:.0f} s")
 
-    def _read_for(self, seconds: float, until: bytes) -> bytes:
+    def _new_nonce(self) -> None:
+        """The first number of a board that has none."""
+        self._nonce = secrets.randbits(60)
+        self._left = b""
+        self.write(f"{_NAME}={self._nonce}".encode() + _RUN)
+        self._until(b"OK" + _END + _END + b">", time.monotonic() + self.timeout)
+
+    def _read_for(self, seconds: float, until: bytes | None) -> bytes:
         got, end = b"", time.monotonic() + seconds
-        while time.monotonic() < end and until not in got:
+        while time.monotonic() < end and (until is None or until not in got):
             got += self.read()
         return got
 
     def _until(self, mark: bytes, end: float) -> bytes:
         """Bytes up to mark, which is taken off."""
         while mark not in self._left:
-            if time.monotonic() > end:
-                raise InsituError(
-                    f"the device did not answer within {self.timeout:.0f} s; it said {self._left[-200:]!r}"
-                )
-            self._left += self.read()
+            self._more(end)
         taken, _, self._left = self._left.partition(mark)
         return taken
 
+    def _more(self, end: float) -> None:
+        if time.monotonic() > end:
+            raise InsituError(f"the device did not answer within {self.timeout:.0f} s; it said {self._left[-200:]!r}")
+        self._left += self.read()
+
     def start(self, code: str) -> None:
         """Have code run, and wait for nothing."""
-        data = code.encode()
+        self._send(code.encode(), time.monotonic() + self.timeout)
+
+    def _send(self, data: bytes, end: float) -> None:
+        """Code to the board, up to where its output begins."""
+        if self._pastes:
+            self._pastes = paste.send(self, data, end)
+            if self._pastes:
+                return
+            self._read_for(_QUIET, None)  # a firmware that does not paste may have said its banner again
         for at in range(0, len(data), _CHUNK):
-            self._write(data[at : at + _CHUNK])
-        self._write(_RUN)
+            self.write(data[at : at + _CHUNK])
+        self.write(_RUN)
+        self._left = b""
+        self._until(b"OK", end)
 
     def run(self, code: str, *, timeout: float | None = None) -> bytes:
-        """Run code, return the bytes it printed. Raises DeviceError with the device's traceback."""
-        self.start(code)
+        """Run code, return the bytes it printed. Raises DeviceError with the device's traceback.
+
+        What it printed may be any bytes; a line's end is what MicroPython makes of it, "\\r\\n".
+        """
         end = time.monotonic() + (timeout or self.timeout)
-        self._until(b"OK", end)
-        output = self._until(_END, end)
-        error = self._until(_END, end)
-        self._until(b">", end)
-        if error:
+        before, after = self._nonce, secrets.randbits(60)
+        self._left = b""
+        self._send(f"{code}\n{_NAME}={after}\n".encode(), end)
+        body, done = self._answer(before, after, end)
+        self._nonce = after if done else before
+        if done:
+            return body.removesuffix(_END)
+        output, _, error = body.rpartition(_END + _TRACEBACK)
+        if not error:  # no traceback: a SyntaxError's may have none
+            output, _, error = body.rpartition(_END)
             raise DeviceError(error.decode("utf-8", "replace"), output)
-        return output
+        raise DeviceError((_TRACEBACK + error).decode("utf-8", "replace"), output)
+
+    def _answer(self, before: int, after: int, end: float) -> tuple[bytes, bool]:
+        """Output, 0x04, and the error if there is one; and whether there is none."""
+        answers = {number: b">OK%d\r\n%b>" % (number, _END + _END) for number in (before, after)}
+        asked = seen = 0
+        while True:
+            for number, answer in answers.items():
+                body, found, rest = self._left.partition(_END + answer)
+                if found:
+                    self._left = rest
+                    if asked > 1:  # the program printed what looks like an end: questions may be left
+                        self._settle()
+                    return body, number == after
+            if _GONE in self._left:
+                self._settle()
+                self._new_nonce()
+                raise InsituError("the program reset the board, or ended with SystemExit, which does the same")
+            if _FULL in self._left:
+                self._settle()
+                raise DeviceError("MemoryError: the device's heap is full")
+            mark = max(self._left.rfind(_END + b">"), self._left.rfind(_BANNER))
+            if mark >= seen:
+                asked, seen = asked + 1, mark + 1
+                self.write(_ASK)
+            self._more(end)
+
+    def _settle(self) -> None:
+        """Read until nothing comes any more."""
+        while self._read_for(_QUIET, None):
+            pass
+
+    # --- resets ---
+
+    def soft_reset(self) -> None:
+        """A fresh interpreter with an empty heap; main.py does not run. Raises InsituError if it does not come back."""
+        self.write(_RUN)
+        self._left = b""
+        end = time.monotonic() + self.timeout
+        self._until(_BANNER, end)
+        self._new_nonce()
+
+    def reset(self, how: str = "import machine\nmachine.reset()") -> None:
+        """Run code that resets the board, and be in its raw REPL again when it is back.
+
+        A board whose USB port goes away with it is waited for. Raises InsituError if it does not come back.
+        """
+        with contextlib.suppress(InsituError):  # the port may be gone before all is sent
+            self.start(how)
+        self.close()
+        self._serial = self._again(self._open)
+        self._enter_raw()
+
+    def _again(self, act: Callable[[], Any]) -> Any:
+        """Try until it works or the time is over."""
+        end = time.monotonic() + self.timeout
+        while True:
+            time.sleep(0.2)
+            try:
+                return act()
+            except InsituError:
+                if time.monotonic() > end:
+                    raise

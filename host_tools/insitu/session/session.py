@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import secrets
 import zlib
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from insitu.board.record import Board
 from insitu.errors import InsituError
@@ -18,20 +21,28 @@ from insitu.port.wasi import NAME as WASI
 from insitu.session import values
 from insitu.session.values import Value
 
-# Exceptions of port/errors.py and port/heap.py, whose texts say all that there is to say.
-_OWN_ERRORS = ("LoadError", "LinkError", "OutOfHeap", "Error", "HeapError")
-_MARK = b"insitu-result:"
+# Exceptions of port/errors.py, port/heap.py and port/wasi.py, whose texts say all that there is to say.
+_OWN_ERRORS = ("Trap", "Exit", "LoadError", "LinkError", "OutOfHeap", "Error", "HeapError")
+# What came of a call, behind a mark that the program cannot know: its texts may hold names that the module chose.
+_GUARD = f"""
+def _insitu_guard(mark, call, *args):
+    try:
+        found = call(*args)
+    except Exception as error:
+        found = type(error).__name__, str(error), getattr(error, "code", 0)
+        if found[0] not in {_OWN_ERRORS!r}: raise
+    print(mark + repr(found))
+"""
 # A call with the bits of its arguments and results: a firmware's floats may be narrower than f64.
-_INVOKE = f"""
+_INVOKE = """
 def _insitu_invoke(name, arguments, results):
     from insitu.platform import start
     from insitu.xip.enter import go_on
-    import binascii
     function = inst.lookup_function(name)
     inst.slots[:len(arguments)] = arguments
     if start(function.plan, None) is False:
         go_on(inst.exec_env, function, function.plan, None)
-    print({_MARK.decode()!r} + binascii.hexlify(bytes(inst.slots[:8 * results])).decode())
+    return bytes(inst.slots[:8 * results])
 """
 
 
@@ -55,6 +66,14 @@ class ProgramExit(RunError):
         if self.code:
             raise self
         return self.output
+
+
+def _run_error(kind: str, text: str, code: int, output: bytes) -> RunError:
+    """An exception of insitu's on the device; its text is one line, whatever names the module chose."""
+    if kind == "Exit":
+        return ProgramExit(code, output)
+    line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return RunError(f"trap: {line}" if kind == "Trap" else line, output)
 
 
 def export_type(image: Image, name: str) -> tuple[str, str]:
@@ -171,7 +190,10 @@ class Session(AbstractContextManager["Session"]):
         try:
             self.link.run(f"heap = {self._heap_source()}\n")
             self.method.install(self.link, self.board)
+            self.link.run(_GUARD)
+            self.run(f"import insitu\n{self.prelude}\n")
             self.run(self._instantiate())
+            self._guarded("_insitu_instantiate")
         except DeviceError as error:
             if error.kind != "MemoryError":
                 raise
@@ -189,30 +211,41 @@ class Session(AbstractContextManager["Session"]):
             if module != WASI:
                 modules.setdefault(module, []).append(f"{name!r}: {self.imports[f'{module}.{name}']}")
         imports = ", ".join(f"{module!r}: {{{', '.join(names)}}}" for module, names in modules.items())
-        bound, bind = f"{{{imports}}}", ""
+        lines = [
+            "def _insitu_instantiate():",
+            "    global rt, mod, inst",
+            "    rt = insitu.Runtime(heap=heap)",
+            f"    mod = rt.load({self.board.image.address})",
+        ]
+        bound = f"{{{imports}}}"
         if self.image.uses(WASI):
-            bound, bind = f"wasi.imports(mod, {bound})", "wasi.bind(inst)\n"
-        return (
-            f"import insitu\n{self.prelude}\n"
-            "rt = insitu.Runtime(heap=heap)\n"
-            f"mod = rt.load({self.board.image.address})\n"
-            + ("import insitu.wasi\nwasi = insitu.wasi.Wasi(('app',))\n" if bind else "")
-            + f"inst = mod.instantiate(stack_size={self.stack}{self.knobs}, imports={bound})\n{bind}"
-        )
+            lines += ["    from insitu.wasi import Wasi", "    wasi = Wasi(('app',))"]
+            bound = f"wasi.imports(mod, {bound})"
+        lines.append(f"    inst = mod.instantiate(stack_size={self.stack}{self.knobs}, imports={bound})")
+        if self.image.uses(WASI):
+            lines.append("    wasi.bind(inst)")
+        return "\n".join(lines) + "\n"
 
     def run(self, code: str, timeout: float = 60.0) -> bytes:
         """Run code on the device; its output. A trap or another error of insitu's becomes a RunError."""
         try:
             return self.link.run(code, timeout=timeout)
         except DeviceError as error:
+            if error.kind not in _OWN_ERRORS:
+                raise
             output = error.output.replace(b"\r\n", b"\n")
-            if error.kind == "Exit":
-                raise ProgramExit(int(error.text.rpartition(" ")[2]), output) from None
-            if error.kind == "Trap":
-                raise RunError(f"trap: {error.text}", output) from None
-            if error.kind in _OWN_ERRORS:
-                raise RunError(error.text, output) from None
-            raise
+            raise _run_error(error.kind, error.text, 0, output) from None
+
+    def _guarded(self, call: str, *arguments: str) -> tuple[bytes, Any]:
+        """Call a function of the device: what was printed meanwhile, and its result, a literal."""
+        mark = f"insitu-{secrets.token_hex(8)}:"
+        output = self.run(f"_insitu_guard({', '.join((repr(mark), call, *arguments))})\n")
+        printed, _, found = output.rpartition(mark.encode())
+        printed, result = printed.replace(b"\r\n", b"\n"), ast.literal_eval(found.decode())
+        if isinstance(result, tuple):
+            kind, text, code = result
+            raise _run_error(kind, text, code, printed)
+        return printed, result
 
     def invoke(self, name: str, arguments: list[int | float]) -> tuple[bytes, list[Value]]:
         """Call an export: what was printed meanwhile, and its results."""
@@ -222,11 +255,10 @@ class Session(AbstractContextManager["Session"]):
             self.run(_INVOKE)
             self._can_invoke = True
         try:
-            output = self.run(f"_insitu_invoke({name!r}, {passed!r}, {len(results)})\n")
+            printed, slots = self._guarded("_insitu_invoke", repr(name), repr(passed), str(len(results)))
         except ProgramExit as end:
             return end.checked(), []
-        printed, _, found = output.rpartition(_MARK)
-        return printed.replace(b"\r\n", b"\n"), values.unpack(results, bytes.fromhex(found.decode().strip()))
+        return printed, values.unpack(results, slots)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

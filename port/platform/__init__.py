@@ -14,7 +14,7 @@ if sys.implementation.name == "micropython":
     elif _arch == 11:
         from .rv32 import archs, code_bit, enable, executable, features, name, resume, start
     else:
-        raise ImportError("insitu runs on Cortex-M3 and up and on rv32imc; this firmware has neither")
+        raise ImportError("insitu runs on Cortex-M0+ and up and on rv32imc; this firmware has neither")
     from .memory import address_of, count, fill, view
 else:
     from .simulated import (  # noqa: F401

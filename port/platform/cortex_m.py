@@ -1,8 +1,11 @@
-# ARMv7-M and ARMv7E-M.
+# ARMv6-M, ARMv7-M and ARMv7E-M.
+import sys
+
 import micropython
 from machine import mem32
 
 from ..xip.layout import (
+    ARCH_ARMV6M,
     ARCH_THUMB,
     ARCH_THUMB_HARD_FLOAT,
     ENV_SP,
@@ -25,14 +28,21 @@ def code_bit():
 _CPACR = 0xE000ED88
 _CPACR_FPU = 0xF << 20
 _MVFR0 = 0xE000EF40  # 0 where there is no FPU
+_ARMV6M = 4  # of platform/__init__.py's numbers; has neither of these registers
+
+
+def _is_armv6m():
+    return sys.implementation._mpy >> 10 & 15 == _ARMV6M
 
 
 def features():
-    return FEATURE_FPU if mem32[_MVFR0] else 0
+    return FEATURE_FPU if not _is_armv6m() and mem32[_MVFR0] else 0
 
 
 def archs():
-    return (ARCH_THUMB, ARCH_THUMB_HARD_FLOAT) if features() else (ARCH_THUMB,)
+    if _is_armv6m():
+        return (ARCH_ARMV6M,)
+    return (ARCH_ARMV6M, ARCH_THUMB, ARCH_THUMB_HARD_FLOAT) if features() else (ARCH_ARMV6M, ARCH_THUMB)
 
 
 # A firmware built for a core without FPU leaves it off.

@@ -2,6 +2,7 @@
 from insitu import sim
 
 from ..xip.layout import (
+    ARCH_ARMV6M,
     ARCH_RV32,
     ARCH_THUMB,
     ARCH_THUMB_HARD_FLOAT,
@@ -14,8 +15,9 @@ from ..xip.layout import (
 )
 
 _TARGETS = {
-    "cortex-m3": ((ARCH_THUMB,), 0),
-    "cortex-m4f": ((ARCH_THUMB, ARCH_THUMB_HARD_FLOAT), FEATURE_FPU),
+    "cortex-m0plus": ((ARCH_ARMV6M,), 0),
+    "cortex-m3": ((ARCH_ARMV6M, ARCH_THUMB), 0),
+    "cortex-m4f": ((ARCH_ARMV6M, ARCH_THUMB, ARCH_THUMB_HARD_FLOAT), FEATURE_FPU),
     "rv32imc": ((ARCH_RV32,), 0),
 }
 

@@ -2,6 +2,7 @@
 from .. import platform
 from ..errors import LoadError
 from .layout import (
+    ARCH_ARMV6M,
     ARCH_RV32,
     ARCH_THUMB,
     ARCH_THUMB_HARD_FLOAT,
@@ -109,6 +110,7 @@ _FOR = (
     (ARCH_THUMB, "ARMv7-M (Cortex-M3 and up)"),
     (ARCH_THUMB_HARD_FLOAT, "ARMv7E-M with FPU (Cortex-M4F and up)"),
     (ARCH_RV32, "rv32imc"),
+    (ARCH_ARMV6M, "ARMv6-M (Cortex-M0+ and up)"),
 )
 
 

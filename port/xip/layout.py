@@ -51,6 +51,7 @@ NONE = const(0xFFFFFFFF)
 ARCH_THUMB = const(1)  # ARMv7-M, soft-float calling convention
 ARCH_THUMB_HARD_FLOAT = const(2)  # ARMv7E-M with single-precision FPU
 ARCH_RV32 = const(3)  # rv32imc, ilp32
+ARCH_ARMV6M = const(4)  # and every other Cortex-M; soft-float calling convention
 FEATURE_FPU = const(1)
 
 FLAG_MEMORY = const(1)  # has a linear memory, its own or imported

@@ -13,8 +13,8 @@ from insitu import aot
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-TARGETS = ("cortex-m3", "cortex-m4f", "rv32imc")
-FLASH = {"cortex-m3": 0x08000000, "cortex-m4f": 0x08000000, "rv32imc": 0x22000000}
+TARGETS = ("cortex-m0plus", "cortex-m3", "cortex-m4f", "rv32imc")
+FLASH = {"cortex-m0plus": 0x10000000, "cortex-m3": 0x08000000, "cortex-m4f": 0x08000000, "rv32imc": 0x22000000}
 
 
 @functools.cache

@@ -52,9 +52,13 @@ def test_header(device, field, value, text):
     assert device.runtime.modules == []
 
 
+# A core runs what is made for the cores below it.
+CORTEX_M = ("cortex-m0plus", "cortex-m3", "cortex-m4f")
+
+
 def test_wrong_cpu(device):
     for other in CPUS:
-        if other == device.target or (device.target, other) == ("cortex-m4f", "cortex-m3"):
+        if other in (CORTEX_M[: CORTEX_M.index(device.target) + 1] if device.target in CORTEX_M else (device.target,)):
             device.load_image(device.image(TEXT, other))
         else:
             with pytest.raises(device.port.LoadError, match="build it with -b for this board"):

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-_TARGETS = ("cortex-m3", "cortex-m4f", "rv32imc")
+_TARGETS = ("cortex-m0plus", "cortex-m3", "cortex-m4f", "rv32imc")
 _MACHINES = ("sim", "qemu")
 _REPO = Path(__file__).resolve().parents[2]
 _SHOWN = 20  # failures a file, in the text report

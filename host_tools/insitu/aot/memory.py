@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from insitu.aot import alignment
 from insitu.port.xip import layout
 
 if TYPE_CHECKING:
@@ -97,23 +98,24 @@ def _checked_range(f: FunctionBuilder, address: str, length: str) -> str:
 
 
 def emit_load(f: FunctionBuilder, name: str, memarg: tuple[int, int]) -> None:
-    """A load. The memarg's alignment is a hint that may be wrong, so LLVM is told that there is none."""
+    """A load."""
     memory_type, width, conversion, result = LOADS[name]
-    pointer = checked_address(f, f.pop(), memarg[1], width)
-    loaded = f.value(f"load {memory_type}, ptr {pointer}, align 1, !tbaa !memory")
+    address = f.pop()
+    pointer = checked_address(f, address, memarg[1], width)
+    loaded = alignment.load(f, memory_type, width, pointer, address, memarg)
     if conversion:
         loaded = f.value(f"{conversion} {memory_type} {loaded} to {result}")
     f.push(result, loaded)
 
 
 def emit_store(f: FunctionBuilder, name: str, memarg: tuple[int, int]) -> None:
-    """A store; see emit_load."""
+    """A store."""
     memory_type, width, value_type = STORES[name]
     value, address = f.pop(), f.pop()
     pointer = checked_address(f, address, memarg[1], width)
     if memory_type != value_type:
         value = f.value(f"trunc {value_type} {value} to {memory_type}")
-    f.line(f"store {memory_type} {value}, ptr {pointer}, align 1, !tbaa !memory")
+    alignment.store(f, memory_type, width, value, pointer, address, memarg)
 
 
 def emit_memory_size(f: FunctionBuilder) -> None:

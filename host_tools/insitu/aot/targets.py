@@ -24,6 +24,7 @@ class Target:
         code_bit: what is added to a code address that is called (Thumb's bit 0).
         exception_frame: bytes that an interrupt pushes onto the operand stack
             (ARMv7-M Architecture Reference Manual, B1.5.6: 8 words, 26 with FPU state, and 4 to align).
+        unaligned: whether the CPU takes loads and stores at any address; see memory.py.
         unroll: whether unrolled loops are worth their bytes here; what clang does for the same CPU.
     """
 
@@ -39,10 +40,27 @@ class Target:
     stub_defines: tuple[str, ...]
     code_bit: int
     exception_frame: int
+    unaligned: bool
     unroll: bool
 
 
 _ROWS = (
+    Target(
+        name="cortex-m0plus",
+        arch=layout.ARCH_ARMV6M,
+        cpu_features=0,
+        triple="thumbv6m-none-unknown-eabi",
+        cpu="cortex-m0plus",
+        features="",
+        zig_target="thumb-freestanding-eabi",
+        zig_cpu="cortex_m0plus",
+        stub="thumb.S",
+        stub_defines=(),
+        code_bit=1,
+        exception_frame=36,
+        unaligned=False,
+        unroll=True,
+    ),
     Target(
         name="cortex-m3",
         arch=layout.ARCH_THUMB,
@@ -56,6 +74,7 @@ _ROWS = (
         stub_defines=(),
         code_bit=1,
         exception_frame=36,
+        unaligned=True,
         unroll=True,
     ),
     Target(
@@ -71,6 +90,7 @@ _ROWS = (
         stub_defines=("FPU",),
         code_bit=1,
         exception_frame=108,
+        unaligned=True,
         unroll=True,
     ),
     Target(
@@ -86,6 +106,7 @@ _ROWS = (
         stub_defines=(),
         code_bit=0,
         exception_frame=0,
+        unaligned=True,
         unroll=False,
     ),
 )

@@ -17,6 +17,7 @@ _KIND_NAMES = {
     layout.KIND_GLOBAL: "global",
 }
 ARCH_NAMES = {
+    layout.ARCH_ARMV6M: "Cortex-M0+",
     layout.ARCH_THUMB: "Cortex-M (soft float)",
     layout.ARCH_THUMB_HARD_FLOAT: "Cortex-M with FPU",
     layout.ARCH_RV32: "rv32imc",

@@ -7,6 +7,9 @@ What was tried with Unicorn 2.1.4 (tests/sim/test_cpu.py repeats it):
 - M class: `msr psp`, `msr control` with SPSEL, `isb`, `mrs msp/psp/control` do in one emu_start what the
   architecture says: sp is PSP at once, pushes move PSP, MSP stays. The first floating-point instruction sets
   CONTROL.FPCA, so code must change SPSEL alone.
+- The Cortex-M0 model faults on misaligned loads and stores, and knows no 32-bit instructions but those of ARMv6-M.
+  It takes CBZ, CBNZ, IT and SETEND, which an M0+ does not have: each new block is looked through for them. Unicorn
+  tells of new blocks from the second one on that an engine ever executes.
 - The Cortex-M4 model has its FPU switched on at reset, without CPACR.
 - Unicorn's own time limit costs 1 ms a call, its instruction limit makes code several times slower. Here a
   watchdog thread ends a call after `seconds`; an instruction limit is there for who asks for it.
@@ -16,7 +19,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -24,13 +27,14 @@ from typing import Any
 from unicorn import Uc, UcError, arm_const, riscv_const, unicorn_const
 
 from insitu.errors import InsituError
-from insitu.sim.count import Counter
+from insitu.sim.count import Counter, lengths
 from insitu.sim.memory import PAGE, Memory, Region
 
 # Calls return to a page of their own, and start on a stack of their own.
 RETURN = 0x7F000000
 MAIN_STACK = 0x7F100000
 MAIN_STACK_SIZE = 64 * 1024
+_BX_LR, _BX_LR_AT = b"\x70\x47", 16
 
 _READ, _WRITE, _EXEC = unicorn_const.UC_PROT_READ, unicorn_const.UC_PROT_WRITE, unicorn_const.UC_PROT_EXEC
 
@@ -47,12 +51,14 @@ class _Model:
     code_bit: int
     trap: bytes  # an instruction that must not be reached
     exceptions: dict[int, str]
+    refused: Callable[[int], bool] | None = None  # halfwords that begin instructions which the CPU does not have
 
 
 _ARM_EXCEPTIONS = {
     1: "invalid instruction",
     2: "svc",
     3: "unmapped fetch",
+    4: "misaligned access",
     7: "breakpoint",
     17: "no coprocessor",
     18: "not Thumb",
@@ -60,7 +66,12 @@ _ARM_EXCEPTIONS = {
 _RISCV_EXCEPTIONS = {2: "invalid instruction", 3: "breakpoint", 8: "ecall", 11: "ecall"}
 
 
-def _cortex_m(model: int) -> _Model:
+def _not_armv6m(half: int) -> bool:
+    """CBZ and CBNZ, IT, SETEND (ARMv7-M Architecture Reference Manual, A5.2.5; ARMv6-M's, A5.2.5, lacks them)."""
+    return half & 0xF500 == 0xB100 or (half & 0xFF00 == 0xBF00 and half & 15 != 0) or half & 0xFFF7 == 0xB650
+
+
+def _cortex_m(model: int, refused: Callable[[int], bool] | None = None) -> _Model:
     a = arm_const
     return _Model(
         unicorn_const.UC_ARCH_ARM,
@@ -73,6 +84,7 @@ def _cortex_m(model: int) -> _Model:
         1,
         b"\x00\xbe",
         _ARM_EXCEPTIONS,
+        refused,
     )
 
 
@@ -93,6 +105,7 @@ def _rv32() -> _Model:
 
 
 _MODELS = {
+    "cortex-m0plus": _cortex_m(arm_const.UC_CPU_ARM_CORTEX_M0, _not_armv6m),
     "cortex-m3": _cortex_m(arm_const.UC_CPU_ARM_CORTEX_M3),
     "cortex-m4f": _cortex_m(arm_const.UC_CPU_ARM_CORTEX_M4),
     "rv32imc": _rv32(),
@@ -174,6 +187,8 @@ class Cpu:
         self._uc.hook_add(unicorn_const.UC_HOOK_INSN_INVALID, self._on_invalid)
         self.map_flash(RETURN, self._model.trap * (PAGE // 2))
         self.map_ram(MAIN_STACK, MAIN_STACK_SIZE)
+        if self._model.refused:
+            self._look_through_blocks()
 
     @property
     def uc(self) -> Uc:
@@ -274,6 +289,11 @@ class Cpu:
                 rights = _READ | (_WRITE if region.writable else _EXEC)
                 self._uc.mem_map_ptr(region.address, region.end - region.address, rights, region.host)
 
+    def _look_through_blocks(self) -> None:
+        self.program(RETURN + _BX_LR_AT, _BX_LR)
+        self.call(RETURN + _BX_LR_AT)  # the first block of all
+        self._uc.hook_add(unicorn_const.UC_HOOK_EDGE_GENERATED, self._on_new_block)
+
     def _run(self, start: int) -> None:
         uc = self._uc
         self._stopped_by = None
@@ -287,6 +307,8 @@ class Cpu:
         pc = int(uc.reg_read(self._model.pc))
         if self._stopped_by is None and pc == RETURN:
             return
+        if self._model.refused:
+            uc.ctl_flush_tb()  # a block that was refused is new again
         kind, address = self._stopped_by or ("limit", None)
         if self.counter is not None:
             self.counter.cut(pc)
@@ -300,6 +322,17 @@ class Cpu:
         kind = self._model.exceptions.get(number, f"exception {number}")
         self._stopped_by = (kind, int(uc.reg_read(self._model.pc)) if "fetch" in kind else None)
         uc.emu_stop()
+
+    def _on_new_block(self, uc: Uc, block: Any, before: Any, data: Any) -> None:
+        at, refused = block.pc, self._model.refused
+        code = self.memory.view(at, block.size) if block.size else b""
+        for size in lengths(code, thumb=True):
+            half = code[at - block.pc] | code[at - block.pc + 1] << 8
+            if size == 2 and refused is not None and refused(half):
+                self._stopped_by = ("invalid instruction", None)
+                uc.emu_stop()
+                return
+            at += size
 
     def _on_invalid(self, uc: Uc, data: Any) -> bool:
         self._stopped_by = ("invalid instruction", None)

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import wasmtime
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from insitu import aot
 from insitu.board import boards
 from insitu.commands import inspect
+from insitu.image.pack import seal
+from insitu.image.read import ImageError
+from insitu.port.xip import layout
 from insitu.session.simulated import SimulatedSession
 from insitu.telemetry.decode import decode, owners
 
@@ -29,6 +37,8 @@ MODULES = {
     "growing": '(module (memory 1 2) (func (export "go") (drop (memory.grow (i32.const 0)))))',
     "tables": """(module (table 5 funcref) (table $t (export "t") 3 funcref) (elem (i32.const 1) $f)
       (func $f (export "go") (call_indirect (i32.const 0))))""",
+    "externrefs": """(module (table (export "t") 5 externref) (table 3 4 externref) (table $g (export "g") 2 funcref)
+      (func (export "go") (drop (table.grow 1 (ref.null extern) (i32.const 1)))))""",
 }
 
 
@@ -101,3 +111,47 @@ def test_what_is_no_module_and_no_image(insitu: Command, wasm: Callable[..., Pat
             damaged[at] ^= 8
         (tmp_path / "bad.xip").write_bytes(damaged)
         refused(insitu("inspect", tmp_path / "bad.xip"), says)
+
+
+# Words of an image that is sealed again, as an attacker or a broken tool would, and what is said of it.
+RESEALED = {
+    "a part outside": (layout.IMAGE_IMPORTS, 0x7FFFFFF0, "imports at offset 0x7ffffff0"),
+    "too many records": (layout.IMAGE_EXPORTS + 4, 0x0FFFFFFF, "exports at offset 0x"),
+    "segments outside": (layout.IMAGE_DATA, 0xFFFFFFFC, "data segments at offset 0xfffffffc"),
+    "tables outside": (layout.IMAGE_TABLES + 4, 1 << 31, "tables at offset 0x"),
+    "code outside": (layout.IMAGE_CODE_SIZE, 1 << 30, "code at offset 0x"),
+    "types that are none": (layout.IMAGE_TYPES + 4, 0, "type 0 of 0"),
+    "names that are none": (layout.IMAGE_EXPORTS, 8, "the image is wrong: "),
+}
+
+
+@pytest.mark.parametrize("name", RESEALED)
+def test_a_resealed_image_with_bad_offsets(insitu: Command, wasm: Callable[..., Path], name: str) -> None:
+    """Issue 7: struct.error."""
+    source = wasm(TOOLCHAIN)
+    insitu("build", source, "-b", "qemu_rv32")
+    image = source.with_suffix(".xip")
+    field, value, says = RESEALED[name]
+    changed = bytearray(image.read_bytes())
+    struct.pack_into("<I", changed, field, value)
+    image.write_bytes(seal(changed))
+    refused(insitu("inspect", image), "the image is wrong: ", says)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_no_resealed_image_is_a_bug(data: st.DataObject) -> None:
+    """Any word of header and records may be anything: it is read, or refused in words."""
+    image = bytearray(_resealed_source())
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.one_of(st.integers(6, layout.HEADER_SIZE // 4 - 1), st.integers(6, len(image) // 4 - 1)))
+        struct.pack_into("<I", image, 4 * at, data.draw(st.one_of(st.integers(0, 300), st.integers(0, 0xFFFFFFFF))))
+    try:
+        inspect.text(inspect.image_facts(seal(image)))
+    except ImageError as error:
+        assert str(error).startswith("the image is wrong: ")
+
+
+@functools.cache
+def _resealed_source() -> bytes:
+    return aot.compile_wasm(bytes(wasmtime.wat2wasm(TOOLCHAIN)), "rv32imc")

@@ -46,5 +46,7 @@ def test_a_call_that_fails_is_told(wasm: Path) -> None:
         tune.tune(wasm, board, [tune.Call.parse("nothing")], IMPORTS)
     with pytest.raises(InsituError, match='the import func "uart.write" is not bound'):
         tune.tune(wasm, board, CALLS, {"adc.read": "1"})
-    with pytest.raises(InsituError, match="not to 'x'"):
+    with pytest.raises(InsituError, match="bound to \"print\" or to a number: 'x' is not an integer"):
         tune.tune(wasm, board, CALLS, {"adc.read": "x", "uart.write": "0"})
+    with pytest.raises(InsituError, match="99999999999 does not fit in i32"):
+        tune.tune(wasm, board, CALLS, {"adc.read": "99999999999", "uart.write": "0"})

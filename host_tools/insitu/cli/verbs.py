@@ -11,6 +11,7 @@ from rich.console import Console
 
 from insitu import places
 from insitu.board import boards
+from insitu.cli import options
 from insitu.commands import inspect
 from insitu.commands.build import build, read_file, write_file
 from insitu.errors import InsituError
@@ -25,15 +26,6 @@ from insitu.session import values
 if TYPE_CHECKING:
     from insitu.session.simulated import SimulatedSession
 
-_board = click.option(
-    "-b", "--board", "board_name", required=True, help="A name that `insitu boards` shows, or a TOML file."
-)
-_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
-
-
-_heap_size = click.option(
-    "--heap-size", type=click.IntRange(min=0), default=0, help="Bytes of the app heap, at the end of linear memory."
-)
 _DEPLOY_HELP = (
     "How the device package gets there: in a ROM partition, over the serial line to a stock firmware, "
     "or in a firmware built with it."
@@ -46,11 +38,11 @@ def _say(as_json: bool, record: dict[str, Any], text: str) -> None:
 
 @click.command("build")
 @click.argument("app", type=click.Path(path_type=Path))
-@_board
+@options.board
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The image; APP.xip unless given.")
-@_heap_size
-@click.option("--aux-stack-size", type=click.IntRange(min=0), help="Refuse a module whose aux stack is smaller.")
-@_json
+@options.heap_size
+@click.option("--aux-stack-size", type=options.BYTES, help="Refuse a module whose aux stack is smaller.")
+@options.json
 def build_command(
     app: Path, board_name: str, output: Path | None, heap_size: int, aux_stack_size: int | None, as_json: bool
 ) -> None:
@@ -76,8 +68,10 @@ def build_command(
 @click.command("inspect")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("-b", "--board", "board_name", help="Of a .wasm file: what its image for this board would be, too.")
-@click.option("--stack", type=int, default=2048, show_default=True, help="Bytes of the operand stack to count.")
-@_json
+@click.option(
+    "--stack", type=options.BYTES, default=2048, show_default=True, help="Bytes of the operand stack to count."
+)
+@options.json
 def inspect_command(file: Path, board_name: str | None, stack: int, as_json: bool) -> None:
     """Show what is in a .wasm or .xip file, and the RAM that an instance of it will need."""
     data = read_file(file)
@@ -89,8 +83,8 @@ def inspect_command(file: Path, board_name: str | None, stack: int, as_json: boo
 
 @click.command("flash")
 @click.argument("app", type=click.Path(path_type=Path))
-@_board
-@_json
+@options.board
+@options.json
 def flash_command(app: Path, board_name: str, as_json: bool) -> None:
     """Put an image into a board's flash and verify it there."""
     board = boards.load_board(board_name)
@@ -101,19 +95,17 @@ def flash_command(app: Path, board_name: str, as_json: bool) -> None:
 
 @click.command("run", context_settings={"ignore_unknown_options": True})
 @click.argument("app", type=click.Path(path_type=Path))
-@_board
+@options.board
 @click.option("--invoke", "export", default="_start", show_default=True, help="The exported function to call.")
 @click.option("--import", "bindings", multiple=True, metavar="MOD.NAME=print", help="Bind a function import.")
-@click.option("--heap", type=click.IntRange(min=1), help="Bytes of the global heap; the board's unless given.")
-@click.option(
-    "--stack", type=click.IntRange(min=1), default=2048, show_default=True, help="Bytes of the operand stack."
-)
-@_heap_size
-@click.option("--initial-memory", type=click.IntRange(min=0), help="Pages of linear memory at first.")
-@click.option("--max-memory", type=click.IntRange(min=0), help="Pages of linear memory at most.")
+@click.option("--heap", type=options.SOME_BYTES, help="Bytes of the global heap; the board's unless given.")
+@click.option("--stack", type=options.SOME_BYTES, default=2048, show_default=True, help="Bytes of the operand stack.")
+@options.heap_size
+@click.option("--initial-memory", type=options.PAGES, help="Pages of linear memory at first.")
+@click.option("--max-memory", type=options.PAGES, help="Pages of linear memory at most.")
 @click.option("--deploy", type=click.Choice(list(METHODS)), help=_DEPLOY_HELP)
 @click.option("--sim", is_flag=True, help="Run on the simulated CPU instead of QEMU.")
-@_json
+@options.json
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def run_command(
     app: Path,
@@ -172,20 +164,20 @@ def _echo_output(printed: bytes, as_json: bool) -> None:
 
 
 def _bound_name(text: str) -> str:
-    name, _, value = text.rpartition("=")
-    if value != "print" or "." not in name:
+    name, value = options.import_name(text)
+    if value != "print":
         raise click.BadParameter(f"{text!r}: it must be MOD.NAME=print", param_hint="--import")
     return name
 
 
 @click.command("tune")
 @click.argument("app", type=click.Path(path_type=Path))
-@_board
+@options.board
 @click.option("--invoke", "calls", multiple=True, required=True, metavar="'NAME ARG ...'", help="A call to make.")
 @click.option("--import", "bindings", multiple=True, metavar="MOD.NAME=print|NUMBER", help="Bind a function import.")
-@_heap_size
+@options.heap_size
 @click.option("--apply", "applied", type=click.Path(path_type=Path), help="Write the image that was proven here.")
-@_json
+@options.json
 def tune_command(
     app: Path,
     board_name: str,
@@ -198,7 +190,7 @@ def tune_command(
     """Find the smallest pools that some calls need, by running them in the simulator."""
     from insitu.commands import tune
 
-    bound = dict(_name_and_value(text) for text in bindings)
+    bound = dict(options.import_name(text) for text in bindings)
     found = tune.tune(app, boards.load_board(board_name), [tune.Call.parse(c) for c in calls], bound, heap_size)
     if applied is not None:
         write_file(applied, found.image)
@@ -209,19 +201,12 @@ def tune_command(
     click.echo(f"insitu run {app} -b {board_name} {found.flags}")
 
 
-def _name_and_value(text: str) -> tuple[str, str]:
-    name, _, value = text.rpartition("=")
-    if "." not in name:
-        raise click.BadParameter(f"{text!r}: it must be MOD.NAME=print or MOD.NAME=NUMBER", param_hint="--import")
-    return name, value
-
-
 @click.command("mem")
 @click.option("-b", "--board", "board_name", help="A QEMU board with a flashed image: started and instantiated.")
 @click.option("--port", help="A serial port with a MicroPython board that runs insitu.")
 @click.option("--listen", is_flag=True, help="With --port: ask nothing, wait for what the program sends by itself.")
 @click.option("--watch", is_flag=True, help="Again and again until interrupted.")
-@_json
+@options.json
 def mem_command(board_name: str | None, port: str | None, listen: bool, watch: bool, as_json: bool) -> None:
     """Read back over serial how much of every pool of memory is in use."""
     from insitu.telemetry import ask
@@ -242,7 +227,7 @@ def mem_command(board_name: str | None, port: str | None, listen: bool, watch: b
 
 
 @click.command("boards")
-@_json
+@options.json
 def boards_command(as_json: bool) -> None:
     """List the boards."""
     all_boards = [boards.load_board(name) for name in boards.names()]
@@ -251,9 +236,9 @@ def boards_command(as_json: bool) -> None:
 
 
 @click.command("firmware")
-@_board
+@options.board
 @click.option("--frozen", is_flag=True, help="With the device package frozen in; built if it is not there.")
-@_json
+@options.json
 def firmware_command(board_name: str, frozen: bool, as_json: bool) -> None:
     """Say where the board's QEMU firmware is; `make setup` builds the stock one."""
     board = boards.load_board(board_name)

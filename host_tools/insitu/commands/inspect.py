@@ -33,7 +33,7 @@ def ram(image: Image, stack: int) -> dict[str, int]:
     flags, size = image.word(layout.IMAGE_FLAGS), image.word(layout.IMAGE_INSTANCE_SIZE)
     memory = 0 if flags & layout.FLAG_MEMORY_IMPORTED else image.memory_size
     fixed = bool(flags & layout.FLAG_MEMORY_FIXED)
-    tables = [max(count, 1) * layout.FUNCREF_SIZE for count, entries in image.own_tables if not entries]
+    tables = [max(count, 1) * size for count, size in image.tables_apart]
     blocks = 3 + len(tables) + (memory > 0 and not fixed)
     pools = {
         "runtime": block_bytes(layout.CELL_SIZE),

@@ -20,7 +20,9 @@ from insitu.commands.build import read_file
 from insitu.errors import InsituError
 from insitu.image.pack import seal
 from insitu.image.read import has_allocator, read
+from insitu.port.wasi import NAME as WASI
 from insitu.port.xip import layout
+from insitu.session import values
 from insitu.session.session import check_imports, parse_arguments
 
 _AMPLE_HEAP, _AMPLE_STACK = 1 << 20, 1 << 16
@@ -77,15 +79,15 @@ class Call:
         return cls(export, tuple(arguments))
 
 
-def _stub(text: str) -> Any:
-    """What --import MOD.NAME=VALUE binds: a printer, or a function that gives a number."""
+def _stub(results: str, text: str) -> Any:
+    """What --import MOD.NAME=VALUE binds: a printer, or a function that gives a number. results: types' letters."""
     if text == "print":
         return print
     try:
-        value = float(text) if "." in text else int(text, 0)
-    except ValueError:
-        raise InsituError(f'an import is bound to "print" or to a number, not to {text!r}') from None
-    return lambda *_: value
+        number = [values.parse(letter, text) for letter in results or "F"]
+    except InsituError as error:
+        raise InsituError(f'an import is bound to "print" or to a number: {error}') from None
+    return lambda *_: None if not results else number[0] if len(number) == 1 else tuple(number)
 
 
 def _run(board: Board, image: bytes, sizes: Sizes, calls: list[Call], bindings: dict[str, str]) -> Peaks:
@@ -93,17 +95,18 @@ def _run(board: Board, image: bytes, sizes: Sizes, calls: list[Call], bindings: 
     cpu = sim.install(sim.Cpu(board.target))
     from insitu import port
 
+    described = read(image)
     imports: dict[str, dict[str, Any]] = {}
-    for name, value in bindings.items():
-        module, _, field = name.rpartition(".")
-        imports.setdefault(module, {})[field] = _stub(value)
+    for module, field, kind, letters in described.imports:
+        if kind == "func" and module != WASI:
+            value = bindings[f"{module}.{field}"]
+            imports.setdefault(module, {})[field] = _stub(letters.partition(":")[2], value)
     cpu.map_flash(board.image.address, image)
     try:
         runtime = port.Runtime(bytearray(sizes.global_heap))
         loaded = runtime.load(board.image.address)
         options = {"stack_size": sizes.stack, "heap_size": sizes.app_heap, "max_memory": sizes.max_memory}
         instance = loaded.instantiate(imports=imports, **options)
-        described = read(image)
         for call in calls:
             arguments = parse_arguments(described, call.export, list(call.arguments))
             instance.lookup_function(call.export)(*arguments)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from insitu.errors import InsituError
@@ -16,6 +16,7 @@ _KIND_NAMES = {
     layout.KIND_MEMORY: "memory",
     layout.KIND_GLOBAL: "global",
 }
+_ENTRY_SIZES = {ord("p"): layout.FUNCREF_SIZE, ord("x"): layout.EXTERNREF_SIZE}  # of a table, by its type
 ARCH_NAMES = {
     layout.ARCH_ARMV6M: "Cortex-M0+",
     layout.ARCH_THUMB: "Cortex-M (soft float)",
@@ -59,11 +60,11 @@ class Image:
         return sum(record[5] for record in _records(self.data, layout.IMAGE_DATA, layout.DATA_SIZE))
 
     @property
-    def own_tables(self) -> list[tuple[int, int]]:
-        """Of each table that is not imported: entries at first, and where they lie in the instance's block or 0."""
+    def tables_apart(self) -> list[tuple[int, int]]:
+        """Of each table that is neither imported nor in the instance's block: entries at first, bytes of an entry."""
         records = _records(self.data, layout.IMAGE_TABLES, layout.TABLE_SIZE)
         imported = sum(kind == "table" for _, _, kind, _ in self.imports)
-        return [(record[1], record[4]) for record in records[imported:]]
+        return [(record[1], _ENTRY_SIZES[record[0]]) for record in records[imported:] if not record[4]]
 
     @property
     def memory_size(self) -> int:
@@ -114,18 +115,73 @@ class Image:
         return max([end for *placed, end in places if tuple(placed) == active], default=0)
 
 
+# What a header's offset and count are of, and the bytes of a record.
+_PARTS = {
+    layout.IMAGE_TYPES: ("types", layout.TYPE_SIZE),
+    layout.IMAGE_FUNCTIONS: ("functions", layout.FUNCTION_SIZE),
+    layout.IMAGE_IMPORTS: ("imports", layout.IMPORT_SIZE),
+    layout.IMAGE_EXPORTS: ("exports", layout.EXPORT_SIZE),
+    layout.IMAGE_GLOBALS: ("globals", layout.GLOBAL_SIZE),
+    layout.IMAGE_TABLES: ("tables", layout.TABLE_SIZE),
+    layout.IMAGE_DATA: ("data segments", layout.DATA_SIZE),
+    layout.IMAGE_ELEMENTS: ("element segments", layout.ELEMENT_SIZE),
+}
+
+
+def _outside(what: str, offset: int, size: int, data: bytes) -> ImageError:
+    return ImageError(
+        f"the image is wrong: {what} at offset {offset:#x}, {size} bytes, are not inside of its {len(data)} bytes"
+    )
+
+
 def _records(data: bytes, field: int, size: int) -> list[tuple[int, ...]]:
     offset, count = struct.unpack_from("<II", data, field)
+    if offset + size * count > len(data):
+        raise _outside(_PARTS[field][0], offset, size * count, data)
     return [struct.unpack_from(f"<{size // 4}I", data, offset + size * i) for i in range(count)]
 
 
 def _string(data: bytes, offset: int) -> str:
+    if offset + 2 > len(data):
+        raise _outside("a name", offset, 2, data)
     (length,) = struct.unpack_from("<H", data, offset)
-    return data[offset + 2 : offset + 2 + length].decode()
+    if offset + 2 + length > len(data):
+        raise _outside("a name", offset, 2 + length, data)
+    try:
+        return data[offset + 2 : offset + 2 + length].decode()
+    except UnicodeDecodeError:
+        raise ImageError(f"the image is wrong: the name at offset {offset:#x} is not UTF-8") from None
+
+
+def _pick(found: Sequence[str], index: int, what: str) -> str:
+    if index >= len(found):
+        raise ImageError(f"the image is wrong: {what} {index} of {len(found)}")
+    return found[index]
+
+
+def _kind(number: int) -> str:
+    if number not in _KIND_NAMES:
+        raise ImageError(f"the image is wrong: an import or export of kind {number}, which is none")
+    return _KIND_NAMES[number]
+
+
+def _check_parts(data: bytes) -> None:
+    """Raise ImageError where a part, code or a segment's bytes lie outside, or a table has no such type."""
+    for field, (_, size) in _PARTS.items():
+        _records(data, field, size)
+    offset, size = struct.unpack_from("<II", data, layout.IMAGE_CODE_OFFSET)
+    if offset + size > len(data):
+        raise _outside("code", offset, size, data)
+    for *_, start, length in _records(data, layout.IMAGE_DATA, layout.DATA_SIZE):
+        if start + length > len(data):
+            raise _outside("a data segment", start, length, data)
+    for kind, *_ in _records(data, layout.IMAGE_TABLES, layout.TABLE_SIZE):
+        if kind not in _ENTRY_SIZES:
+            raise ImageError(f"the image is wrong: a table of type {kind:#x}, which is none")
 
 
 def read(data: bytes) -> Image:
-    """The image in data. Raises ImageError where magic, version, size or CRC are wrong."""
+    """The image in data. Raises ImageError where magic, version, size or CRC are wrong, or an offset leads outside."""
     if len(data) < layout.HEADER_SIZE or struct.unpack_from("<I", data)[0] != layout.MAGIC:
         raise ImageError("not an insitu image: the magic number is missing")
     version, size = (struct.unpack_from("<I", data, f)[0] for f in (layout.IMAGE_VERSION, layout.IMAGE_SIZE))
@@ -133,21 +189,24 @@ def read(data: bytes) -> Image:
         raise ImageError(f"the image has format version {version}, this insitu reads {layout.FORMAT_VERSION}")
     if size > len(data):
         raise ImageError(f"the image is cut off: {len(data)} bytes of {size}")
+    if size < layout.HEADER_SIZE:
+        raise ImageError(f"the image is wrong: it says that it has {size} bytes, its header has {layout.HEADER_SIZE}")
     data = data[:size]
     if zlib.crc32(data[layout.IMAGE_CRC + 4 :]) != struct.unpack_from("<I", data, layout.IMAGE_CRC)[0]:
         raise ImageError("the image is damaged: its CRC does not match")
+    _check_parts(data)
     types = [_string(data, record[2]) for record in _records(data, layout.IMAGE_TYPES, layout.TYPE_SIZE)]
-    functions = [types[r[1]] for r in _records(data, layout.IMAGE_FUNCTIONS, layout.FUNCTION_SIZE)]
+    functions = [_pick(types, r[1], "type") for r in _records(data, layout.IMAGE_FUNCTIONS, layout.FUNCTION_SIZE)]
 
     def described(kind: int, index: int) -> str:
-        return functions[index] if kind == layout.KIND_FUNCTION else ""
+        return _pick(functions, index, "function") if kind == layout.KIND_FUNCTION else ""
 
     imports = [
-        (_string(data, r[1]), _string(data, r[2]), _KIND_NAMES[r[0]], described(r[0], r[3]))
+        (_string(data, r[1]), _string(data, r[2]), _kind(r[0]), described(r[0], r[3]))
         for r in _records(data, layout.IMAGE_IMPORTS, layout.IMPORT_SIZE)
     ]
     exports = [
-        (_string(data, r[0]), _KIND_NAMES[r[1]], described(r[1], r[2]))
+        (_string(data, r[0]), _kind(r[1]), described(r[1], r[2]))
         for r in _records(data, layout.IMAGE_EXPORTS, layout.EXPORT_SIZE)
     ]
     return Image(data, struct.unpack_from("<I", data, layout.IMAGE_ARCH)[0], imports, exports)

@@ -12,6 +12,7 @@ from insitu.wasm.errors import Unsupported
 
 from tests.fuzz.machines import _TABLE_TRAPS, _TRAPS, OVERFLOW
 from tests.fuzz.systems import machines
+from tests.fuzz.systems.host import DEPTH
 from tests.fuzz.systems.oracle import Oracle
 from tests.fuzz.systems.plan import System
 
@@ -90,17 +91,23 @@ def _allowed(system: System, cut: dict[int, int], step: Any, ours: Any, theirs: 
 
 
 def differences(
-    system: System, target: str, kind: str, images: list[bytes] | None = None, machine: Any = None
+    system: System,
+    target: str,
+    kind: str,
+    images: list[bytes] | None = None,
+    machine: Any = None,
+    depth: int = DEPTH,
 ) -> Report:
     """Run both; stops comparing where an operand stack is full (the standard leaves the depth open), but not checking.
 
-    machine: gives a device's answer for each step, instead of the simulated one.
+    machine: gives a device's answer for each step, instead of the simulated one. depth: of host functions.
     """
     report = Report()
     images = images or compile_system(system, target)
     cut = truncated(system, images)
     parts = {"functions": system.hosts, "names": system.names, "constants": system.constants}
     oracle = Oracle([bytes(wasmtime.wat2wasm(m.text(True, cut))) for m in system.modules], **parts)
+    oracle.host.most = depth
     device = machine or machines.simulated(target, images, kind, **parts)
     for number, step in enumerate(system.steps):
         where = f"step {number} {step}"

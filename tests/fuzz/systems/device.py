@@ -52,6 +52,8 @@ class Device(World):
         self.names = names
         self.modules = [None] * len(addresses)
         self.canaries = []
+        self.things = [None] * len(addresses)
+        self.called = {}  # names of functions, by module and index
 
     def step(self, command, *args):
         outcome, trace = super().step(command, *args)
@@ -150,6 +152,12 @@ class Device(World):
         return "float"  # a parameter of a host function: what a board's own floats keep of it
 
     def _name(self, function):
+        place = id(function.instance.module), function.index
+        if place not in self.called:
+            self.called[place] = self._find_name(function)
+        return self.called[place]
+
+    def _find_name(self, function):
         module = function.instance.module
         k = self.modules.index(module)
         for name in module.export_names():
@@ -227,17 +235,19 @@ class Device(World):
     def state(self):
         found = []
         for k in range(len(self.instances)):
-            instance = self.instances[k]
-            if instance is not None:
-                for name in instance.module.export_names():
-                    text = self._describe(instance.lookup(name))
-                    if text:
-                        found.append("m%d.%s: %s" % (k, name, text))
+            for name, thing in self._things(k):
+                found.append("m%d.%s: %s" % (k, name, self._describe(thing)))
         return found
 
+    # Everything of an instance that can change; the handles are kept, as a program would.
+    def _things(self, k):
+        instance = self.instances[k]
+        if instance is not None and self.things[k] is None:
+            found = [(name, instance.lookup(name)) for name in instance.module.export_names()]
+            self.things[k] = [(name, thing) for name, thing in found if not isinstance(thing, Function)]
+        return self.things[k] or ()
+
     def _describe(self, thing):
-        if isinstance(thing, Function):
-            return ""
         if isinstance(thing, Memory):
             return "%d bytes, %x" % (thing.size, binascii.crc32(thing.view(0, thing.size)))
         if isinstance(thing, Table):

@@ -174,7 +174,7 @@ class Generator:
 
     def _own_memory(self, module: Module, scope: Scope, marked: bool) -> None:
         chance = self.chance
-        least = chance.choice((0, 1, 1, 1, 1, 2)) if self.pages > 1 else min(1, self.pages)
+        least = chance.choice((0, 1, 1, 1, 1, 2)) if self.pages > 1 else max(0, self.pages)
         if marked:
             least = max(least, 1)
         most = chance.choice((None, None, least, least + 1, least + 2, self.pages))

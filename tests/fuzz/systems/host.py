@@ -12,7 +12,7 @@
 # What a world (device.py, oracle.py) does for them: the methods call, grow, write, ..., which raise Refused where
 # the other side must refuse, too. Everything that is seen goes into the trace.
 
-DEPTH = 6  # host functions inside each other
+DEPTH = 6  # host functions inside each other: more than a board's own stack has room for
 
 
 # Python's own exception, out of a host function.
@@ -38,6 +38,7 @@ class Host:
         self.trace = []
         self.fuel = 0
         self.depth = 0
+        self.most = DEPTH
 
     # What a module imports by that number.
     def function(self, number):
@@ -55,7 +56,7 @@ class Host:
         name, params, results, actions, returns = self.functions[number]
         self.trace.append([name] + [self.world.show(params[i], args[i]) for i in range(len(params))])
         register = [None]
-        if self.fuel > 0 and self.depth < DEPTH:
+        if self.fuel > 0 and self.depth < self.most:
             self.fuel -= 1
             self.depth += 1
             try:

@@ -2,7 +2,7 @@
 from . import platform
 from .errors import Error
 from .xip.enter import make_state
-from .xip.layout import ENV_BOTTOM, ENV_CELL, ENV_LIMIT, ENV_SIZE, ENV_SP, ENV_TOP
+from .xip.layout import ENV_BOTTOM, ENV_CELL, ENV_LIMIT, ENV_SIZE, ENV_SP, ENV_START_INSTANCE, ENV_TOP
 from .xip.raw import add, poke_address
 
 _PAINT = 0xA5  # no stack pointer and no small number has this byte in every place
@@ -32,6 +32,7 @@ class ExecEnv:
         self._put(ENV_BOTTOM, bottom)
         self._put(ENV_TOP, bottom + stack_size)
         self._put(ENV_SP, bottom + stack_size)
+        self._put(ENV_START_INSTANCE, instance.pointer)
         self.set_limit()
         self.state = make_state(self, instance)
         instance.exec_envs.append(self)

@@ -9,9 +9,6 @@ from ..xip.layout import (
     ARCH_THUMB,
     ARCH_THUMB_HARD_FLOAT,
     ENV_SP,
-    ENV_START,
-    ENV_START_FUNCTION,
-    ENV_START_INSTANCE,
     FEATURE_FPU,
 )
 
@@ -93,17 +90,15 @@ def start(r0, r1) -> object:
     ldr(r5, [r4, ENV_SP])
     add(r5, 1)
     str(r5, [r2, 16])
-    ldr(r5, [r0, 12])
-    str(r5, [r4, ENV_START])
-    ldr(r5, [r2, 8])
-    sub(r5, 1)
-    str(r5, [r4, ENV_START_INSTANCE])
-    ldr(r5, [r0, 16])
-    str(r5, [r4, ENV_START_FUNCTION])
     mov(r5, r2)
     mov(r6, r0)
     mov(r0, r4)
-    data(2, 0x4798)  # blx r3
+    mov(r7, r3)
+    ldr(r1, [r6, 12])
+    ldr(r2, [r2, 8])
+    sub(r2, 1)
+    ldr(r3, [r6, 16])
+    data(2, 0x47B8)  # blx r7
     lsl(r1, r0, 1)
     add(r1, 1)
     str(r1, [r5, 20])
@@ -149,6 +144,7 @@ def resume(r0, r1):
     label(GO)
     ldr(r0, [r0, 4])
     sub(r0, 1)
+    mov(r1, 0)
     data(2, 0x4798)  # blx r3
     b(END)
     label(ODD)

@@ -1,7 +1,7 @@
 # rv32imc.
 import micropython
 
-from ..xip.layout import ARCH_RV32, ENV_SP, ENV_START, ENV_START_FUNCTION, ENV_START_INSTANCE
+from ..xip.layout import ARCH_RV32, ENV_SP
 
 
 def name():
@@ -82,15 +82,10 @@ def start(a0, a1) -> object:
     lw(a5, ENV_SP(t1))
     addi(a5, a5, 1)
     sw(a5, 16(a2))
-    lw(a5, 12(a0))
-    addi(a5, a5, -1)
-    sw(a5, ENV_START(t1))
-    lw(a5, 8(a2))
-    addi(a5, a5, -1)
-    sw(a5, ENV_START_INSTANCE(t1))
-    lw(a5, 16(a0))
-    addi(a5, a5, -1)
-    sw(a5, ENV_START_FUNCTION(t1))
+    lw(a1, 12(a0))
+    lw(a3, 16(a0))
+    lw(a2, 8(a2))
+    addi(a2, a2, -1)
     mv(a0, t1)
     jalr(ra, t0, 0)
     lw(a1, 4(sp))
@@ -141,6 +136,7 @@ def resume(a0, a1):
     label(GO)
     lw(a0, 4(a0))
     addi(a0, a0, -1)
+    addi(a1, zero, 0)
     jalr(ra, t0, 0)
     jal(zero, END)
     label(ODD)

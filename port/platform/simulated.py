@@ -8,9 +8,6 @@ from ..xip.layout import (
     ARCH_THUMB_HARD_FLOAT,
     ENV_SIZE,
     ENV_SP,
-    ENV_START,
-    ENV_START_FUNCTION,
-    ENV_START_INSTANCE,
     FEATURE_FPU,
 )
 
@@ -64,8 +61,8 @@ def _whole(half):
     return half << 1 & 0xFFFFFFFF
 
 
-def _enter(state):
-    return sim.current().call(_whole(state[0]), _whole(state[1]))
+def _enter(state, *start):
+    return sim.current().call(_whole(state[0]), _whole(state[1]), *(start or (0,)))
 
 
 # What cortex_m.py and rv32.py have in assembler.
@@ -82,10 +79,7 @@ def start(plan, args):
             _word(area + 8 * i)[0] = value
     block = view(env, ENV_SIZE).cast("I")
     state[4] = block[ENV_SP >> 2] >> 1
-    block[ENV_START >> 2] = _whole(thunk) + code_bit()
-    block[ENV_START_INSTANCE >> 2] = instance
-    block[ENV_START_FUNCTION >> 2] = _whole(function) + code_bit()
-    request = _enter(state)
+    request = _enter(state, _whole(thunk) + 1, instance, _whole(function) + 1)
     state[5] = _signed(request, 31)  # the object is the word shifted left, and 1
     if request or result > 1:
         return more

@@ -18,12 +18,14 @@ from ..errors import Error
 from ..values import load_all, store_all
 from .layout import (
     ENV_INSTANCE,
+    ENV_LEFT,
     ENV_SP,
     ENV_START_INSTANCE,
     FLAG_EXTERNREF,
     FUNCTION_CODE,
     IMAGE_ARGS,
     INSTANCE_ID,
+    REQUEST_BUSY,
     REQUEST_IMPORT,
 )
 from .raw import add, poke
@@ -101,6 +103,9 @@ def _serve_words(state, env_address: uint, slots_view, imports, kinds, request: 
         if k == KIND_OTHER:
             return request
         f = imports[index]
+        # what it calls starts below; and here it goes on, whatever became of that
+        left = env[ENV_LEFT >> 2]
+        env[ENV_SP >> 2] = left
         n = k & 7
         if n == 2:
             r = f(slots[0], slots[2])
@@ -112,6 +117,7 @@ def _serve_words(state, env_address: uint, slots_view, imports, kinds, request: 
             r = f(slots[0], slots[2], slots[4])
         else:
             r = f(slots[0], slots[2], slots[4], slots[6])
+        env[ENV_SP >> 2] = left
         if k & KIND_RESULT:
             result[0] = r
             request = int(resume(state, result))
@@ -123,11 +129,12 @@ def _serve_words(state, env_address: uint, slots_view, imports, kinds, request: 
     return request
 
 
-# Number of the instance whose code left.
+# Number of the instance whose code left; what is called meanwhile starts below that code, which goes on there.
 @micropython.viper
-def _left(heap: uint, env: int) -> int:
-    at = uint(ptr32(heap + uint(env) + uint(ENV_INSTANCE))[0])
-    return ptr32(at - uint(INSTANCE_ID))[0]
+def _left(heap: uint, env_offset: int) -> int:
+    env = ptr32(heap + uint(env_offset))
+    env[ENV_SP >> 2] = env[ENV_LEFT >> 2]
+    return ptr32(uint(env[ENV_INSTANCE >> 2]) - uint(INSTANCE_ID))[0]
 
 
 # Everything that start alone does not do; the results.
@@ -136,6 +143,8 @@ def go_on(env, function, plan, args):
     if state[_STATE_REQUEST] == -1:
         _start(env, function, plan, args)
     if state[_STATE_REQUEST]:
+        if state[_STATE_REQUEST] == REQUEST_BUSY:
+            raise Error("compiled code is running: an interrupt or another thread cannot call it, schedule the call")
         _serve_all(env, state)
     instance, letters = function.instance, function.type
     runtime = instance.runtime
@@ -177,8 +186,8 @@ def _serve_all(env, state):
             _serve(env, request)
             request = resume(state, None)
     finally:
-        env.busy -= 1
         poke(env.runtime.base, env.offset + ENV_SP, sp << 1)
+        env.busy -= 1
         if request and env.runtime.references:  # an exception: there are no results to be loaded first
             _release(env.runtime)
 

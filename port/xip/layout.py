@@ -156,20 +156,19 @@ EXTERNREF_SIZE = const(4)  # in tables; a word. 0: null, otherwise a handle of t
 
 # --- runtime cell: who runs now; one a runtime, set whenever an exec env is entered ---
 CELL_LIMIT = const(0)  # lowest stack pointer that checked code may have
-CELL_EXEC_ENV = const(4)
+CELL_EXEC_ENV = const(4)  # 0: no compiled code runs
 CELL_NULL = const(8)  # 0: the signature word of a null funcref, which is one whose code begins behind it
 CELL_SIZE = const(12)
 
 # --- exec env, at the low end of its block; the operand stack lies above it and grows down ---
 ENV_MAIN_SP = const(0)
+# where a start begins, or a resume goes on; the runtime sets it when it has seen that code left for a request
 ENV_SP = const(4)
-ENV_LIMIT = const(8)  # ENV_BOTTOM + the image's stack guard
-ENV_REQUEST = const(12)  # why compiled code left: request kind in the low 8 bits, operand above
+ENV_LIMIT = const(8)  # ENV_BOTTOM + the runtime's stack guard
 ENV_INSTANCE = const(16)  # instance pointer of the code that left
 ENV_PC = const(20)  # of a trap: address in the trapping function
-ENV_START = const(24)  # thunk to start, or 0: resume. Cleared by the stub
-ENV_START_INSTANCE = const(28)
-ENV_START_FUNCTION = const(32)
+ENV_LEFT = const(24)  # the stack pointer of the code that left for a request
+ENV_START_INSTANCE = const(28)  # instance pointer of what is started on it
 ENV_CELL = const(36)  # address of the runtime cell
 ENV_BOTTOM = const(40)  # lowest address of the operand stack
 ENV_TOP = const(44)
@@ -192,6 +191,7 @@ REQUEST_ELEM_DROP = const(7)
 REQUEST_TABLE_COPY = const(8)  # operand: destination table << TABLE_SHIFT | source table; args as above
 REQUEST_TABLE_GROW = const(9)  # operand: table; args: count, reference; result in args[0]
 REQUEST_TABLE_FILL = const(10)  # operand: table; args: index, reference, count
+REQUEST_BUSY = const(11)  # from the stub: not entered, for compiled code runs already, or an interrupt's handler calls
 
 # --- traps: texts in port/traps.py, in this order ---
 TRAP_UNREACHABLE = const(0)

@@ -11,7 +11,7 @@ from insitu import aot
 from unicorn import arm_const, unicorn_const
 
 FLASH, BEFORE = 0x08000000, 0x09000000
-_USE_THE_FPU_AND_GO_ON = bytes.fromhex("00ee100a 0847")  # vmov s0, r0; bx r1
+_USE_THE_FPU_AND_GO_ON = bytes.fromhex("00ee100a 6047")  # vmov s0, r0; bx r12
 _SPSEL, _FPCA = 2, 4
 TEXT = """(module (import "e" "f" (func $f (result f32)))
   (func (export "run") (param f32) (result f32) (f32.add (call $f) (local.get 0))))"""
@@ -40,6 +40,11 @@ def test_exception_frames_have_the_size_that_the_stack_guard_counts(
 
     cpu.uc.hook_add(unicorn_const.UC_HOOK_BLOCK, on_block)
     call = cpu.call
-    monkeypatch.setattr(cpu, "call", lambda address, env: call(BEFORE, env, address | 1))
+
+    def through(address: int, *arguments: int) -> int:
+        cpu.uc.reg_write(arm_const.UC_ARM_REG_R12, address | 1)
+        return call(BEFORE, *arguments)
+
+    monkeypatch.setattr(cpu, "call", through)
     assert instance.exports.run(2.25) == 3.75
     assert seen == {there}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Iterator
 
@@ -20,7 +21,9 @@ _CORTEX_M = range(4, 9)
 @pytest.fixture(scope="module", params=boards.names())
 def booted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
     """Each board in turn; one at a time, for a MicroPython that waits for input keeps a core of the host busy."""
-    with boot(boards.load_board(request.param), tmp_path_factory.getbasetemp().parent) as device:
+    base = tmp_path_factory.getbasetemp()
+    folder = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base  # of this run, shared by its workers
+    with boot(boards.load_board(request.param), folder) as device:
         yield device
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import wasmtime
 from insitu import aot
+from insitu.aot.targets import TARGETS
 from insitu.port.xip import layout
 from insitu.wasm.errors import Unsupported
 
@@ -247,3 +248,199 @@ def test_2_blocks_below_the_first_one_are_given_back(device: Any) -> None:
     assert blocks == first
     runtime.destroy()
     assert blocks == {}
+
+
+# --- 1.3 ---
+
+# What Python can call while the operand stack is nearly full: leaves with the largest frames, with library helpers
+# below them, a thunk with many arguments, a request out of a leaf, an import, a function that calls others.
+_LOCALS = 14
+_PARAMETERS = 12
+NESTED = f"""(module (import "env" "again" (func $again (param i32) (result i32))) (export "again" (func $again))
+  (memory 1 2)
+  (func $down (export "down") (param i32) (result i32)
+    (if (result i32) (local.get 0)
+      (then (i32.add (i32.const 1) (call $down (i32.sub (local.get 0) (i32.const 1)))))
+      (else (call $again (i32.const 0)))))
+  (func (export "leaf") (result i64) {"(local i64)" * _LOCALS}
+    {"".join(f"(local.set {i} (i64.load (i32.const {8 * i})))" for i in range(_LOCALS))}
+    {"".join(f"(i64.store (i32.const {8 * i}) (i64.mul (local.get {i}) (local.get {i // 2})))" for i in range(_LOCALS))}
+    (i64.div_s (local.get 1) (i64.const 7)))
+  (func (export "divide") (param f64 f64) (result f64) (f64.sqrt (f64.div (local.get 0) (local.get 1))))
+  (func (export "many") {"(param i64)" * _PARAMETERS} (result i64)
+    (i64.add (local.get 0) (i64.rem_u (local.get {_PARAMETERS - 1}) (i64.const 10))))
+  (func (export "grow") (result i32) (memory.grow (i32.const 0)))
+  (func (export "trap") unreachable))"""
+_CALLS: dict[str, tuple[tuple[Any, ...], Any]] = {
+    "leaf": ((), 0),
+    "divide": ((8.0, 2.0), 2.0),
+    "many": ((1,) * _PARAMETERS, 2),
+    "grow": ((), 1),
+    "again": ((5,), 5),
+}
+
+
+class Canaries:
+    """Blocks of a pattern on both sides of an exec env, and the words that lie right below its operand stack."""
+
+    def __init__(self, device: Any, instance: Any, stack_size: int) -> None:
+        runtime = self.runtime = device.runtime
+        self.view, self.reserve = device.cpu.view, TARGETS[device.target].exception_frame
+        self.blocks = [runtime.alloc(64, "a canary")]
+        self.env = instance.create_exec_env(stack_size)
+        self.blocks.append(runtime.alloc(64, "a canary"))
+        for block in self.blocks:
+            self.view(runtime.base + block, 64)[:] = b"\x5a" * 64
+        self.words = self._words()
+
+    def _words(self) -> list[int]:
+        env = self.view(self.runtime.base + self.env.offset, layout.ENV_SIZE)
+        fields = (layout.ENV_LIMIT, layout.ENV_START_INSTANCE, layout.ENV_CELL, layout.ENV_BOTTOM, layout.ENV_TOP)
+        return [struct.unpack_from("<I", env, field)[0] for field in (*fields, layout.ENV_SP)]
+
+    def check(self) -> None:
+        """Nothing is changed, after all calls have ended."""
+        for block in self.blocks:
+            assert bytes(self.view(self.runtime.base + block, 64)) == b"\x5a" * 64
+        assert self._words() == self.words
+        assert self.env.stack_used() + self.reserve <= self.env.stack_size  # an interrupt may come at any moment
+        self.runtime.heap.check()
+
+    def free(self) -> None:
+        """All of it."""
+        self.env.destroy()
+        for block in self.blocks:
+            self.runtime.heap.free(block)
+
+
+def test_1_3_a_callback_on_a_nearly_full_operand_stack_fits_or_traps(device: Any) -> None:
+    """1.3: at every depth, with stacks that differ by 8 bytes: the leaf's frame, below thunk and saved registers."""
+    outcomes: dict[str, set[bool]] = {called: set() for called in _CALLS}
+    name = [""]
+
+    def again(number: int) -> int:
+        if number:
+            return number
+        arguments, expected = _CALLS[name[0]]
+        try:
+            assert canaries.env.call(name[0], *arguments) == expected
+            outcomes[name[0]].add(True)
+        except device.port.Trap as trap:
+            assert (trap.message, trap.function) == ("wasm operand stack overflow", name[0])
+            outcomes[name[0]].add(False)
+        return 0
+
+    instance = device.instantiate(NESTED, stack_size=0, imports={"env": {"again": again}})
+    least = device.runtime.guard + 400
+    for stack_size in range(least, least + 32, 8):
+        canaries = Canaries(device, instance, stack_size)
+        for called in _CALLS:
+            name[0] = called
+            for depth in range(100):
+                try:
+                    assert canaries.env.call("down", depth) == depth
+                except device.port.Trap as trap:
+                    assert trap.message == "wasm operand stack overflow"
+                    break
+                canaries.check()
+            else:
+                pytest.fail("the operand stack has no end")
+            canaries.check()
+        canaries.free()
+    assert all(found == {True, False} for found in outcomes.values()), outcomes
+
+
+def test_1_3_callbacks_in_each_other_end_in_a_trap(device: Any) -> None:
+    """1.3: Python calls back from every level, until the operand stack is full."""
+    depths = []
+
+    def again(number: int) -> int:
+        depths.append(number)
+        return int(canaries.env.call("again", number + 1))
+
+    instance = device.instantiate(NESTED, stack_size=0, imports={"env": {"again": again}})
+    for stack_size in range(2000, 2064, 8):
+        canaries = Canaries(device, instance, stack_size)
+        with pytest.raises(device.port.Trap, match='"wasm operand stack overflow" in function'):
+            canaries.env.call("again", 0)
+        assert canaries.env.busy == 0
+        canaries.check()
+        canaries.free()
+    assert max(depths) > 5
+
+
+# --- 1.9 ---
+
+
+def test_1_9_compiled_code_is_not_entered_while_it_runs(device: Any) -> None:
+    """1.9: what an interrupt's handler would call; the runtime cell says that compiled code runs."""
+    from insitu.port.xip.raw import poke
+
+    seen = []
+
+    def again(number: int) -> int:
+        seen.append(number)
+        return int(instance.exports.again(number - 1)) if number else 7
+
+    instance = device.instantiate(NESTED, imports={"env": {"again": again}})
+    runtime, call = device.runtime, device.cpu.call
+    assert instance.exports.again(2) == 7
+    poke(runtime.base, runtime.cell + layout.CELL_EXEC_ENV, instance.exec_env.address)
+    for _ in range(3):
+        with pytest.raises(device.port.Error, match="compiled code is running"):
+            instance.exports.leaf()
+    poke(runtime.base, runtime.cell + layout.CELL_EXEC_ENV, 0)
+    assert (instance.exports.leaf(), instance.exec_env.busy, device.cpu.call) == (0, 0, call)
+    assert instance.exports.again(0) == 7
+
+
+def test_1_9_an_exception_s_handler_does_not_enter(device: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """1.9: Cortex-M says so itself; between start and the entry nothing else would show it."""
+    from unicorn import arm_const
+
+    if device.target == "rv32imc":
+        pytest.skip("RISC-V has no register that says whether an interrupt's handler runs")
+    instance = device.instantiate(NESTED, imports={"env": {"again": lambda n: n}})
+    call = device.cpu.call
+
+    def in_handler(*arguments: int) -> int:
+        device.cpu.uc.reg_write(arm_const.UC_ARM_REG_IPSR, 15)
+        try:
+            return int(call(*arguments))
+        finally:
+            device.cpu.uc.reg_write(arm_const.UC_ARM_REG_IPSR, 0)
+
+    monkeypatch.setattr(device.cpu, "call", in_handler)
+    with pytest.raises(device.port.Error, match="an interrupt or another thread cannot call it"):
+        instance.exports.leaf()
+    monkeypatch.setattr(device.cpu, "call", call)
+    assert instance.exports.leaf() == 0
+
+
+def test_1_9_an_interrupt_before_the_first_request_is_served_leaves_the_stack_as_it_was(
+    device: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """1.9: KeyboardInterrupt between start and the try of _serve_all left the stack pointer low, for good."""
+    from insitu.port.xip import enter
+
+    serve = enter._serve_all
+
+    def interrupted(*_: Any) -> None:
+        monkeypatch.setattr(enter, "_serve_all", serve)
+        raise KeyboardInterrupt
+
+    def again(number: int) -> int:
+        if number == 5:
+            monkeypatch.setattr(enter, "_serve_all", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                instance.exports.down(3)
+        return number
+
+    instance = device.instantiate(NESTED, stack_size=1024, imports={"env": {"again": again}})
+    for _ in range(40):
+        monkeypatch.setattr(enter, "_serve_all", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            instance.exports.down(3)
+        assert instance.exports.again(5) == 5
+    assert instance.exports.down(10) == 10
+    assert instance.exec_env.busy == 0

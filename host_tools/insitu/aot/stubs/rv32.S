@@ -23,30 +23,32 @@
     .type insitu_enter, @function
     .balign 4
     .word MARK_ENTER
-insitu_enter:                           # a0: exec env. Returns its request
-    save
-    lw    t0, ENV_MAIN_SP(a0)
-    sw    t0, 52(sp)
-    sw    sp, ENV_MAIN_SP(a0)
+insitu_enter:           # a0: exec env, a1: thunk to start, 0: resume; a2: instance, a3: function. Returns the request
     lw    t1, ENV_CELL(a0)
+    lw    t0, CELL_EXEC_ENV(t1)
+    bnez  t0, busy
     lw    t2, ENV_LIMIT(a0)
+    lw    t3, ENV_SP(a0)
+    beqz  a1, 1f
+    bltu  t3, t2, overflow
+1:  save
+    sw    t1, 52(sp)                    # the cell, for leave
+    sw    sp, ENV_MAIN_SP(a0)
     sw    t2, CELL_LIMIT(t1)
     sw    a0, CELL_EXEC_ENV(t1)
-    lw    sp, ENV_SP(a0)
-    lw    t0, ENV_START(a0)
-    beqz  t0, restore
-    sw    zero, ENV_START(a0)
+    mv    sp, t3
+    beqz  a1, restore
     mv    s0, a0
-    lw    a0, ENV_START_INSTANCE(s0)
-    lw    a1, ENV_START_FUNCTION(s0)
+    mv    t0, a1
+    mv    a0, a2
+    mv    a1, a3
     jalr  t0                            # thunk(instance, function)
     mv    a2, s0
     li    a1, 0                         # REQUEST_RETURN
-    sw    a1, ENV_REQUEST(a2)
 leave:                                  # a2: exec env, a1: request
     lw    sp, ENV_MAIN_SP(a2)
     lw    t0, 52(sp)
-    sw    t0, ENV_MAIN_SP(a2)
+    sw    zero, CELL_EXEC_ENV(t0)
     mv    a0, a1
 restore:
     lw    ra, 0(sp)
@@ -64,6 +66,16 @@ restore:
     lw    s11, 48(sp)
     addi  sp, sp, 64
     ret
+busy:
+    li    a0, REQUEST_BUSY
+    ret
+overflow:                               # the trap that the function would have had, had it been called
+    sw    a2, ENV_INSTANCE(a0)
+    addi  a3, a3, 2                     # behind the function's first instruction
+    andi  a3, a3, -2
+    sw    a3, ENV_PC(a0)
+    li    a0, TRAP_OPERAND_STACK_OVERFLOW << 8 | REQUEST_TRAP
+    ret
 
     .global insitu_host_call
     .type insitu_host_call, @function
@@ -72,8 +84,7 @@ insitu_host_call:                       # a0: instance, a1: request
     save
     lw    a2, -INSTANCE_RUNTIME(a0)
     lw    a2, CELL_EXEC_ENV(a2)
-    sw    sp, ENV_SP(a2)
-    sw    a1, ENV_REQUEST(a2)
+    sw    sp, ENV_LEFT(a2)
     sw    a0, ENV_INSTANCE(a2)
     j     leave
 
@@ -85,7 +96,6 @@ insitu_trap:                            # a0: instance, a1: TRAP_*; ra: in the f
     lw    a2, CELL_EXEC_ENV(a2)
     slli  a1, a1, 8
     addi  a1, a1, REQUEST_TRAP
-    sw    a1, ENV_REQUEST(a2)
     sw    a0, ENV_INSTANCE(a2)
     sw    ra, ENV_PC(a2)
     j     leave

@@ -48,43 +48,47 @@
     .type insitu_enter, %function
     .balign 4
     .word MARK_ENTER
-insitu_enter:                           // r0: exec env. Returns its request
+insitu_enter:       // r0: exec env, r1: thunk to start, 0: resume; r2: instance, r3: function. Returns the request
     save  r4
-    ldr   r1, [r0, #ENV_MAIN_SP]
-    mrs   r2, control
-    push  {r1-r3}
-    mov   r3, sp
-    str   r3, [r0, #ENV_MAIN_SP]
-    ldr   r4, [r0, #ENV_CELL]
-    ldr   r5, [r0, #ENV_LIMIT]
-    str   r5, [r4, #CELL_LIMIT]
-    str   r0, [r4, #CELL_EXEC_ENV]
-    ldr   r3, [r0, #ENV_SP]
-    movs  r5, #2
-    tst   r2, r5
+    ldr   r7, [r0, #ENV_CELL]
+    ldr   r4, [r7, #CELL_EXEC_ENV]
+    mrs   r5, ipsr                      // not 0: an exception's handler, which came at any moment
+    orrs  r4, r5
+    bne   busy
+    ldr   r5, [r0, #ENV_SP]
+    ldr   r6, [r0, #ENV_LIMIT]
+    cmp   r1, #0
+    beq   1f
+    cmp   r5, r6
+    blo   overflow
+1:  str   r6, [r7, #CELL_LIMIT]
+    str   r0, [r7, #CELL_EXEC_ENV]
+    mrs   r6, control
+    push  {r5-r7}                       // CONTROL and the cell for leave, and 4 bytes to align
+    mov   r4, sp
+    str   r4, [r0, #ENV_MAIN_SP]
+    movs  r4, #2
+    tst   r6, r4
     bne   1f
-    msr   psp, r3
-    orrs  r2, r5
+    msr   psp, r5
+    orrs  r6, r4
 1:
 #ifndef FPU
-    movs  r5, #4
-    bics  r2, r5
+    movs  r4, #4
+    bics  r6, r4
 #endif
-    msr   control, r2
+    msr   control, r6
     isb
-    mov   sp, r3
-    ldr   r3, [r0, #ENV_START]
-    cmp   r3, #0
+    mov   sp, r5
+    cmp   r1, #0
     beq   resume
-    movs  r4, #0
-    str   r4, [r0, #ENV_START]
     mov   r4, r0
-    ldr   r0, [r4, #ENV_START_INSTANCE]
-    ldr   r1, [r4, #ENV_START_FUNCTION]
-    blx   r3                            // thunk(instance, function)
+    mov   r5, r1
+    mov   r0, r2
+    mov   r1, r3
+    blx   r5                            // thunk(instance, function)
     mov   r2, r4
     movs  r1, #0                        // REQUEST_RETURN
-    str   r1, [r2, #ENV_REQUEST]
 leave:                                  // r2: exec env, r1: request
     ldr   r3, [r2, #ENV_MAIN_SP]
     ldr   r0, [r3, #4]                  // CONTROL as it was on entry
@@ -96,10 +100,23 @@ leave:                                  // r2: exec env, r1: request
     msr   control, r0
     isb
 1:  mov   sp, r3
-    pop   {r3, r4, r5}
-    str   r3, [r2, #ENV_MAIN_SP]
+    pop   {r5-r7}
+    movs  r0, #0
+    str   r0, [r7, #CELL_EXEC_ENV]
     mov   r0, r1
+return:
     restore_and_return r4
+busy:
+    movs  r0, #REQUEST_BUSY
+    b     return
+overflow:                               // the trap that the function would have had, had it been called
+    str   r2, [r0, #ENV_INSTANCE]
+    adds  r3, #1                        // Thumb's bit is in it: behind the function's first instruction
+    str   r3, [r0, #ENV_PC]
+    movs  r0, #TRAP_OPERAND_STACK_OVERFLOW
+    lsls  r0, r0, #8
+    adds  r0, #REQUEST_TRAP
+    b     return
 resume:
     restore_and_return r3
 
@@ -112,8 +129,7 @@ insitu_host_call:                       // r0: instance, r1: request
     ldr   r2, [r2]
     ldr   r2, [r2, #CELL_EXEC_ENV]
     mov   r3, sp
-    str   r3, [r2, #ENV_SP]
-    str   r1, [r2, #ENV_REQUEST]
+    str   r3, [r2, #ENV_LEFT]
     str   r0, [r2, #ENV_INSTANCE]
     b     leave
 
@@ -126,7 +142,6 @@ insitu_trap:                            // r0: instance, r1: TRAP_*; lr: in the 
     ldr   r2, [r2, #CELL_EXEC_ENV]
     lsls  r1, r1, #8
     adds  r1, r1, #REQUEST_TRAP
-    str   r1, [r2, #ENV_REQUEST]
     str   r0, [r2, #ENV_INSTANCE]
     mov   r3, lr
     subs  r3, #1                        // Thumb's bit

@@ -13,7 +13,8 @@ import pytest
 import wasmtime
 from insitu import aot, places
 from insitu.board import boards
-from insitu.link.raw_repl import DeviceError, Link
+from insitu.link.raw_repl import Link
+from insitu.link.runner import DeviceError
 from insitu.machine import emulated, stock_firmware
 from insitu.package import compile as package
 from insitu.package.deploy import METHODS

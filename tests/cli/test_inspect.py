@@ -16,8 +16,9 @@ from insitu.board import boards
 from insitu.commands import inspect
 from insitu.image.pack import seal
 from insitu.image.read import ImageError
+from insitu.machine.simulated import Here
 from insitu.port.xip import layout
-from insitu.session.simulated import SimulatedSession
+from insitu.session.session import Session
 from insitu.telemetry.decode import decode, owners
 
 from tests.cli.conftest import Command, refused
@@ -77,10 +78,12 @@ def test_the_ram_is_what_telemetry_reports(wasm: Callable[..., Path], board: str
     data = aot.compile_wasm(wasm(MODULES[name]).read_bytes(), described.target)
     said = inspect.image_facts(data, stack)["ram"]
     imports = {"env.f": "print"} if "env" in MODULES[name] else {}
-    with SimulatedSession(described, data, imports=imports, heap=200_000, stack=stack) as session:
+    with Session(described, data, imports=imports, heap=200_000, stack=stack, sim=True) as session:
         from insitu.port import telemetry
 
-        found = decode(telemetry.snapshot(session.runtime))
+        assert isinstance(session.link, Here)
+
+        found = decode(telemetry.snapshot(session.link.names["rt"]))
     env = found["exec_envs"][0]
     assert owners(found) == {
         "runtime": said["runtime"],

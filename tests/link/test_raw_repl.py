@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from insitu.board import boards
 from insitu.errors import InsituError
-from insitu.link.raw_repl import DeviceError, Link
+from insitu.link.raw_repl import Link
+from insitu.link.runner import DeviceError
 from insitu.machine import emulated
 
 

@@ -11,7 +11,8 @@ from typing import Any
 from insitu import sim
 from insitu.board.boards import load_board
 from insitu.errors import InsituError
-from insitu.link.raw_repl import DeviceError, Link
+from insitu.link.raw_repl import Link
+from insitu.link.runner import DeviceError
 from insitu.machine import emulated
 from insitu.package import deploy
 

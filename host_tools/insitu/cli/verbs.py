@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from rich.console import Console
@@ -22,9 +22,6 @@ from insitu.package.deploy import METHODS
 from insitu.package.firmware import frozen_firmware
 from insitu.session import session as run
 from insitu.session import values
-
-if TYPE_CHECKING:
-    from insitu.session.simulated import SimulatedSession
 
 _DEPLOY_HELP = (
     "How the device package gets there: in a ROM partition, over the serial line to a stock firmware, "
@@ -129,22 +126,17 @@ def run_command(
     image = read(data)
     imports = run.printers(image, [_bound_name(text) for text in bindings])
     passed = run.parse_arguments(image, export, list(arguments))
-    session: SimulatedSession | run.Session
-    if sim:
-        from insitu.session.simulated import SimulatedSession
-
-        session = SimulatedSession(board, data, imports=imports, heap=heap or 0, stack=stack, knobs=knobs)
-    else:
-        session = run.Session(
-            board,
-            data,
-            imports=imports,
-            heap=heap or 0,
-            stack=stack,
-            knobs=knobs,
-            deploy=deploy,
-            flash_file=places.flash_file(board),
-        )
+    session = run.Session(
+        board,
+        data,
+        imports=imports,
+        heap=heap or 0,
+        stack=stack,
+        knobs=knobs,
+        deploy=deploy,
+        flash_file=places.flash_file(board),
+        sim=sim,
+    )
     try:
         with session:
             printed, results = session.invoke(export, passed)

@@ -1,4 +1,4 @@
-"""`insitu tune`: the smallest pools that some calls need, measured in the simulator and proven by a second run.
+"""`insitu tune`: the smallest pools that some calls need, measured by a run and proven by a second one.
 
 The knobs are those of WAMR's guide to tuning memory use.
 """
@@ -12,7 +12,6 @@ from typing import Any
 
 from rich.table import Table
 
-from insitu import sim
 from insitu.aot import compile_wasm
 from insitu.board.record import Board
 from insitu.commands import inspect
@@ -23,7 +22,8 @@ from insitu.image.read import has_allocator, read
 from insitu.port.wasi import NAME as WASI
 from insitu.port.xip import layout
 from insitu.session import values
-from insitu.session.session import check_imports, parse_arguments
+from insitu.session.session import Session, check_imports, parse_arguments, printer
+from insitu.telemetry import ask
 
 _AMPLE_HEAP, _AMPLE_STACK = 1 << 20, 1 << 16
 _DEFAULT_STACK = 2048
@@ -79,44 +79,74 @@ class Call:
         return cls(export, tuple(arguments))
 
 
-def _stub(results: str, text: str) -> Any:
-    """What --import MOD.NAME=VALUE binds: a printer, or a function that gives a number. results: types' letters."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the calls run: the simulated CPU, or the board: at a serial port, or its emulator (None)."""
+
+    sim: bool = True
+    port: str | None = None
+
+
+def _stub(results: str, text: str) -> str:
+    """The device's expression for what --import MOD.NAME=VALUE binds: a printer, or a function that gives a number.
+
+    results: the function's, as letters.
+    """
     if text == "print":
-        return print
+        return printer(results)
     try:
-        number = [values.parse(letter, text) for letter in results or "F"]
+        numbers = [values.parse(letter, text) for letter in results or "F"]
     except InsituError as error:
         raise InsituError(f'an import is bound to "print" or to a number: {error}') from None
-    return lambda *_: None if not results else number[0] if len(number) == 1 else tuple(number)
+    shown = [f"float({str(number)!r})" if isinstance(number, float) else str(number) for number in numbers]
+    return f"lambda *_: {'None' if not results else shown[0] if len(shown) == 1 else '(' + ', '.join(shown) + ')'}"
 
 
-def _run(board: Board, image: bytes, sizes: Sizes, calls: list[Call], bindings: dict[str, str]) -> Peaks:
+def _run(
+    board: Board,
+    image: bytes,
+    sizes: Sizes,
+    calls: list[Call],
+    bindings: dict[str, str],
+    place: Place = Place(),
+) -> Peaks:
     """Load, instantiate and make all calls; raises InsituError with the device's words where that fails."""
-    cpu = sim.install(sim.Cpu(board.target))
-    from insitu import port
-
     described = read(image)
-    imports: dict[str, dict[str, Any]] = {}
-    for module, field, kind, letters in described.imports:
-        if kind == "func" and module != WASI:
-            value = bindings[f"{module}.{field}"]
-            imports.setdefault(module, {})[field] = _stub(letters.partition(":")[2], value)
-    cpu.map_flash(board.image.address, image)
-    try:
-        runtime = port.Runtime(bytearray(sizes.global_heap))
-        loaded = runtime.load(board.image.address)
-        options = {"stack_size": sizes.stack, "heap_size": sizes.app_heap, "max_memory": sizes.max_memory}
-        instance = loaded.instantiate(imports=imports, **options)
+    imports = {
+        f"{module}.{name}": _stub(letters.partition(":")[2], bindings[f"{module}.{name}"])
+        for module, name, kind, letters in described.imports
+        if kind == "func" and module != WASI
+    }
+    knobs = {"heap_size": sizes.app_heap, "max_memory": sizes.max_memory}
+    session = Session(
+        board,
+        image,
+        imports=imports,
+        heap=0 if sizes.global_heap == board.global_heap else sizes.global_heap,
+        stack=sizes.stack,
+        knobs=knobs,
+        port=place.port,
+        sim=place.sim,
+    )
+    with session:
         for call in calls:
-            arguments = parse_arguments(described, call.export, list(call.arguments))
-            instance.lookup_function(call.export)(*arguments)
-    except port.Error as error:
-        raise InsituError(str(error)) from None
-    heap = runtime.heap
-    app = instance.app_heap.peak if instance.app_heap else 0
-    pages = instance.memory.pages if instance.memory else 0
-    used = heap.peak() + heap.overhead()
-    return Peaks(used, instance.exec_env.stack_used(), instance.aux_stack_used(), app, pages)
+            session.invoke(call.export, parse_arguments(described, call.export, list(call.arguments)))
+        found = ask.snapshot(session.link)
+    heap, instance, env = found["global_heap"], found["instances"][0], found["exec_envs"][0]
+    return Peaks(
+        largest=heap["peak"] + heap["overhead"],
+        stack=env["stack_peak"],
+        aux_stack=instance["aux_stack_peak"],
+        app_heap=instance["app_heap_peak"],
+        memory_pages=instance["memory"] // _PAGE,
+    )
+
+
+def _ample(board: Board, app_heap: int, place: Place) -> Sizes:
+    """More than the calls need; on a board, as much as there is."""
+    if place.sim:
+        return Sizes(_AMPLE_HEAP, _AMPLE_STACK, app_heap)
+    return Sizes(board.global_heap, min(_AMPLE_STACK, board.global_heap // 4 & ~7), app_heap)
 
 
 def _above(peak: int, step: int = 8) -> int:
@@ -124,14 +154,14 @@ def _above(peak: int, step: int = 8) -> int:
     return -(-(peak + peak // _MARGIN) // step) * step
 
 
-def _propose(facts: dict[str, Any], today: Sizes, peaks: Peaks) -> Sizes:
+def _propose(facts: dict[str, Any], ample: Sizes, peaks: Peaks) -> Sizes:
     """The stack from the call graph where that is known; the rest from the peaks, the heap from what it will hold."""
     needed = facts["operand_stack_needed"]
     least = facts["stack_guard"] + 64
     stack = max(least, needed if needed is not None else _above(peaks.stack + facts["stack_guard"]))
     app_heap = _above(peaks.app_heap)
     maximum = peaks.memory_pages if facts["linear_memory_note"] == "can grow" else None
-    heap = peaks.largest - _AMPLE_STACK + stack - today.app_heap + app_heap
+    heap = peaks.largest - ample.stack + stack - ample.app_heap + app_heap
     return Sizes(_above(heap, 64), stack, app_heap, maximum)
 
 
@@ -166,28 +196,37 @@ def _with_stack(image: bytes, stack: int) -> bytes:
     return seal(changed)
 
 
-def tune(source: Path, board: Board, calls: list[Call], bindings: dict[str, str], app_heap: int = 0) -> Tuned:
+def tune(
+    source: Path,
+    board: Board,
+    calls: list[Call],
+    bindings: dict[str, str],
+    app_heap: int = 0,
+    place: Place = Place(),
+) -> Tuned:
     """Run the calls with ample sizes, propose small ones, run again with these. Raises InsituError."""
     wasm = read_file(source)
     image = compile_wasm(wasm, board.target, app_heap=app_heap)
     check_imports(read(image), dict(bindings))
     today = Sizes(board.global_heap, _DEFAULT_STACK, app_heap)
-    ample = Sizes(_AMPLE_HEAP, _AMPLE_STACK, app_heap)
-    peaks = _run(board, image, ample, calls, bindings)
+    ample = _ample(board, app_heap, place)
+    peaks = _run(board, image, ample, calls, bindings, place)
     facts = inspect.image_facts(image)
-    proposed = _propose(facts, today, peaks)
+    proposed = _propose(facts, ample, peaks)
     if proposed.app_heap != app_heap:
         image = compile_wasm(wasm, board.target, app_heap=proposed.app_heap)
     made = _with_stack(image, proposed.stack)
-    proposed = _enough_heap(board, made, proposed, calls, bindings)
+    proposed = _enough_heap(board, made, proposed, calls, bindings, place)
     return Tuned(_knobs(facts, today, proposed, peaks), _flags(proposed, today), made)
 
 
-def _enough_heap(board: Board, image: bytes, sizes: Sizes, calls: list[Call], bindings: dict[str, str]) -> Sizes:
+def _enough_heap(
+    board: Board, image: bytes, sizes: Sizes, calls: list[Call], bindings: dict[str, str], place: Place
+) -> Sizes:
     """The proof. Growth that must move a block takes more than the sum of what is kept: then more is proposed."""
     for _ in range(4):
         try:
-            _run(board, image, sizes, calls, bindings)
+            _run(board, image, sizes, calls, bindings, place)
         except InsituError as error:
             if "global heap" not in str(error):
                 raise

@@ -12,6 +12,7 @@ from insitu.flash import WRITERS
 from insitu.flash.writer import Over, Progress, Target
 from insitu.image.read import ARCH_NAMES, Image, ImageError, read
 from insitu.link.raw_repl import Link
+from insitu.link.runner import Runner
 from insitu.machine import emulated, emulator, flash_of
 
 EMULATED = "emulated"  # the writer of a board in its emulator: the file that stands for its flash
@@ -97,7 +98,7 @@ def _over_link(link: Link, board: Board, data: bytes, name: str, progress: Progr
     return Flashed(board.image.address, len(data), zlib.crc32(data), name)
 
 
-def device_crc(link: Link, address: int, size: int) -> int:
+def device_crc(link: Runner, address: int, size: int) -> int:
     """CRC-32 of size bytes at address, as the board behind link reads them."""
     code = (
         "import uctypes, binascii\n"
@@ -112,7 +113,7 @@ def device_crc(link: Link, address: int, size: int) -> int:
     return int(link.run(code))
 
 
-def verify(link: Link, address: int, data: bytes, name: str) -> None:
+def verify(link: Runner, address: int, data: bytes, name: str) -> None:
     """Raise InsituError unless the board called name reads data at address."""
     crc = device_crc(link, address, len(data))
     if crc != zlib.crc32(data):

@@ -20,6 +20,7 @@ import serial
 
 from insitu.errors import InsituError
 from insitu.link import paste
+from insitu.link.runner import DeviceError, Runner
 
 _INTERRUPT, _RAW, _FRIENDLY, _RUN, _END = b"\x03", b"\x01", b"\x02", b"\x04", b"\x04"
 _BANNER = b"raw REPL; CTRL-B to exit\r\n>"
@@ -32,25 +33,7 @@ _FULL = b">OK" + _END + b"MemoryError"  # of one that has no memory left to unde
 _QUIET = 0.02  # seconds without a byte, after which nothing more is to come of what was before
 
 
-class DeviceError(InsituError):
-    """An exception on the device, with its traceback.
-
-    Attributes:
-        kind, text: the exception's class and what it says.
-        traceback: all its lines; output: what was printed before it.
-    """
-
-    def __init__(self, traceback: str, output: bytes = b"") -> None:
-        self.traceback = traceback.replace("\r\n", "\n").strip()
-        super().__init__(f"an exception on the device\n{self.traceback or 'without a text'}")
-        # Behind the calls, which are indented: a text may have lines of its own.
-        lines = self.traceback.split("\n")
-        calls = next((i for i, line in enumerate(lines) if i and not line.startswith("  ")), len(lines) - 1)
-        self.kind, _, self.text = "\n".join(lines[calls:]).partition(": ")
-        self.output = output
-
-
-class Link:
+class Link(Runner):
     """A board's raw REPL at a port, whatever pyserial opens: a device, socket://HOST:PORT, rfc2217://HOST:PORT.
 
     Use it in a `with`.

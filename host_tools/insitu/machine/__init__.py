@@ -8,17 +8,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
 
 from insitu import places
 from insitu.board.record import Board
 from insitu.board.table import BoardError
 from insitu.errors import InsituError
+from insitu.link.runner import Runner
 from insitu.machine.emulator import Emulator
 from insitu.machine.flash_file import FlashFile
 from insitu.machine.qemu import Qemu
 
 EMULATORS: Mapping[str, type[Emulator]] = {"qemu": Qemu}
 Contents = list[tuple[int, bytes]]  # of flash: address as the CPU sees it, bytes
+
+
+class Machine(Protocol):
+    """What all of them are: an emulator, Port, Simulated. Use it in a `with`.
+
+    Attributes: port: of the serial line, "" where there is none.
+    """
+
+    @property
+    def port(self) -> str: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def link(self) -> Runner: ...
 
 
 def emulator(board: Board) -> type[Emulator]:

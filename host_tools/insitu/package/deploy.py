@@ -17,7 +17,7 @@ from mpremote import romfs
 
 from insitu.board.record import Board, Region
 from insitu.errors import InsituError
-from insitu.link.raw_repl import Link
+from insitu.link.runner import Runner
 from insitu.machine import Contents, stock_firmware
 from insitu.package import compile as package
 from insitu.package.firmware import frozen_firmware
@@ -116,7 +116,7 @@ def _close(name):
 """
 
 
-def send(link: Link, board: Board) -> None:
+def send(link: Runner, board: Board) -> None:
     """Put the package onto the board behind link: into its file system, or where it has none, straight into RAM."""
     link.run(_WRITER)
     modules, files = package.modules(package.device_sources(board)), package.compiled(board)
@@ -129,7 +129,7 @@ def send(link: Link, board: Board) -> None:
     link.run("del _open, _more, _close, _mkdir, _File\n")
 
 
-def _send_file(link: Link, name: str, data: bytes) -> None:
+def _send_file(link: Runner, name: str, data: bytes) -> None:
     link.run(f"_open('/insitu/{name}', {len(data)})\n")
     for start in range(0, len(data), _CHUNK):
         link.run(f"_more('{base64.b64encode(data[start : start + _CHUNK]).decode()}')\n")
@@ -141,7 +141,7 @@ class Method:
 
     firmware: Callable[[Board], Path]
     contents: Callable[[Board], Contents]
-    install: Callable[[Link, Board], None]
+    install: Callable[[Runner, Board], None]
 
 
 def _partition(board: Board) -> Region:
@@ -157,7 +157,7 @@ def _romfs_contents(board: Board) -> Contents:
     return [(partition.address, package)]
 
 
-def _mount(link: Link, board: Board) -> None:
+def _mount(link: Runner, board: Board) -> None:
     link.run(mount_code(_partition(board).address, len(build_romfs(board))))
 
 
@@ -165,7 +165,7 @@ def _no_contents(_: Board) -> Contents:
     return []
 
 
-def _nothing_to_do(_: Link, __: Board) -> None:
+def _nothing_to_do(_: Runner, __: Board) -> None:
     pass
 
 

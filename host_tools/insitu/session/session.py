@@ -14,8 +14,11 @@ from insitu.board.record import Board
 from insitu.errors import InsituError
 from insitu.flash.write import check_fits, device_crc, flash
 from insitu.image.read import Image
-from insitu.link.raw_repl import DeviceError, Link
-from insitu.machine import emulated
+from insitu.link.raw_repl import Link
+from insitu.link.runner import DeviceError, Runner
+from insitu.machine import Machine, emulated
+from insitu.machine.port import Port
+from insitu.machine.simulated import Simulated
 from insitu.package.deploy import METHODS, best
 from insitu.port.wasi import NAME as WASI
 from insitu.session import values
@@ -141,12 +144,13 @@ class Session(AbstractContextManager["Session"]):
         deploy: str | None = None,
         flash_file: Path | None = None,
         port: str | None = None,
+        sim: bool = False,
     ) -> None:
         """imports: "module.name" to an expression of the device's Python; prelude: code that defines its names.
 
         knobs: further keyword arguments of instantiate. deploy: a key of deploy.METHODS, None: the board's best.
-        port: of the board's serial line; None: its emulator, and counted and flash_file are as insitu.machine.emulated
-        has them.
+        port: of the board's serial line; sim: on the simulated CPU. Neither: the board's emulator, and counted and
+        flash_file are as insitu.machine.emulated has them.
         """
         self.image = check_fits(data, board)
         check_imports(self.image, dict(imports))
@@ -154,34 +158,39 @@ class Session(AbstractContextManager["Session"]):
         self.imports, self.stack, self.prelude = imports, stack, prelude
         self.knobs = "".join(f", {name}={value}" for name, value in (knobs or {}).items() if value)
         self.heap_address, self.heap = board.heap_place(heap)
-        self.method, self.flash_file = METHODS[deploy or best(board)], flash_file
-        self.port = port or ""
+        self.deploy, self.flash_file = deploy or best(board), flash_file
+        self.port, self.sim = port or "", sim
         self._stack = ExitStack()
         self._can_invoke = False
-        self.link: Link
+        self.link: Runner
 
     def __enter__(self) -> Session:
         with ExitStack() as stack:  # what was started ends, too, where the rest fails
             if self.port:
                 self._flash_if_needed()
-            else:
-                self.port = self._start(stack)
-            self.link = stack.enter_context(Link(self.port))
+            machine = stack.enter_context(self._machine())
+            self.port = machine.port
+            self.link = stack.enter_context(machine.link())
             self._prepare()
             self._stack = stack.pop_all()
         return self
 
-    def _start(self, stack: ExitStack) -> str:
-        """The port of the board's emulator."""
-        contents = [(self.board.image.address, self.data), *self.method.contents(self.board)]
-        firmware = self.method.firmware(self.board)
-        return stack.enter_context(
-            emulated(self.board, contents, flash_file=self.flash_file, firmware=firmware, counted=self.counted)
-        ).port
+    def _machine(self) -> Machine:
+        if self.port:
+            return Port(self.port)
+        contents = [(self.board.image.address, self.data)]
+        if self.sim:
+            return Simulated(self.board, contents)
+        method = METHODS[self.deploy]
+        contents += method.contents(self.board)
+        firmware = method.firmware(self.board)
+        return emulated(self.board, contents, flash_file=self.flash_file, firmware=firmware, counted=self.counted)
 
     def _flash_if_needed(self) -> None:
+        """Write the image, unless it is there; leave the board with an empty heap."""
         with Link(self.port) as link:
             crc = device_crc(link, self.board.image.address, len(self.data))
+            link.soft_reset()
         if crc != zlib.crc32(self.data):
             flash(self.data, self.board, port=self.port)
 
@@ -189,7 +198,8 @@ class Session(AbstractContextManager["Session"]):
         """The global heap first of all: later MicroPython's heap may have no hole of this size."""
         try:
             self.link.run(f"heap = {self._heap_source()}\n")
-            self.method.install(self.link, self.board)
+            if not self.sim:
+                METHODS[self.deploy].install(self.link, self.board)
             self.link.run(_GUARD)
             self.run(f"import insitu\n{self.prelude}\n")
             self.run(self._instantiate())

@@ -9,14 +9,15 @@ from rich.console import Console
 from rich.table import Table
 
 from insitu.errors import InsituError
-from insitu.link.raw_repl import DeviceError, Link
+from insitu.link.raw_repl import Link
+from insitu.link.runner import DeviceError, Runner
 from insitu.telemetry.decode import Snapshot, check_sums, decode
 from insitu.telemetry.frames import Scanner
 
 _SEND = "import insitu.telemetry\ninsitu.telemetry.send()\n"
 
 
-def snapshot(link: Link) -> Snapshot:
+def snapshot(link: Runner) -> Snapshot:
     """A snapshot of the device behind link, which must have the package insitu and a runtime."""
     try:
         bodies, _ = Scanner().feed(link.run(_SEND))
@@ -100,7 +101,7 @@ def _show(found: Snapshot, as_json: bool) -> None:
         Console().print(table(found))
 
 
-def from_link(link: Link, *, watch: bool, as_json: bool) -> None:
+def from_link(link: Runner, *, watch: bool, as_json: bool) -> None:
     """Show one snapshot, or one a second until interrupted."""
     while True:
         _show(snapshot(link), as_json)

@@ -1,0 +1,103 @@
+"""The simulated CPU in this process (insitu.sim), device code under CPython: no MicroPython is needed."""
+
+from __future__ import annotations
+
+import builtins
+import importlib
+import io
+import traceback
+from contextlib import redirect_stdout
+from types import ModuleType
+from typing import Any, Self
+
+from insitu import sim
+from insitu.board.record import Board
+from insitu.link.runner import DeviceError, Runner
+
+_DEVICE, _HERE = "insitu", "insitu.port"  # the device package's name on a device, and on the host
+
+
+class Simulated:
+    """A board's CPU with contents in its flash, and RAM where the board has some for the global heap.
+
+    One at a time is the machine of this process. Attributes: port: "", there is no line.
+    """
+
+    port = ""
+
+    def __init__(self, board: Board, contents: list[tuple[int, bytes]]) -> None:
+        self.board, self._contents = board, contents
+
+    def __enter__(self) -> Self:
+        cpu = sim.install(sim.Cpu(self.board.target))
+        for address, data in self._contents:
+            cpu.map_flash(address, data)
+        if self.board.heap_address is not None:
+            cpu.map_ram(self.board.heap_address, self.board.global_heap)
+        return self
+
+    def link(self) -> Here:
+        """What runs device code."""
+        return Here()
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is left behind."""
+
+
+class _Console(io.TextIOWrapper):
+    """Takes bytes, too, as MicroPython's does."""
+
+    def write(self, text: Any) -> int:
+        return super().write(text if isinstance(text, str) else bytes(text).decode("utf-8", "surrogateescape"))
+
+
+class Here(Runner):
+    """Runs device code in this process; `import insitu` is the device package.
+
+    Attributes: names: the code's globals.
+    """
+
+    def __init__(self) -> None:
+        self.names: dict[str, Any] = {"__builtins__": {**vars(builtins), "__import__": _import}}
+        self._bytes = io.BytesIO()
+        self._console = _Console(
+            self._bytes, encoding="utf-8", errors="surrogateescape", newline="", write_through=True
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is left behind."""
+
+    def run(self, code: str, *, timeout: float | None = None) -> bytes:
+        """See Runner; a fault of the simulated CPU is a bug of insitu's and comes through."""
+        try:
+            with redirect_stdout(self._console):
+                exec(compile(code, "<stdin>", "exec"), self.names)
+        except (sim.CpuFault, sim.MemoryFault):
+            raise
+        except Exception as error:
+            raise DeviceError(_traceback(error), self._taken()) from error
+        return self._taken()
+
+    def _taken(self) -> bytes:
+        """What was printed since the last time."""
+        printed = self._bytes.getvalue()
+        self._bytes.seek(0)
+        self._bytes.truncate()
+        return printed
+
+
+def _traceback(error: Exception) -> str:
+    """As MicroPython prints it, but that source lines stand between the calls."""
+    calls = "".join(traceback.format_tb(error.__traceback__)[1:])
+    return f"Traceback (most recent call last):\n{calls}{type(error).__name__}: {error}"
+
+
+def _import(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> ModuleType:
+    """As the builtin, but that `insitu` means the device package."""
+    if level or name.partition(".")[0] != _DEVICE:
+        return builtins.__import__(name, globals, locals, fromlist, level)
+    found = builtins.__import__(_HERE + name[len(_DEVICE) :], globals, locals, fromlist or ("",), 0)
+    return found if fromlist else importlib.import_module(_HERE)

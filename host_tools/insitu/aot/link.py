@@ -1,4 +1,4 @@
-"""Object file to position-independent bytes: linked against compiler-rt at two addresses, which must agree."""
+"""Object file to position-independent bytes: linked with helpers at two addresses, which must agree."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import ziglang
 from elftools.elf.elffile import ELFFile
 
-from insitu.aot import stubs
+from insitu.aot import helpers, stubs
 from insitu.errors import InsituError
 
 if TYPE_CHECKING:
@@ -72,28 +72,59 @@ def _options(target: Target) -> list[str]:
 @functools.cache
 def _stub(target: Target) -> bytes:
     """The object file of the target's assembly stub."""
+    defines = [*stubs.defines(), *(f"-D{name}" for name in target.stub_defines)]
+    return _compiled(target, [*defines, str(stubs.path(target.stub))])
+
+
+@functools.cache
+def _helpers(target: Target) -> bytes:
+    """The object file of the helpers that stand in for wrong ones of compiler-rt."""
+    return _compiled(target, [*helpers.OPTIONS, *map(str, helpers.paths())])
+
+
+def _compiled(target: Target, arguments: list[str]) -> bytes:
+    """One object file of all the sources; ziglang keeps it in its cache."""
     with tempfile.TemporaryDirectory(prefix="insitu-") as folder:
-        made = Path(folder, "stub.o")
-        defines = [*stubs.defines(), *(f"-D{name}" for name in target.stub_defines)]
-        _zig("cc", "-c", *_options(target), *defines, str(stubs.path(target.stub)), "-o", str(made))
+        made = Path(folder, "made.o")
+        _zig("cc", "-c", *_options(target), *arguments, "-o", str(made))
         return made.read_bytes()
+
+
+_ARCHIVE = "libcompiler_rt.a"
 
 
 @functools.cache
 def _library(target: Target) -> str:
     """Path of compiler-rt: ziglang builds it for the target the first time, and says with -v where it keeps it.
 
-    -Os saves a third of its code; -fPIC: without, its sqrt table is addressed absolutely; -g keeps symbols.
+    -O2 copies and fills memory by words where -Os does it by bytes, for a few per cent of an image (docs/floats.md);
+    -fPIC: without, its sqrt table is addressed absolutely; -g keeps symbols.
     """
     with tempfile.TemporaryDirectory(prefix="insitu-") as folder:
         stub = Path(folder, "stub.o")
         stub.write_bytes(_stub(target))
-        flavour = ["-Os", "-g", "-fPIC", "-nostdlib", "-rtlib=compiler-rt", "-Wl,--entry=insitu_enter"]
+        flavour = ["-O2", "-g", "-fPIC", "-nostdlib", "-rtlib=compiler-rt", "-Wl,--entry=insitu_enter"]
         said = _zig("cc", *_options(target), *flavour, "-v", str(stub), "-o", str(Path(folder, "stub.elf")))
-    found = [word for word in said.split() if word.endswith("libcompiler_rt.a")]
+    found = archive(said)
     if not found:
         raise LinkError(f"ziglang does not say where compiler-rt is:\n{said.strip()}")
-    return found[-1]
+    return str(found)
+
+
+def archive(said: str) -> Path | None:
+    """Where compiler-rt is, from what ziglang says of a link; None if it does not.
+
+    It quotes no spaces and shortens paths below the working directory, so a path is what exists: the shortest that
+    follows a space and ends in the archive's name.
+    """
+    for line in reversed(said.splitlines()):
+        head, found, _ = line.rpartition(_ARCHIVE)
+        words = head.split(" ") if found else []
+        for start in range(len(words) - 1, -1, -1):
+            path = Path(" ".join(words[start:]) + _ARCHIVE)
+            if path.is_file():
+                return path.resolve()
+    return None
 
 
 def _link(target: Target, inputs: list[Path], base: int, folder: Path) -> bytes:
@@ -128,7 +159,9 @@ def link(object_file: bytes, target: Target) -> Code:
         program.write_bytes(object_file)
         stub = folder / "stub.o"
         stub.write_bytes(_stub(target))
-        inputs = [program, stub]
+        own = folder / "helpers.o"
+        own.write_bytes(_helpers(target))
+        inputs = [program, stub, own]
         first, second = (_read(_link(target, inputs, base, folder), target) for base in _ADDRESSES)
     if first.data != second.data:
         at = next(i for i, (a, b) in enumerate(zip(first.data, second.data, strict=True)) if a != b)

@@ -1,0 +1,36 @@
+"""What compiler-rt of ziglang 0.17.1 gets wrong, by example; the expected values are sums done by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from insitu.aot.targets import TARGETS
+
+from tests.floats.arrays import Simulated
+from tests.floats.expressions import single
+from tests.floats.ieee import WORD
+
+pytestmark = pytest.mark.parametrize("target", TARGETS)
+
+
+def _results(target: str, instruction: str, *operands: list[int]) -> list[int]:
+    operation = single(instruction)
+    given = {name: np.array(values, WORD[t]) for name, t, values in zip("ab", operation.params, operands, strict=False)}
+    return [int(bits) for bits in Simulated(target, [operation]).run(operation, given)]
+
+
+def test_quotients_of_doubles_that_are_subnormal_are_rounded(target: str) -> None:
+    """3/4, 3/2 (a tie, to even), 5/4 and 7/4 of the least subnormal number; all but one ulp of the least normal."""
+    dividends = [3, 3, 5, 7, 0x001FFFFFFFFFFFFF]
+    divisors = [0x4010000000000000, 0x4000000000000000, 0x4010000000000000, 0x4010000000000000, 0x4000000000000000]
+    assert _results(target, "f64.div", dividends, divisors) == [1, 2, 1, 2, 0x0010000000000000]
+
+
+def test_quotients_of_floats_that_are_subnormal_are_rounded(target: str) -> None:
+    dividends, divisors = [3, 3, 5, 7, 0x00FFFFFF], [0x40800000, 0x40000000, 0x40800000, 0x40800000, 0x40000000]
+    assert _results(target, "f32.div", dividends, divisors) == [1, 2, 1, 2, 0x00800000]
+
+
+def test_promotion_makes_signaling_nans_quiet(target: str) -> None:
+    quiet = 0x7FF8000000000000
+    assert all(bits & quiet == quiet for bits in _results(target, "f64.promote_f32", [0x7F800001, 0xFFA00000]))

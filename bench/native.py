@@ -31,6 +31,7 @@ _OPTIONS = [
     "-fno-asynchronous-unwind-tables",
     "-ffp-contract=off",
     "-ffreestanding",
+    "-fomit-frame-pointer",
     "-ffunction-sections",
     "-fdata-sections",
     "-g0",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from insitu.aot import body, calls, numeric, signature
+from insitu.aot import alignment, body, calls, numeric, signature
 from insitu.aot.function import FunctionBuilder
 from insitu.aot.ir_types import ir_types, result_type
 from insitu.port.xip import layout
@@ -48,6 +48,7 @@ def write(plan: Plan) -> str:
     """The module's LLVM IR, before the operand stack checks (optimise.add_stack_checks)."""
     wasm = plan.wasm
     parts = [f'target triple = "{plan.target.triple}"', numeric.DECLARATIONS, _RUNTIME_DECLARATIONS]
+    parts += alignment.helpers(plan)
     parts += [_wrapper(plan, i) for i in range(wasm.imported_function_count)]
     first = wasm.imported_function_count
     parts += [_function(plan, first + i, function) for i, function in enumerate(wasm.functions)]

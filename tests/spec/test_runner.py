@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.spec import wabt
 from tests.spec.judge import same_message, same_value
 
 REPO = Path(__file__).resolve().parents[2]
@@ -167,7 +169,7 @@ def test_usage(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.spec", str(tmp_path)]
     done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert re.fullmatch(r"no \.wast at .*\n", done.stderr)
+    assert re.fullmatch(r"no \.wast .* at .*\n", done.stderr)
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -176,3 +178,36 @@ def test_own_scripts(target: str) -> None:
     command = [sys.executable, "-m", "tests.spec", str(Path(__file__).with_name("scripts")), "--target", target]
     done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+
+
+# In the form of wast2json, as tests.spec.fetch writes it: A is there, B and the module that traps are not.
+ABSENT = [
+    {"type": "module", "line": 1, "name": "A", "filename": "a.wasm"},
+    {"type": "register", "line": 2, "as": "A"},
+    {"type": "module", "line": 3, "name": "B", "filename": "b.wasm", "absent": "why"},
+    {"type": "assert_return", "line": 4, "action": {"type": "invoke", "module": "A", "field": "f", "args": []}},
+    {"type": "register", "line": 5, "as": "B"},
+    {"type": "module", "line": 6, "filename": "imports_b.wasm"},
+    {"type": "assert_return", "line": 7, "action": {"type": "invoke", "field": "f", "args": []}},
+    {"type": "module", "line": 8, "filename": "a.wasm"},
+    {"type": "assert_return", "line": 9, "action": {"type": "invoke", "module": "A", "field": "f", "args": []}},
+    {"type": "assert_uninstantiable", "line": 10, "filename": "c.wasm", "text": "unreachable", "absent": "why"},
+    {"type": "assert_return", "line": 11, "action": {"type": "invoke", "module": "A", "field": "f", "args": []}},
+    {"type": "assert_invalid", "line": 12, "filename": "d.wasm", "text": "", "absent": "why"},
+]
+
+
+def test_what_needs_an_absent_module_is_skipped(tmp_path: Path) -> None:
+    """What an absent module might have written into another is not asked, either, until the next module."""
+    texts = {"a": '(module (func (export "f")))', "imports_b": '(module (import "B" "f" (func)))'}
+    for name, text in texts.items():
+        (tmp_path / f"{name}.wat").write_text(text)
+        (tmp_path / f"{name}.wasm").write_bytes(wabt.assemble(tmp_path / f"{name}.wat", tmp_path))
+    commands = [{"expected": [], **command} if "action" in command else command for command in ABSENT]
+    script = tmp_path / "script.json"
+    script.write_text(json.dumps({"commands": commands}))
+    command = [sys.executable, "-m", "tests.spec.worker", str(script), "cortex-m3", "sim"]
+    done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=True)
+    came = {line: (kind, why) for line, kind, why in map(json.loads, done.stdout.splitlines()[1:])}
+    assert {line for line, (kind, _) in came.items() if kind == "passed"} == {1, 2, 8, 9}
+    assert {line for line, said in came.items() if said == ("skipped", "why")} == {3, 4, 5, 6, 7, 10, 11, 12}

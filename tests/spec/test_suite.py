@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.spec.suite import NOTHING, found
+
 REPO = Path(__file__).resolve().parents[2]
-SPEC = REPO.parent / "shared" / "spec"
-SCRIPTS = sorted(SPEC.rglob("*.wast"))
 TARGETS = ("cortex-m3", "cortex-m4f", "rv32imc")
 
 
@@ -22,9 +24,9 @@ def commit_count() -> int:
     return int(done.stdout) if done.returncode == 0 else 0
 
 
-def third(target: str, count: int) -> list[Path]:
-    """The scripts of a target: all targets together, and three commits of one, have them all."""
-    return SCRIPTS[(TARGETS.index(target) + count) % 3 :: 3]
+def which(target: str) -> int:
+    """Which third a target runs: all targets together, and three commits of one, have them all."""
+    return (TARGETS.index(target) + commit_count()) % 3
 
 
 def run(*arguments: str | Path) -> tuple[int, dict[str, Any]]:
@@ -36,16 +38,22 @@ def run(*arguments: str | Path) -> tuple[int, dict[str, Any]]:
     return done.returncode, json.loads(done.stdout)
 
 
+def reasons(report: dict[str, Any]) -> str:
+    """What was skipped, and why."""
+    counts: Counter[str] = sum((Counter(file["skipped"]) for file in report["files"]), Counter())
+    return "; ".join(f"{count} {reason}" for reason, count in counts.most_common())
+
+
 @pytest.mark.slow
-@pytest.mark.skipif(not SCRIPTS, reason=f"the official suite is not at {SPEC}")
 @pytest.mark.parametrize("target", TARGETS)
-def test_third(target: str, capsys: pytest.CaptureFixture[str]) -> None:
-    count = commit_count()
-    status, report = run(*third(target, count), "--target", target)
+def test_third(target: str, request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> None:
+    scripts = found(request.config.getoption("--spec"))
+    if not scripts:
+        pytest.skip(NOTHING)
+    part = which(target)
+    status, report = run(*scripts[part::3], "--target", target)
     failures = [f"{f['file']}:{x['line']}: {x['why']}" for f in report["files"] for x in f["failures"]]
-    which = f"third {(TARGETS.index(target) + count) % 3 + 1} of the official suite"
-    with capsys.disabled():  # stderr: what pytest-xdist's workers write to stdout is lost
-        text = f"{target}: {which}: {report['passed']} passed, {report['failed']} failed, {report['skipped']} skipped"
-        print(f"\n{text}", file=sys.stderr)
+    text = f"{target}, third {part + 1} of {len(scripts)} scripts: {report['passed']} passed, {report['failed']} failed"
+    record_property("official suite", f"{text}; NOT RUN: {reasons(report) or 'nothing'}")
     assert not failures, "\n" + "\n".join(failures[:50])
     assert status == 0 and report["passed"]

@@ -21,12 +21,14 @@ def _run(tool: str, *arguments: str | Path) -> None:
         raise WabtError(f"{tool}: {' '.join(done.stderr.split()) or f'exit status {done.returncode}'}")
 
 
-def commands(script: Path, folder: Path) -> list[dict[str, Any]]:
-    """The script's commands; their modules are put into folder."""
-    made = folder / "script.json"
-    _run("wast2json", script, "-o", made)
+def commands(script: Path, folder: Path) -> tuple[Path, list[dict[str, Any]]]:
+    """The script's commands and where their modules are: folder, or for a .json of wast2json's beside it."""
+    made = script
+    if script.suffix != ".json":
+        made = folder / "script.json"
+        _run("wast2json", script, "-o", made)
     listed: list[dict[str, Any]] = json.loads(made.read_text())["commands"]
-    return listed
+    return made.parent, listed
 
 
 def assemble(text: Path, folder: Path, *options: str) -> bytes:

@@ -1,5 +1,8 @@
 """One script on one machine, in a process of its own: an abort of LLVM or a hang ends nothing else.
 
+A script is a .wast, or the .json that wast2json made of one, its modules beside it. A command there with a field
+"absent" says why its module is not: what needs the module is skipped for that reason.
+
 `python -m tests.spec.worker SCRIPT TARGET MACHINE` prints JSON, a line each: how many commands there are, then for
 every command [line, "passed" | "failed" | "skipped", why].
 """
@@ -16,9 +19,11 @@ from typing import Any
 
 from insitu import aot
 from insitu.errors import InsituError
+from insitu.wasm.decode import decode
 from insitu.wasm.errors import Invalid, Malformed
 
 from tests.spec import wabt
+from tests.spec.departures import DEPARTURES
 from tests.spec.judge import JUDGES, argument, verdict
 from tests.spec.machines import MACHINES, Came, Step
 
@@ -38,6 +43,7 @@ class Prepared:
     step: Step | None = None
     outcome: Outcome | None = None
     skipped: str = ""
+    departure: str = ""
 
 
 def compile_module(data: bytes, target: str) -> Outcome:
@@ -52,16 +58,68 @@ def compile_module(data: bytes, target: str) -> Outcome:
         return "refused", str(error)
 
 
+class Absent:
+    """What a script's commands cannot do since a module is absent, and why.
+
+    Attributes:
+        instances: of names of the script, and None for the current instance; registered: of names to import from.
+    """
+
+    def __init__(self) -> None:
+        self.instances: dict[str | None, str] = {}
+        self.registered: dict[str, str] = {}
+        self._effects = ""
+
+    def reason(self, command: dict[str, Any], folder: Path) -> str:
+        """Why the command is to be skipped, "": it is not. Commands are asked for in their order."""
+        kind = command["type"]
+        if kind in _MODULE_STEPS:
+            return self._module(command, folder)
+        if "absent" in command:
+            return str(command["absent"])
+        if kind == "register":
+            reason = self.instances.get(command.get("name"), "")
+            self._note(self.registered, command["as"], reason)
+            return reason
+        if "action" in command:
+            return self._effects or self.instances.get(command["action"].get("module"), "")
+        return ""
+
+    def _module(self, command: dict[str, Any], folder: Path) -> str:
+        reason = str(command.get("absent") or self._import(command, folder))
+        if command["type"] == "module":
+            self._effects = ""
+            for name in {None, command.get("name")}:
+                self._note(self.instances, name, reason)
+        self._effects = reason or self._effects  # it would have written into what it shares with others
+        return reason
+
+    def _import(self, command: dict[str, Any], folder: Path) -> str:
+        if not self.registered:
+            return ""
+        module = decode((folder / command["filename"]).read_bytes())
+        return next((self.registered[i.module] for i in module.imports if i.module in self.registered), "")
+
+    @staticmethod
+    def _note(table: dict[Any, str], name: str | None, reason: str) -> None:
+        table.pop(name, None)
+        if reason:
+            table[name] = reason
+
+
 class Preparation:
     """Turns a script's commands into images and steps."""
 
     def __init__(self, target: str, folder: Path) -> None:
         self.target, self.folder = target, folder
         self.images: list[bytes] = []
+        self.absent = Absent()
 
     def prepare(self, command: dict[str, Any]) -> Prepared:
         """One command; those that must be in a script's order are prepared in it."""
         kind = command["type"]
+        if reason := self.absent.reason(command, self.folder):
+            return Prepared(command, ("forget",) if kind == "module" else None, skipped=reason)
         if kind not in JUDGES:
             return Prepared(command, outcome=("unknown", f"the command {kind}"))
         if kind == "assert_malformed" and command["module_type"] == "text":
@@ -101,15 +159,17 @@ def _action(action: dict[str, Any]) -> Step:
 def run(script: Path, target: str, machine: str) -> Iterator[Any]:
     """The number of commands, then each one's [line, result, why]."""
     with tempfile.TemporaryDirectory(prefix="insitu-spec-") as name:
-        folder = Path(name)
-        commands = wabt.commands(script, folder)
+        folder, commands = wabt.commands(script, Path(name))
         yield len(commands)
         preparation = Preparation(target, folder)
-        kind, spectest = compile_module(wabt.assemble(_SPECTEST, folder), target)
+        kind, spectest = compile_module(wabt.assemble(_SPECTEST, Path(name)), target)
         if kind != "values":
             raise InsituError(f"spectest.wat: {spectest}")
         preparation.add(spectest)
         prepared = [preparation.prepare(command) for command in commands]
+        departures = DEPARTURES.get(script.name, {})
+        for p in prepared:
+            p.departure = departures.get(p.command["line"], "")
     steps = [p.step for p in prepared if p.step]
     with MACHINES[machine](target, preparation.images) as running:
         came = running.run([*_SETUP, *steps])
@@ -128,6 +188,8 @@ def _result(prepared: Prepared, came: Came | None) -> tuple[int, str, str]:
     outcome = prepared.outcome or (came and came[:2])
     assert outcome is not None
     wrong = verdict(prepared.command, outcome) if kind in JUDGES else f"{outcome[0]}: {outcome[1]}"
+    if wrong and prepared.departure:
+        return line, "skipped", prepared.departure
     if wrong and wanted:
         return line, "skipped", "more memory than the machine has"
     return (line, "failed", f"{kind}: {wrong}") if wrong else (line, "passed", "")

@@ -40,4 +40,4 @@ class Addresses:
         return self.memory_size() if self.block and self.memory else 0
 
     def _place(self):
-        return add(self.runtime.base, self.memory_offset())
+        return add(self.runtime.base, self.memory_offset()) if self.block else 0

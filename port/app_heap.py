@@ -117,7 +117,7 @@ class ModuleHeap:
                 return self._exported(*names)
 
     def module_malloc(self, size):
-        if self.app_heap is not None:
+        if self.alive().app_heap is not None:
             return self.app_heap.malloc(size)
         malloc, free = self._exported("malloc", "free")
         if malloc and free:
@@ -131,7 +131,7 @@ class ModuleHeap:
         raise Error("no app heap (heap_size is 0), and the module exports neither malloc and free nor __new")
 
     def module_free(self, at):
-        if self.app_heap is not None:
+        if self.alive().app_heap is not None:
             self.app_heap.free(at)
             return
         malloc, free = self._exported("malloc", "free")
@@ -144,7 +144,7 @@ class ModuleHeap:
             free(at)
 
     def module_realloc(self, at, size):
-        if self.app_heap is not None:
+        if self.alive().app_heap is not None:
             return self.app_heap.realloc(at, size)
         realloc = self.lookup_function("realloc")
         if not realloc:

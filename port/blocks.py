@@ -52,6 +52,9 @@ class _Blocks:
         self._used -= size
         self._put(self.base + offset, keeper)
 
+    def close(self):
+        pass
+
     def size_of(self, offset):
         return self._known(offset)[0]
 

@@ -1,5 +1,6 @@
 # An exec env: the operand stack that compiled code runs on, and where it was when it left.
 from . import platform
+from .alive import Mortal
 from .errors import Error
 from .xip.enter import make_state
 from .xip.layout import ENV_BOTTOM, ENV_CELL, ENV_LIMIT, ENV_SIZE, ENV_SP, ENV_START_INSTANCE, ENV_TOP
@@ -8,12 +9,13 @@ from .xip.raw import add, poke_address
 _PAINT = 0xA5  # no stack pointer and no small number has this byte in every place
 
 
-class ExecEnv:
+class ExecEnv(Mortal):
+    LIFE = "offset"
+    GONE = "the exec env was destroyed"
+
     def __init__(self, instance, stack_size):
-        runtime = instance.runtime
+        runtime = instance.alive().runtime
         stack_size = (stack_size + 7) & ~7
-        if not instance.block:
-            raise Error("the instance was destroyed")
         if stack_size < runtime.guard + 64:
             raise Error(
                 "an operand stack of %d bytes is too small: this runtime's modules need at least %d"
@@ -45,6 +47,7 @@ class ExecEnv:
 
     # Call an export by its name, or a Function.
     def call(self, function, *args):
+        self.alive()
         if isinstance(function, str):
             name = function
             function = self.instance.lookup_function(name)
@@ -60,7 +63,7 @@ class ExecEnv:
 
     # Peak, in bytes.
     def stack_used(self):
-        at = add(self.runtime.base, self.offset + ENV_SIZE)
+        at = add(self.runtime.base, self.alive().offset + ENV_SIZE)
         return self.stack_size - platform.count(at, self.stack_size, _PAINT)
 
     def destroy(self):

@@ -15,7 +15,7 @@ class Function:
 
     @property
     def name(self):
-        return self.instance.module.function_name(self.index)
+        return self.instance.alive().module.function_name(self.index)
 
     def __call__(self, *args):
         result = start(self.plan, args)
@@ -28,8 +28,7 @@ class Function:
         if env is None or env.state is not self.plan[2]:
             from .errors import Error
 
-            if not self.instance.block:
-                raise Error("the instance was destroyed")
+            self.instance.alive()
             raise Error("the function has no exec env (stack_size=0): create_exec_env and call through it")
         return go_on(env, self, self.plan, args)
 

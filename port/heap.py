@@ -18,6 +18,7 @@ from micropython import const
 
 from .errors import Error
 from .platform import address_of as addressof
+from .platform import heaps
 
 _HEADS = const(10)  # head of class c: 16-bit word _HEADS + c
 _CONTROL = const(24)  # bytes before the heads
@@ -39,6 +40,30 @@ _FAULTS = (
 
 class HeapError(Error):
     pass
+
+
+# (address, size) of a buffer that can be written, or as it was said.
+def region_of(buffer):
+    if isinstance(buffer, tuple):
+        return buffer
+    items = memoryview(buffer)
+    if len(items):
+        try:
+            items[0] = items[0]
+        except TypeError:
+            raise HeapError("%s cannot be written: give a bytearray" % type(buffer).__name__)
+    return addressof(buffer), len(items)
+
+
+# A live heap in a region: its entry among heaps(). One that nobody destroyed lives as long as its first word does:
+# a buffer that Python has collected and given out again begins with other bytes.
+def heap_in(address, size):
+    for entry in heaps()[:]:
+        base, end, geometry = entry
+        if base < address + size and address < end:
+            if _get(base, 0) == geometry:
+                return entry
+            heaps().remove(entry)
 
 
 @micropython.viper
@@ -419,10 +444,7 @@ class Heap:
 
     # buffer: a bytearray (kept alive here), or (address, size). Offsets count from base; 0 is never a block.
     def __init__(self, buffer):
-        if isinstance(buffer, tuple):
-            address, self.size = buffer
-        else:
-            address, self.size = addressof(buffer), len(buffer)
+        address, self.size = region_of(buffer)
         self._buffer = buffer
         skip = -address % 8
         self.base = address + skip
@@ -435,8 +457,16 @@ class Heap:
         self._shift = j
         if end - (self._first >> (j + 2)) < 2:
             raise HeapError("a heap of %d bytes is too small: give at least 96" % self.size)
+        if heap_in(address, self.size):
+            raise HeapError("another runtime has this memory: destroy() it first")
         self._geometry = end | j << 16
+        self._entry = self.base, address + self.size, self._geometry
+        heaps().append(self._entry)
         _init(self.base, self._geometry, self._first >> (j + 2))
+
+    def close(self):
+        _put(self.base, 0, 0)
+        heaps().remove(self._entry)
 
     def _fault(self, code, offset=None):
         kind = -code & 7

@@ -2,6 +2,7 @@
 # grow, its linear memory. `pointer` is the instance pointer of compiled code, from the heap's base.
 from . import app_heap, link, platform, segments
 from .addresses import Addresses
+from .alive import Mortal
 from .errors import Error, Trap
 from .exec_env import ExecEnv
 from .function import Function
@@ -47,10 +48,14 @@ class Exports:
         return found
 
 
-class Instance(app_heap.ModuleHeap, Addresses):
+class Instance(Mortal, app_heap.ModuleHeap, Addresses):
+    LIFE = "block"
+    GONE = "the instance was destroyed"
+
     def __init__(self, module, stack_size, imports, plan):
         runtime = module.runtime
         imports = link.find(module, app_heap.complete(module, imports, self))
+        module.alive()  # what was asked for imports is the program's
         self.plan = plan  # of the linear memory
         self.app_heap = None
         self.runtime = runtime
@@ -144,7 +149,7 @@ class Instance(app_heap.ModuleHeap, Addresses):
     # --- exports ---
 
     def lookup(self, name):
-        found = self.module.find_export(name)
+        found = self.alive().module.find_export(name)
         if found is None:
             return None
         kind, index = found
@@ -156,7 +161,7 @@ class Instance(app_heap.ModuleHeap, Addresses):
 
     # None if there is no such function
     def lookup_function(self, name):
-        found = self.module.find_export(name)
+        found = self.alive().module.find_export(name)
         if found is not None and found[0] == KIND_FUNCTION:
             return Function(self, found[1])
 
@@ -164,18 +169,18 @@ class Instance(app_heap.ModuleHeap, Addresses):
 
     @property
     def memory(self):
-        return Memory(self) if self.module.flags() & FLAG_MEMORY else None
+        return Memory(self) if self.alive().module.flags() & FLAG_MEMORY else None
 
     def memory_size(self):
-        return self.get(INSTANCE_MEMORY_SIZE)
+        return self.alive().get(INSTANCE_MEMORY_SIZE)
 
     # The linear memory's place, from the heap's base.
     def memory_offset(self):
-        return peek_offset(self.runtime.base, self.pointer - INSTANCE_MEMORY_BASE)
+        return peek_offset(self.runtime.base, self.alive().pointer - INSTANCE_MEMORY_BASE)
 
     # bottom, size of the aux stack in linear memory; size 0: none known
     def aux_stack(self):
-        return self.module.word(IMAGE_AUX_STACK_BOTTOM), self.module.word(IMAGE_AUX_STACK_SIZE)
+        return self.alive().module.word(IMAGE_AUX_STACK_BOTTOM), self.module.word(IMAGE_AUX_STACK_SIZE)
 
     # Linear memory begins as zeros: the lowest byte that is not is as deep as the stack went.
     def aux_stack_used(self):

@@ -1,6 +1,8 @@
 # Linear memory, as Python and compiled code grow it and Python reads and writes it.
 from . import platform
 from .errors import Error, OutOfHeap
+from .heap import heap_in, region_of
+from .values import count_of
 from .xip.layout import (
     FLAG_MEMORY_FIXED,
     FLAG_MEMORY_GROWS,
@@ -28,7 +30,7 @@ def _place(instance, offset, size, pages):
 
 # What instantiate was asked for linear memory.
 #   heap_size: bytes of the app heap; initial, maximum: pages, None: the module's
-#   region: a bytearray or (address, size) that it is to lie in, None: the global heap
+#   region: a bytearray (kept alive here) or (address, size) that it is to lie in, None: the global heap
 class MemoryPlan:
     def __init__(self, module, heap_size=0, initial=None, maximum=None, region=None):
         flags, pages = module.word(IMAGE_FLAGS), module.word(IMAGE_MEMORY_MIN)
@@ -38,7 +40,8 @@ class MemoryPlan:
             raise Error("heap_size is %d, it must be 0 to %d" % (heap_size, (1 << 30) - 1))
         # an app heap lies in a memory of one's own
         self.heap_size = 0 if flags & FLAG_MEMORY_IMPORTED else (heap_size + 7) & ~7
-        self.region = region
+        self.keeper = region
+        self.region = None if region is None else _free_region(module.runtime, region)
         self.maximum = _maximum(module, pages, maximum)
         if initial is None or initial == pages:
             initial = pages
@@ -75,11 +78,23 @@ class MemoryPlan:
 
     # The block with another size, perhaps elsewhere; 0: no room.
     def resize(self, runtime, block, size):
-        region = self.region
-        if region is None:
+        if self.region is None:
             return runtime.heap.realloc(block, size)
-        address, have = region if isinstance(region, tuple) else (platform.address_of(region), len(region))
+        address, have = self.region
         return 0 if have < size or address & 7 else address - runtime.base
+
+
+# (address, size) of a region that no heap and no other instance's memory lies in.
+def _free_region(runtime, region):
+    address, size = region_of(region)
+    if heap_in(address, size):
+        raise Error("memory=: a runtime's heap is there")
+    for other in runtime.instances:
+        if other is not None and other.plan.region is not None:
+            start, length = other.plan.region
+            if start < address + size and address < start + length:
+                raise Error("memory=: the linear memory of another instance is there")
+    return address, size
 
 
 def _maximum(module, pages, maximum):
@@ -143,23 +158,21 @@ class Memory:
 
     @property
     def pages(self):
-        return self.instance.get(INSTANCE_MEMORY_PAGES)
+        return self.instance.alive().get(INSTANCE_MEMORY_PAGES)
 
     def __len__(self):
         return self.size
 
     # Pages before.
     def grow(self, pages):
-        old = grow(self.instance, pages)
+        old = grow(self.instance.alive(), count_of(pages, "pages"))
         if old < 0:
             raise OutOfHeap("linear memory cannot grow by %d pages: its limit, or the global heap's" % pages)
         return old
 
-    # The bytes where they are; not to be kept over anything that may grow memory.
+    # The bytes where they are; not to be kept over anything that may grow memory, or end the instance.
     def view(self, start, length):
         instance = self.instance
-        if not instance.block:
-            raise Error("the instance was destroyed")
         if start < 0 or length < 0 or start + length > self.size:
             raise IndexError("%d bytes at %d: linear memory has %d" % (length, start, self.size))
         return memoryview(platform.view(add(instance.runtime.base, instance.memory_offset() + start), length))

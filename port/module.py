@@ -1,5 +1,6 @@
 # A loaded image. All of it stays in flash; this holds where.
 from . import platform
+from .alive import Mortal
 from .errors import Error
 from .xip import image
 from .xip.layout import (
@@ -29,7 +30,10 @@ from .xip.layout import (
 from .xip.raw import find_string, peek
 
 
-class Module:
+class Module(Mortal):
+    LIFE = "base"
+    GONE = "the module was unloaded"
+
     # source: what keeps the image where it is, or None
     def __init__(self, runtime, source, base, size):
         self.runtime = runtime
@@ -52,6 +56,7 @@ class Module:
 
     # kind and index of an export, None if there is none
     def find_export(self, name):
+        self.alive()
         text = name.encode()
         records = self.word(IMAGE_EXPORTS)
         i = find_string(self.base, records, self.word(IMAGE_EXPORTS + 4), EXPORT_SIZE, text, len(text))
@@ -61,6 +66,7 @@ class Module:
         return self.word(record + EXPORT_KIND), self.word(record + EXPORT_INDEX)
 
     def export_names(self):
+        self.alive()
         records, count = self.word(IMAGE_EXPORTS), self.word(IMAGE_EXPORTS + 4)
         return [self.string(records + i * EXPORT_SIZE) for i in range(count)]
 
@@ -121,8 +127,7 @@ class Module:
         from .instance import Instance
         from .memory import MemoryPlan
 
-        if self.base == 0:
-            raise Error("the module was unloaded")
+        self.alive()
         if heap_size and self.exports_allocator():
             heap_size = 0
         plan = MemoryPlan(self, heap_size, initial_memory, max_memory, memory)
@@ -136,9 +141,11 @@ class Module:
         return has("malloc", "free") or has("__new", "__unpin") or has("__new", "__release")
 
     def unload(self):
+        if not self.base:
+            return
+        self.runtime.idle("unload")
         if self.instances:
             raise Error("%d instances of the module are in use: deinstantiate them" % len(self.instances))
-        if self.base:
-            self.runtime.modules.remove(self)
+        self.runtime.modules.remove(self)
         self.base = 0
         self.source = None

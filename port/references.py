@@ -37,8 +37,14 @@ def _function(runtime, value, what):
     for module in runtime.modules:
         if module.word(IMAGE_ARCH) != instance.module.word(IMAGE_ARCH):
             raise TypeError("%s: modules for two kinds of CPU are loaded, which cannot share functions" % what)
-    instance.given = True
-    return table.function_words(instance, value.index)
+    words = table.function_words(instance, value.index)
+    _owner(runtime, words[1]).given = True  # not instance, where that one gives on what it imports
+    return words
+
+
+# The instance that the second word of a funcref stands for.
+def _owner(runtime, high):
+    return runtime.instances[peek(high, -INSTANCE_ID)]
 
 
 def value_of(runtime, letter, words):
@@ -47,7 +53,7 @@ def value_of(runtime, letter, words):
         return runtime.references[low - _TAG] if low else None
     if low == table.null(runtime):
         return None
-    owner = runtime.instances[peek(high, -INSTANCE_ID)]
+    owner = _owner(runtime, high)
     return Function(owner, owner.module.function_at(low - owner.module.code))
 
 

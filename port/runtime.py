@@ -2,6 +2,7 @@
 from micropython import const
 
 from . import platform
+from .alive import Mortal
 from .errors import Error, LoadError, OutOfHeap
 from .heap import Heap
 from .module import Module
@@ -15,7 +16,9 @@ ALLOC_WITH_ALLOCATOR = const(1)
 ALLOC_WITH_SYSTEM_ALLOCATOR = const(2)
 
 
-class Runtime:
+class Runtime(Mortal):
+    LIFE = "heap"
+    GONE = "the runtime was destroyed"
     last = None  # the one made last: what telemetry speaks of unless told otherwise
 
     # heap: the buffer that everything is allocated from, a bytearray or (address, size); allocator: functions
@@ -47,7 +50,7 @@ class Runtime:
         Runtime.last = self
 
     def alloc(self, size, what):
-        offset = self.heap.alloc(size)
+        offset = self.alive().heap.alloc(size)
         if not offset:
             raise OutOfHeap(
                 "no room in the global heap for %s: %d bytes wanted, %d is the largest free block of %d"
@@ -59,8 +62,7 @@ class Runtime:
 
     # source: an address, a buffer in flash, or the path of a file in a ROM file system
     def load(self, source):
-        if self.heap is None:
-            raise Error("the runtime was destroyed")
+        self.alive()
         limit = None
         if isinstance(source, str):
             source = _open(source)
@@ -82,6 +84,11 @@ class Runtime:
     def _guard(self, guard):
         if guard <= self.guard:
             return
+        if self.busy():
+            raise LoadError(
+                "the module needs a stack guard of %d bytes, compiled code runs with one of %d: load it first"
+                % (guard, self.guard)
+            )
         envs = [e for i in self.instances if i is not None for e in i.exec_envs]
         for env in envs:
             if guard + 64 > env.stack_size:
@@ -97,31 +104,39 @@ class Runtime:
     def busy(self):
         return any([env.busy for i in self.instances if i is not None for env in i.exec_envs])
 
+    # what: an operation that needs nothing to run.
+    def idle(self, what):
+        if self.alive().busy():
+            raise Error("%s: compiled code is running, wait until the call into it has ended" % what)
+
     # --- memory, for the host's own use: addresses, 0 where there is no room ---
 
     def malloc(self, size):
-        return self._address(self.heap.alloc(size))
+        return self._address(self.alive().heap.alloc(size))
 
     # alignment: a power of two
     def aligned_alloc(self, size, alignment):
-        return self._address(self.heap.alloc(size, max(alignment, 8)))
+        return self._address(self.alive().heap.alloc(size, max(alignment, 8)))
 
     def realloc(self, address, size):
-        return self._address(self.heap.realloc(address and address - self.base, size))
+        return self._address(self.alive().heap.realloc(address and address - self.base, size))
 
     def free(self, address):
         if address:
-            self.heap.free(address - self.base)
+            self.alive().heap.free(address - self.base)
 
     def _address(self, offset):
         return self.base + offset if offset else 0
 
     # total, free, highmark
     def mem_alloc_info(self):
-        return self.heap.size, self.heap.free_bytes(), self.heap.peak()
+        return self.alive().heap.size, self.heap.free_bytes(), self.heap.peak()
 
-    # Ends everything: what was made with this runtime must not be used any more.
+    # Ends everything that was made with this runtime; handles of it know.
     def destroy(self):
+        if self.heap is None:
+            return
+        self.idle("destroy")
         for instance in self.instances:
             if instance is not None:
                 instance.release()
@@ -130,8 +145,8 @@ class Runtime:
             module.instances = []
         while self.modules:
             self.modules[-1].unload()
-        if self.heap is not None:
-            self.heap.free(self.cell)
+        self.heap.free(self.cell)
+        self.heap.close()
         self.heap = None
         if Runtime.last is self:
             Runtime.last = None

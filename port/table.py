@@ -2,6 +2,7 @@
 # pointer; an externref is one, a handle of references.py. Nothing else makes or reads such words.
 from . import platform
 from .errors import OutOfHeap
+from .values import count_of
 from .variables import global_offset, global_type
 from .xip.layout import (
     CELL_SIZE,
@@ -183,10 +184,10 @@ class Table:
     # "p": of funcref, "x": of externref
     @property
     def type(self):
-        return chr(table_word(self.instance.module, self.index, TABLE_TYPE))
+        return chr(table_word(self.instance.alive().module, self.index, TABLE_TYPE))
 
     def __len__(self):
-        return length(self.instance, self.index)
+        return length(self.instance.alive(), self.index)
 
     def _check(self, i):
         if not 0 <= i < len(self):
@@ -210,6 +211,7 @@ class Table:
     def grow(self, count, value=None):
         from .references import words_of
 
+        count = count_of(count, "entries")
         words = words_of(self.instance.runtime, self.type, value, "the entry")
         old = grow(self.instance, self.index, count, words)
         if old < 0:

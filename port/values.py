@@ -20,6 +20,15 @@ def _int(value, bits, what):
     return value & (1 << bits) - 1
 
 
+# How many more of something.
+def count_of(value, what):
+    if not isinstance(value, int):
+        raise TypeError("%s must be an int, not %s" % (what, type(value).__name__))
+    if value < 0:
+        raise ValueError("%d %s: give 0 or more" % (value, what))
+    return value
+
+
 def _float(value, what):
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError("%s must be a float, not %s" % (what, type(value).__name__))

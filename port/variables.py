@@ -30,10 +30,10 @@ class Global:
     # letter of TYPE_STRING, + 256 if mutable
     @property
     def type(self):
-        return global_type(self.instance.module, self.index)
+        return global_type(self.instance.alive().module, self.index)
 
     def _slot(self):
-        return platform.view(add(self.instance.runtime.base, global_offset(self.instance, self.index)), 8)
+        return platform.view(add(self.instance.alive().runtime.base, global_offset(self.instance, self.index)), 8)
 
     @property
     def value(self):

@@ -3,6 +3,13 @@ import micropython
 from uctypes import addressof as address_of  # noqa: F401
 from uctypes import bytearray_at as view  # noqa: F401
 
+_heaps = []
+
+
+# What heap.py notes of the heaps that live in this machine's memory.
+def heaps():
+    return _heaps
+
 
 # address and size: multiples of 4.
 @micropython.viper

@@ -101,6 +101,10 @@ def view(address, size):
     return sim.current().memory.view(address, size)
 
 
+def heaps():
+    return sim.current().heaps
+
+
 def address_of(buffer):
     return sim.addressof(buffer)
 

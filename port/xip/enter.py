@@ -163,8 +163,8 @@ def _release(runtime):
 # The arguments one by one, with all checks.
 def _start(env, function, plan, args):
     instance, letters = function.instance, function.type
-    if not instance.block or env is None or not env.offset:
-        raise Error("the instance or the exec env was destroyed")
+    instance.alive()
+    env.alive()
     count = letters.find(":")
     if len(args) != count:
         raise TypeError('"%s" takes %d arguments (%s), %d given' % (function.name, count, letters, len(args)))

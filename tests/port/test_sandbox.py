@@ -444,3 +444,272 @@ def test_1_9_an_interrupt_before_the_first_request_is_served_leaves_the_stack_as
         assert instance.exports.again(5) == 5
     assert instance.exports.down(10) == 10
     assert instance.exec_env.busy == 0
+
+
+@pytest.mark.parametrize("kind", [bytes, memoryview])
+def test_1_9_a_heap_in_bytes_is_refused(device: Any, kind: Any) -> None:
+    """1.9: what cannot be written, in flash perhaps; the same for a linear memory's region."""
+    with pytest.raises(device.port.Error, match="cannot be written: give a bytearray"):
+        device.port.Runtime(heap=kind(b"\0" * 4096))
+    with pytest.raises(device.port.Error, match="cannot be written: give a bytearray"):
+        device.load(GROWS).instantiate(memory=kind(b"\0" * 200_000))
+
+
+def test_1_9_two_runtimes_do_not_share_memory(device: Any) -> None:
+    """1.9: two runtimes over one buffer, or over parts of it that overlap."""
+    heap_error = device.port.Error
+    buffer = bytearray(8192)
+    first = device.port.Runtime(heap=buffer)
+    address = device.cpu.addressof(buffer)
+    for again in (buffer, (address, 8192), (address + 4096, 8192), (address - 4088, 4096), (address + 8184, 4096)):
+        with pytest.raises(heap_error, match=r"another runtime has this memory: destroy\(\) it first"):
+            device.port.Runtime(heap=again)
+    with pytest.raises(heap_error, match="a runtime's heap is there"):
+        device.load(GROWS).instantiate(memory=(address, 200_000))
+    first.heap.check()
+    first.destroy()
+    device.port.Runtime(heap=(address, 4096)).destroy()
+    forgotten = device.port.Runtime(heap=(address + 4096, 4096))
+    device.cpu.view(address, 8192)[:] = bytes(8192)  # collected, and given out again
+    device.port.Runtime(heap=buffer).heap.check()
+    assert forgotten.heap is not None
+
+
+def test_1_9_two_linear_memories_do_not_share_a_region(device: Any) -> None:
+    """1.9: memory= of two instances."""
+    region = device.cpu.memory.map_buffer(300_000)
+    module = device.load(GROWS)
+    first = module.instantiate(memory=(region, 150_000))
+    with pytest.raises(device.port.Error, match="the linear memory of another instance is there"):
+        module.instantiate(memory=(region + 149_992, 150_000))
+    second = module.instantiate(memory=(region + 150_000, 150_000))
+    assert (first.exports.grow(1), second.exports.grow(1)) == (1, 1)
+    first.deinstantiate()
+    module.instantiate(memory=(region, 150_000))
+
+
+# --- 1.4 ---
+
+CALLER = """(module (import "env" "call" (func $call)) (memory (export "memory") 1 3)
+  (table (export "table") 2 9 funcref) (global (export "global") (mut i32) (i32.const 5))
+  (func (export "go") (call $call))
+  (func (export "seven") (result i32) (i32.const 7)))"""
+LARGER = f"""(module (memory 1) (func (export "wide") (result i64) {"(local i64)" * 60}
+    {"".join(f"(local.set {i} (i64.load (i32.const {8 * i})))" for i in range(60))}
+    {"".join(f"(i64.store (i32.const {8 * i}) (i64.mul (local.get {i}) (local.get {i // 2})))" for i in range(60))}
+    (local.get 1)))"""
+
+
+def _inside(device: Any, text: str, action: Any) -> tuple[Any, list[BaseException]]:
+    """An instance of text whose export "go" calls action out of its import env.call; what that raised."""
+    raised: list[BaseException] = []
+
+    def call() -> None:
+        try:
+            action()
+        except device.port.Error as error:
+            raised.append(error)
+
+    return device.instantiate(text, imports={"env": {"call": call}}), raised
+
+
+def test_1_4_a_module_with_a_larger_guard_is_not_loaded_while_code_runs(device: Any) -> None:
+    """1.4: code that is running was checked against the smaller guard."""
+    image = device.put(device.image(LARGER))
+    caller, raised = _inside(device, CALLER, lambda: device.runtime.load(image))
+    guard = device.runtime.guard
+    caller.exports.go()
+    assert len(raised) == 1
+    assert isinstance(raised[0], device.port.LoadError)
+    assert "load it first" in str(raised[0])
+    assert (device.runtime.guard, len(device.runtime.modules)) == (guard, 1)
+    device.runtime.load(image)  # nothing runs now
+    assert device.runtime.guard > guard
+    raised.clear()
+    caller.exports.go()  # it is large enough already
+    assert raised == []
+
+
+def test_1_4_the_hint_is_true(device: Any) -> None:
+    """1.4: loaded first, the module runs inside of an import."""
+    wide = device.load(LARGER)
+    values = []
+    caller, raised = _inside(device, CALLER, lambda: values.append(wide.instantiate().exports.wide()))
+    caller.exports.go()
+    assert (values, raised) == ([0], [])
+
+
+# --- 1.5 ---
+
+
+def test_1_5_an_instance_whose_function_was_given_through_a_re_export_stays(device: Any) -> None:
+    """1.5: the table of the running instance has C's function, given by Python out of B's exports."""
+    runtime = device.runtime
+    c = device.instantiate('(module (func (export "f") (result i32) (i32.const 42)))')
+    b = device.instantiate('(module (import "c" "f" (func $f (result i32))) (export "f" (func $f)))', imports={"c": c})
+    text = """(module (import "env" "call" (func $call)) (table (export "table") 2 funcref)
+      (func (export "go") (result i32) (local funcref)
+        (local.set 0 (table.get (i32.const 0))) (call $call) (table.set (i32.const 1) (local.get 0))
+        (call_indirect (result i32) (i32.const 1))))"""
+    d, raised = _inside(device, text, lambda: c.deinstantiate())
+    d.exports.table[0] = b.exports.f
+    assert (c.given, b.given) == (True, False)
+    b.deinstantiate()
+    assert d.exports.go() == 42
+    assert len(raised) == 1
+    assert "may hold a function of it" in str(raised[0])
+    c.deinstantiate()
+    assert d.exports.table[0] is None
+    with pytest.raises(device.port.Trap, match="uninitialized element"):
+        d.exports.go()
+    assert runtime.instances == [None, None, d]
+
+
+# --- 1.6 ---
+
+
+@pytest.mark.parametrize("name", ["memory", "table"])
+@pytest.mark.parametrize(
+    ("count", "error"),
+    [(-2, ValueError), (-1 << 70, ValueError), (1.0, TypeError), ("1", TypeError), (None, TypeError)],
+)
+def test_1_6_growth_by_less_than_nothing_is_refused(device: Any, name: str, count: Any, error: Any) -> None:
+    """1.6: memory.grow(-2) out of Python was accepted, and what the code relies on was gone."""
+    instance = device.instantiate(CALLER, imports={"env": {"call": print}})
+    thing = getattr(instance.exports, name)
+    with pytest.raises(error):
+        thing.grow(count)
+    for many in (1 << 20, 1 << 31, 1 << 70):
+        with pytest.raises(device.port.OutOfHeap, match="cannot grow"):
+            thing.grow(many)
+    assert (instance.memory.pages, instance.memory_size(), len(instance.exports.table)) == (1, 65536, 2)
+    assert thing.grow(1) in (1, 2)
+
+
+# --- 1.7 ---
+
+
+def test_1_7_handles_of_a_destroyed_instance_reach_nothing(device: Any) -> None:
+    """1.7: not the bytes where it was, and not the instance that has its place and its number now."""
+    module = device.load(CALLER)
+    imports = {"env": {"call": lambda: None}}
+    old = module.instantiate(imports=imports)
+    exports, env = old.exports, old.exec_env
+    memory, table, glob, seven, bound = exports.memory, exports.table, exports.__getattr__("global"), exports.seven, old
+    old.deinstantiate()
+    new = module.instantiate(imports=imports)
+    assert (new.id, new.pointer) == (old.id, old.pointer)
+    before = bytes(device.cpu.view(device.runtime.base + new.block, new.pointer - new.block))
+
+    def assign(thing: Any, key: Any, value: Any) -> None:
+        if isinstance(key, str):
+            setattr(thing, key, value)
+        else:
+            thing[key] = value
+
+    for use in (
+        lambda: exports.go,
+        lambda: seven(),
+        lambda: seven.name,
+        lambda: env.call("seven"),
+        lambda: env.call(seven),
+        lambda: env.stack_used(),
+        lambda: new.exec_env.call(seven),
+        lambda: assign(new.exports.table, 0, seven),
+        lambda: glob.value,
+        lambda: glob.type,
+        lambda: assign(glob, "value", 77),
+        lambda: len(memory),
+        lambda: memory.pages,
+        lambda: memory.size,
+        lambda: memory[0],
+        lambda: assign(memory, 0, 77),
+        lambda: assign(memory, slice(0, 2), b"xx"),
+        lambda: memory.view(0, 4),
+        lambda: memory.read(0, 4),
+        lambda: memory.write(0, b"x"),
+        lambda: memory.grow(0),
+        lambda: memory.grow(1),
+        lambda: len(table),
+        lambda: table.type,
+        lambda: table[0],
+        lambda: assign(table, 0, None),
+        lambda: table.grow(1),
+        lambda: bound.memory,
+        lambda: bound.lookup("seven"),
+        lambda: bound.lookup_function("seven"),
+        lambda: bound.create_exec_env(1024),
+        lambda: bound.memory_size(),
+        lambda: bound.aux_stack(),
+        lambda: bound.module_malloc(4),
+        lambda: bound.module_free(4),
+        lambda: bound.module_realloc(4, 8),
+        lambda: module.instantiate(imports={"env": {"call": seven}}),
+    ):
+        with pytest.raises((device.port.Error, TypeError), match=r"destroyed|another instance"):
+            use()
+    assert not bound.validate_app_addr(0, 1)
+    assert (bound.addr_app_to_native(0), bound.addr_native_to_app(0x20000000), bound.get_app_addr_range(0)) == (
+        0,
+        0,
+        None,
+    )
+    assert not bound.validate_native_addr(device.runtime.base, 4)
+    bound.deinstantiate()
+    env.destroy()
+    assert bytes(device.cpu.view(device.runtime.base + new.block, new.pointer - new.block)) == before
+    assert (new.exports.seven(), new.exports.__getattr__("global").value, new.memory[0]) == (7, 5, 0)
+
+
+def test_1_7_handles_of_a_destroyed_runtime_and_an_unloaded_module_reach_nothing(device: Any) -> None:
+    """1.7: the same for what is not an instance."""
+    runtime = device.runtime
+    module, image = device.load(CALLER), device.put(device.image(CALLER))
+    module.unload()
+    for use in (lambda: module.instantiate(), lambda: module.find_export("go"), lambda: module.export_names()):
+        with pytest.raises(device.port.Error, match="the module was unloaded"):
+            use()
+    module.unload()
+    instance = runtime.load(image).instantiate(imports={"env": {"call": lambda: None}})
+    seven, other = instance.exports.seven, instance.module
+    runtime.destroy()
+    runtime.destroy()
+    for use in (
+        lambda: runtime.load(image),
+        lambda: runtime.malloc(8),
+        lambda: runtime.aligned_alloc(8, 64),
+        lambda: runtime.realloc(0, 8),
+        lambda: runtime.free(runtime.base + 64),
+        lambda: runtime.mem_alloc_info(),
+        lambda: other.instantiate(),
+        lambda: seven(),
+        lambda: instance.memory,
+    ):
+        with pytest.raises(device.port.Error, match="was destroyed|was unloaded"):
+            use()
+
+
+# --- 1.8 ---
+
+
+@pytest.mark.parametrize("operation", ["destroy", "unload", "deinstantiate", "exec env"])
+def test_1_8_nothing_is_destroyed_inside_of_an_import(device: Any, operation: str) -> None:
+    """1.8: Runtime.destroy freed some instances and raised then."""
+    runtime = device.runtime
+    bystander = device.instantiate(CALLER, imports={"env": {"call": lambda: None}})
+    unused = device.load("(module)")
+    caller, raised = _inside(device, CALLER, lambda: actions[operation]())
+    actions = {
+        "destroy": runtime.destroy,
+        "unload": unused.unload,
+        "deinstantiate": caller.deinstantiate,
+        "exec env": caller.exec_env.destroy,
+    }
+    used = runtime.heap.used()
+    caller.exports.go()
+    assert [type(error) for error in raised] == [device.port.Error]
+    assert "running" in str(raised[0])
+    assert (runtime.heap.used(), runtime.instances, len(runtime.modules)) == (used, [bystander, caller], 3)
+    assert (caller.exports.seven(), bystander.exports.seven()) == (7, 7)
+    actions[operation]()
+    assert runtime.heap is None or runtime.heap.used() <= used

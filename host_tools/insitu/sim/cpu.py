@@ -167,6 +167,7 @@ class Cpu:
     Attributes:
         cpu: its name, one of CPUS.
         memory: what is mapped.
+        heaps: what port/heap.py notes of the heaps in memory.
         seconds: how long a call may take; instructions: how many it may execute (None: any number).
     """
 
@@ -178,6 +179,7 @@ class Cpu:
         self.seconds = seconds
         self.instructions = instructions
         self.counter: Counter | None = None
+        self.heaps: list[tuple[int, int, int]] = []
         self._model = _MODELS[target]
         self._mapped: set[int] = set()
         self._stopped_by: tuple[str, int | None] | None = None

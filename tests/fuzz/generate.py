@@ -14,6 +14,7 @@ _OPTIONS = {
     "allow-start-export": "true",
     "bulk-memory-enabled": "true",
     "canonicalize-nans": "true",
+    "compact-imports-enabled": "false",
     "exceptions-enabled": "false",
     "export-everything": "true",
     "extended-const-enabled": "false",
@@ -50,8 +51,12 @@ FLOATS = (0.0, -0.0, 1.0, -1.5, 0.5, 1e10, -1e10, 3.0e38, 2147483648.0, float("i
 def module(seed: int) -> bytes:
     """A module, or b"" where the generator gives up on this seed."""
     chance = random.Random(seed)
-    data = chance.randbytes(chance.choice((500, 2000, 5000, 12000)))
-    options = [f"--{name}={value}" for name, value in _OPTIONS.items()]
+    return smith(chance.randbytes(chance.choice((500, 2000, 5000, 12000))), {})
+
+
+def smith(data: bytes, more: dict[str, str]) -> bytes:
+    """The module that wasm-tools makes of random bytes, with these options, too; b"" where it gives up on them."""
+    options = [f"--{name}={value}" for name, value in {**_OPTIONS, **more}.items()]
     command = [str(WASM_TOOLS), "smith", "--ensure-termination", f"--fuel={FUEL}", *options]
     done = subprocess.run(command, input=data, capture_output=True, check=False)
     if done.returncode not in (0, 2):

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import random
+import tempfile
 from typing import Any
 
+from insitu.wasm.decode import decode
+
+from tests.fuzz.generate import smith
 from tests.fuzz.systems.bodies import FLOATS, INTERESTING, Bodies, Scope
 from tests.fuzz.systems.plan import (
     PAGE,
+    WAT,
     Function,
     Import,
     Memory,
@@ -41,6 +46,7 @@ _TYPES = [
 _HOST_TYPES = [t for t in _TYPES if "f" not in t.params + t.results and "F" not in t.params + t.results]
 _PLAIN = _TYPES[0]
 _DEEP = "deep"
+_SMITH = {"max-instructions": "60", "max-tables": "4", "allow-start-export": "true"}
 
 
 class Exported:
@@ -75,6 +81,9 @@ class Generator:
         chance = self.chance
         for number in range(chance.choice((2, 2, 2, 3, 3, 4))):
             self.modules.append(self._module(number))
+        self.own = len(self.modules)
+        if chance.random() < 0.25:
+            self._smith()
         hosts = [self._host(i, kind) for i, kind in enumerate(self.host_types)]
         return System(self.modules, hosts, self.constants, self.names, self._steps())
 
@@ -122,6 +131,8 @@ class Generator:
             scope.functions[local] = thing
         elif isinstance(thing, Memory):
             made.limits = self._import_limits(thing.minimum, thing.maximum, thing.host_limit)
+            if thing.marked and self.chance.random() < 0.7:
+                made.limits = "0"  # a truncated memory has no whole page
             scope.memory, scope.whole_pages, scope.grows_memory = thing, not thing.marked, True
         elif isinstance(thing, Table):
             made.limits = self._import_limits(thing.minimum, thing.maximum, False)
@@ -358,13 +369,49 @@ class Generator:
         wide.results = [f"(i32.wrap_i64 {total})"]
         return wide
 
+    def _smith(self) -> None:
+        """One more module, by wasm-tools, of what the others export."""
+        chance, number = self.chance, len(self.modules)
+        offered = [
+            Import(f"m{k}", name, f"i{i}", thing, origin, limits_of(thing))
+            for i, (k, name, thing, origin) in enumerate(self.exported.things)
+            if not (isinstance(thing, Memory) and thing.marked)
+        ]
+        offered += [Import("host", f"h{i}", f"h{i}", kind, (-1, f"h{i}")) for i, kind in enumerate(self.host_types)]
+        offered = chance.sample(offered, min(len(offered), 12))
+        memories = [i for i in offered if isinstance(i.thing, Memory)]
+        offered = [i for i in offered if i not in memories[1:]]
+        available = Module(number, offered)
+        with tempfile.NamedTemporaryFile(prefix="insitu-fuzz-", suffix=".wasm") as file:
+            file.write(available.wasm(False))
+            file.flush()
+            # both count what is imported
+            functions = 4 + sum(isinstance(i.thing, Signature) for i in offered)
+            more = {**_SMITH, "available-imports": file.name, "max-imports": "12", "max-funcs": str(functions)}
+            binary = smith(chance.randbytes(chance.choice((500, 1500, 3000))), more)
+        if not binary:
+            return
+        self.modules.append(Module(number, binary=binary))
+        origins = {(i.module, i.name): i.origin for i in offered}
+        module = decode(binary)
+        imported = [i for i in module.imports if i.kind == "func"]
+        for export in module.exports:
+            if export.kind == "func":
+                origin = (number, export.name)
+                if export.index < len(imported):
+                    wanted = imported[export.index]
+                    origin = origins[wanted.module, wanted.name]
+                    origin = origin if origin[0] >= 0 else (number, export.name)
+                kind = module.func_types[export.index]
+                self._export(self.modules[number], export.name, signature_of(kind), origin)
+
     # --- host functions and steps ---
 
     def _host(self, number: int, kind: Signature) -> Any:
         chance = self.chance
         actions = [self._action(kind) for _ in range(chance.choice((0, 1, 1, 2, 3)))]
         if number == 0:  # what comes back from the end of a recursion
-            k = chance.randrange(len(self.modules))
+            k = chance.randrange(self.own)
             actions.insert(0, ("call", k, chance.choice(("wide", "wide", "f0", _DEEP)), [("c", 3)], False))
         returns = [self._source(letter, kind) for letter in kind.results]
         return (f"h{number}", kind.params, kind.results, actions, returns)
@@ -475,19 +522,32 @@ class Generator:
             steps += [self._call_step(k + 1) for _ in range(chance.choice((0, 1, 2)))]
         for _ in range(chance.choice((8, 12))):
             steps.append(self._call_step(count) if chance.random() < 0.7 else ("do", 20, self._action(None)))
-        if chance.random() < 0.35 or stack < 1000:
-            steps += self._recursion(count)
+        if chance.random() < 0.2 or stack < 300:
+            steps += self._recursion()
         return steps
 
     def _call_step(self, count: int) -> Step:
         k, name, signature, _ = self.chance.choice([t for t in self.exported.of(Signature) if t[0] < count])
         return ("call", self.chance.choice((4, 20, 20)), k, name, [self._source(t) for t in signature.params])
 
-    def _recursion(self, count: int) -> list[Step]:
+    def _recursion(self) -> list[Step]:
         """Calls of growing depth, until somebody's operand stack is full, and some more."""
-        k = self.chance.randrange(count)
+        k = self.chance.randrange(self.own)
         depths = [*range(0, 12), *range(12, 60, 2)]
         return [("call", 20, k, _DEEP, [("c", depth)]) for depth in depths]
+
+
+def limits_of(thing: Thing) -> str:
+    """As the owner declares them."""
+    if not isinstance(thing, (Memory, Table)):
+        return ""
+    return str(thing.minimum) if thing.maximum is None else f"{thing.minimum} {thing.maximum}"
+
+
+def signature_of(kind: Any) -> Signature:
+    """Of a function type as insitu reads it."""
+    letters = {name: letter for letter, name in WAT.items()}
+    return Signature("".join(letters[t.name] for t in kind.params), "".join(letters[t.name] for t in kind.results))
 
 
 def number_of(tables: dict[str, Table], letter: str) -> int:

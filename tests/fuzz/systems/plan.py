@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import wasmtime
+
 WAT = {"i": "i32", "I": "i64", "f": "f32", "F": "f64", "p": "funcref", "x": "externref"}
 PAGE = 65536
 Step = tuple[Any, ...]
@@ -69,14 +71,16 @@ class Import:
     origin: tuple[int, str]
     limits: str = ""  # of memories and tables, as the importer declares them
 
-    def text(self, truncated: int | None) -> str:
-        """truncated: what to declare a truncated memory as, in bytes, or None."""
+    def text(self, in_bytes: bool) -> str:
+        """in_bytes: the memory is a truncated one, which has pages of one byte: pages that it must have are bytes."""
         head = f'(import "{self.module}" "{self.name}" '
         thing = self.thing
         if isinstance(thing, Signature):
             return f"{head}(func ${self.local}{thing.text()}))"
         if isinstance(thing, Memory):
-            limits = self.limits if truncated is None else f"{truncated} (pagesize 1)"
+            limits = self.limits
+            if in_bytes:
+                limits = " ".join(str(int(pages) * PAGE) for pages in limits.split()) + " (pagesize 1)"
             return f"{head}(memory ${self.local} {limits}))"
         if isinstance(thing, Table):
             return f"{head}(table ${self.local} {self.limits} {WAT[thing.letter]}))"
@@ -119,11 +123,15 @@ class Module:
     padding: int = 0
     binary: bytes = b""  # instead of all the above
 
+    def wasm(self, oracle: bool, truncated: dict[int, int] | None = None) -> bytes:
+        """The module in binary; see text."""
+        return self.binary or bytes(wasmtime.wat2wasm(self.text(oracle, truncated)))
+
     def text(self, oracle: bool, truncated: dict[int, int] | None = None) -> str:
         """WebAssembly text. truncated: bytes of the memories that are truncated, by the module that has them."""
         truncated = truncated or {}
         lines = ["(module"]
-        lines += ["  " + i.text(truncated.get(i.origin[0]) if oracle else None) for i in self.imports]
+        lines += ["  " + i.text(oracle and i.origin[0] in truncated) for i in self.imports]
         if self.padding and not oracle:
             lines += ["  (table 0 funcref)"] * self.padding
         for name, exported, table in self.tables:

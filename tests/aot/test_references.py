@@ -12,7 +12,7 @@ from insitu.port.xip import layout
 from insitu.wasm.decode import decode
 from insitu.wasm.errors import Unsupported
 
-TARGETS = ("cortex-m3", "cortex-m4f", "rv32imc")
+TARGETS = ("cortex-m0plus", "cortex-m3", "cortex-m4f", "rv32imc")
 TABLES = """(module (table $f 4 funcref) (table $g 4 90 funcref) (table $x (export "x") 4 externref)
   (table $big 70000 externref)
   (elem declare func $one) (func $one)

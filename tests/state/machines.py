@@ -11,7 +11,7 @@ from insitu import aot, sim
 from tests.fuzz.systems.machines import Guarded
 from tests.state.modules import TEXTS
 
-TARGETS = ("cortex-m3", "cortex-m4f", "rv32imc")
+TARGETS = ("cortex-m0plus", "cortex-m3", "cortex-m4f", "rv32imc")
 KINDS = ("pool", "allocator", "region", "system", "allocator")
 FLASH, REGION = 0x22000000, 0x24000000
 SIZE = 1 << 20

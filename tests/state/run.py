@@ -29,7 +29,8 @@ class Sequence:
 
 def place_of(seed: int) -> tuple[str, str]:
     """Target and kind of heap."""
-    return machines.TARGETS[seed % 3], machines.KINDS[seed // 3 % len(machines.KINDS)]
+    count = len(machines.TARGETS)
+    return machines.TARGETS[seed % count], machines.KINDS[seed // count % len(machines.KINDS)]
 
 
 def step(device: Any, model: Model, operation: Operation) -> str:

@@ -18,7 +18,7 @@ from insitu.session.session import Session
 from tests.toolchains.table import MODULES, Module
 
 FLASH = 0x08000000
-TARGETS = ("cortex-m3", "cortex-m4f", "rv32imc")
+TARGETS = ("cortex-m0plus", "cortex-m3", "cortex-m4f", "rv32imc")
 N = 12
 ON_A_BOARD = ("wasi-sdk-libc", "emsdk-libc-stripped", "rust-std-stripped", "AssemblyScript-incremental", "zig-libc")
 

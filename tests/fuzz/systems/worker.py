@@ -10,7 +10,7 @@ from tests.fuzz.systems import compare, generate, machines
 from tests.fuzz.systems.compare import Report
 from tests.line_worker import LineWorker
 
-TARGETS = ("cortex-m3", "cortex-m4f", "rv32imc")
+TARGETS = ("cortex-m0plus", "cortex-m3", "cortex-m4f", "rv32imc")
 SECONDS = 120
 
 

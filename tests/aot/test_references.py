@@ -80,7 +80,7 @@ def test_externrefs_are_announced() -> None:
         ("(module (func (drop (v128.const i32x4 0 0 0 0))))", "SIMD is not supported; clang: -mno-simd128"),
         ("(module (table 0x1000001 funcref))", "table 0 has 16777217 entries, the limit is 16777216"),
         ("(module " + "(elem func)" * 4097 + ")", "4097 element segments, the limit is 4096"),
-        ("(module " + "(table 0 funcref)" * 4097 + ")", "4097 tables, the limit is 4096"),
+        ("(module " + "(table 0 funcref)" * 4097 + ")", "4097 tables, the limit is 1024"),
     ],
 )
 def test_refused(text: str, message: str) -> None:

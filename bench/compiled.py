@@ -8,10 +8,10 @@ import wasmtime
 from insitu import aot, sim
 from insitu.aot.plan import Plan
 from insitu.aot.targets import Target
+from insitu.toolchain import compile_c
 from insitu.wasm.decode import decode
 
 from bench.native import FLASH, code_bytes
-from examples.toolchain import compile_c
 
 _HEAP = 0x10000
 

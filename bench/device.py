@@ -16,10 +16,10 @@ from insitu.board.record import Board
 from insitu.machine import emulated
 from insitu.package.deploy import METHODS, Method
 from insitu.session.session import Session
+from insitu.toolchain import compile_c
 
 from bench.clocks import CLOCKS
 from examples.demo import DEVICE_IMPORTS, SOURCE
-from examples.toolchain import compile_c
 
 CALLS = 500
 _STACK = 2048

@@ -20,9 +20,8 @@ from insitu.errors import InsituError
 from insitu.flash.write import flash
 from insitu.session.session import Session
 from insitu.telemetry import ask, draw
+from insitu.toolchain import compile_c
 from rich.console import Console
-
-from examples.toolchain import compile_c
 
 SOURCE = places.CHECKOUT / "examples" / "fir" / "app.c"
 SAMPLE_RATE, CUTOFF, BLOCKS = 8000, 1000, 4

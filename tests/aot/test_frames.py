@@ -12,8 +12,7 @@ from insitu import aot
 from insitu.aot.targets import TARGETS
 from insitu.commands.inspect import image_facts
 from insitu.places import CHECKOUT as ROOT
-
-from examples.toolchain import compile_c
+from insitu.toolchain import compile_c
 
 FLASH = 0x08000000
 KERNELS = ("crc32", "double", "fir", "int64", "interpreter", "matrix", "sha256", "words")

@@ -10,9 +10,9 @@ from insitu.board import boards
 from insitu.session.session import Session
 from insitu.telemetry import ask
 from insitu.telemetry.decode import owners
+from insitu.toolchain import compile_c
 
 from examples.demo import CUTOFF, DEVICE_IMPORTS, SAMPLE_RATE, SOURCE
-from examples.toolchain import compile_c
 
 BUFFER = 16384
 

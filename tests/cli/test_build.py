@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from insitu.board import boards
+from insitu.toolchain import compile_c
 
-from examples.toolchain import compile_c
 from tests.cli.conftest import Command, refused
 
 ADD = '(module (func $add (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1))))'

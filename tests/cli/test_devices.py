@@ -20,9 +20,9 @@ from insitu.package import compile as package
 from insitu.package.deploy import METHODS
 from insitu.session.session import Session
 from insitu.telemetry import ask
+from insitu.toolchain import compile_c
 
 from examples import demo
-from examples.toolchain import compile_c
 from tests.cli.conftest import Command, refused
 
 APP = """(module

@@ -9,8 +9,7 @@ from insitu import places
 from insitu.board import boards
 from insitu.commands import tune
 from insitu.errors import InsituError
-
-from examples.toolchain import compile_c
+from insitu.toolchain import compile_c
 
 SOURCE = places.CHECKOUT / "examples" / "fir" / "app.c"
 CALLS = [tune.Call.parse("init 8000 1000"), tune.Call.parse("process 4")]

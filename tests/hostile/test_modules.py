@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from insitu.places import CHECKOUT as ROOT
+from insitu.toolchain import compile_c
 
-from examples.toolchain import compile_c
 from tests.hostile.mutate import mutated
 from tests.hostile.worker import IMAGE, Worker
 

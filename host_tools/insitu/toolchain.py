@@ -1,4 +1,4 @@
-"""C to WebAssembly with ziglang's clang, as the examples and benchmarks need it."""
+"""C to WebAssembly with ziglang's clang, as selftest, the examples and the benchmarks need it."""
 
 from __future__ import annotations
 

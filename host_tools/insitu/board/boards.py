@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from insitu import port
 from insitu.board.record import Board, Chip, Firmware, Region
 from insitu.board.rules import RULES
 from insitu.board.table import BoardError, Table
+from insitu.port.xip import layout
 
 # Beside port/, in a checkout as in a wheel (pyproject.toml).
-FOLDER = Path(port.__file__).parent.parent / "boards"
+FOLDER = Path(layout.__file__).parents[2] / "boards"
 CHIPS = FOLDER / "chips"
 
 
@@ -57,6 +57,7 @@ def _board(name: str, file: Table) -> Board:
         global_heap=heap.number("size"),
         heap_address=heap.maybe_number("address"),
         writers=flash.texts("writers") if flash else (),
+        hardware=file.text("hardware", "not tried"),
         emulator=_emulator(machine) if machine else None,
     )
     file.nothing_left()

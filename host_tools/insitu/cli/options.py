@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-import click
+import contextlib
+import json as _json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
+import click
+from rich.console import Console
+from rich.progress import Progress as Bar
+
+from insitu.board import boards
+from insitu.board.record import Board
+from insitu.flash.writer import Progress
 from insitu.port.xip import layout
+from insitu.session.which import board_at
 
 _MOST_BYTES = 0x3FFFFFFF  # a small int of the device, which has 31 bits
 BYTES = click.IntRange(0, _MOST_BYTES)
@@ -12,6 +25,9 @@ SOME_BYTES = click.IntRange(1, _MOST_BYTES)  # of what cannot be empty
 PAGES = click.IntRange(0, layout.MOST_PAGES)  # of 64 KiB
 
 board = click.option("-b", "--board", "board_name", required=True, help="A name that `insitu boards` shows, or a file.")
+maybe_board = click.option("-b", "--board", "board_name", help="As `insitu boards` shows it, or a file.")
+port = click.option("--port", help="The board's serial port: a device, socket://HOST:PORT; its emulator unless given.")
+app = click.argument("app", type=click.Path(path_type=Path))
 json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 heap_size = click.option("--heap-size", type=BYTES, default=0, help="Bytes of the app heap, in linear memory.")
 
@@ -23,3 +39,26 @@ def import_name(text: str) -> tuple[str, str]:
     if not module or not field or not value:
         raise click.BadParameter(f"{text!r}: it must be MOD.NAME=print or MOD.NAME=NUMBER", param_hint="--import")
     return name, value
+
+
+def find_board(name: str | None, port: str | None) -> Board:
+    """The board called name, or the one that is at port."""
+    if name is not None:
+        return boards.load_board(name)
+    if port is None:
+        raise click.UsageError("give -b BOARD, or --port with a board that insitu knows")
+    return board_at(port)
+
+
+def say(as_json: bool, record: dict[str, Any], text: str) -> None:
+    """The result, for a program or for a person."""
+    click.echo(_json.dumps(record) if as_json else text)
+
+
+@contextlib.contextmanager
+def progress(what: str) -> Iterator[Progress]:
+    """A bar on stderr while something long is done; nothing where that is no terminal."""
+    console = Console(stderr=True)
+    with Bar(console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

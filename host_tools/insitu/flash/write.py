@@ -21,13 +21,17 @@ _CHECKED = 65536  # bytes that a board sums up at a time
 
 @dataclass(frozen=True, slots=True)
 class Flashed:
-    """What is in the board's flash now: address as the CPU sees it, size and CRC-32 as the board read them; writer:
-    how it got there."""
+    """What is in the board's flash now.
+
+    Attributes: address: as the CPU sees it; writer: how it got there; read_back: whether the board has read size and
+    crc back, which one in its boot loader cannot.
+    """
 
     address: int
     size: int
     crc: int
     writer: str
+    read_back: bool = True
 
 
 def check_fits(data: bytes, board: Board) -> Image:
@@ -82,7 +86,7 @@ def flash(
         flash_of(board).write(address, data)
     elif WRITERS[name].over is Over.BOOT_LOADER:
         WRITERS[name].write(Target(board, None), address, data, progress)
-        return Flashed(address, len(data), zlib.crc32(data), name)
+        return Flashed(address, len(data), zlib.crc32(data), name, read_back=False)
     if port is not None:
         with Link(port) as link:
             return _over_link(link, board, data, name, progress)

@@ -64,6 +64,11 @@ class Emulator(ABC):
         return ""
 
     @classmethod
+    def summary(cls, table: Mapping[str, Any]) -> str:
+        """What emulates the board, for a person."""
+        return str(table["kind"])
+
+    @classmethod
     @abstractmethod
     def flash_region(cls, board: Board) -> Region:
         """The part of the board's flash that the file stands for."""

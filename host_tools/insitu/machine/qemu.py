@@ -35,6 +35,11 @@ class Qemu(Emulator):
         return wrong
 
     @classmethod
+    def summary(cls, table: Mapping[str, Any]) -> str:
+        """With QEMU's name of the machine."""
+        return f"QEMU {table['machine']}"
+
+    @classmethod
     def flash_region(cls, board: Board) -> Region:
         """From the first to the last byte that insitu has; the firmware comes out of its own file."""
         regions = [region for region in (board.image, board.package) if region]

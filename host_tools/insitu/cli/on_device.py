@@ -1,0 +1,163 @@
+"""Verbs that have to do with a board, its emulator or a serial port: flash, deploy, run, mem."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from insitu import places
+from insitu.board import boards
+from insitu.cli import options
+from insitu.commands import deploy as deploying
+from insitu.commands.build import build, write_file
+from insitu.commands.memory import of_emulated
+from insitu.flash import WRITERS, file
+from insitu.flash.write import check_fits, flash
+from insitu.image.read import read
+from insitu.package.deploy import METHODS
+from insitu.session import session as run
+from insitu.session import values
+from insitu.telemetry import ask
+
+_DEPLOY_HELP = "How the device package gets there; the way that costs the board the least unless given."
+
+
+@click.command("flash")
+@options.app
+@options.maybe_board
+@options.port
+@click.option("--writer", type=click.Choice(list(WRITERS)), help="How to write; the board's best unless given.")
+@click.option("--to", "made", type=click.Path(path_type=Path), help="Write a .bin, .hex or .uf2 file, no board.")
+@options.json
+def flash_command(
+    app: Path, board_name: str | None, port: str | None, writer: str | None, made: Path | None, as_json: bool
+) -> None:
+    """Put an image into a board's flash and verify it there, or make a file for its programmer."""
+    if made is not None and (port is not None or writer is not None):
+        raise click.UsageError("--to writes a file: no --port and no --writer go with it")
+    board = options.find_board(board_name, port)
+    data, address = build(app, board), board.image.address
+    if made is not None:
+        check_fits(data, board)
+        write_file(made, file.make(made, board, address, data))
+        record = {"board": board.name, "address": address, "size": len(data), "output": str(made)}
+        options.say(as_json, record, f"{made}: {len(data)} bytes for {address:#010x} of {board.name}, not written yet")
+        return
+    with options.progress("writing") as progress:
+        done = flash(data, board, port=port, writer=writer, progress=progress)
+    how = f"read back with CRC {done.crc:#010x}" if done.read_back else "taken by the boot loader, not read back"
+    text = f"{board.name}: {done.size} bytes at {done.address:#010x} by {done.writer}, {how}"
+    options.say(as_json, {"board": board.name, **asdict(done)}, text)
+
+
+@click.command("deploy")
+@options.maybe_board
+@options.port
+@click.option("--method", type=click.Choice(deploying.STAYS), help=_DEPLOY_HELP)
+@options.json
+def deploy_command(board_name: str | None, port: str | None, method: str | None, as_json: bool) -> None:
+    """Put the device package `insitu` onto a board, to stay there."""
+    done = deploying.deploy(options.find_board(board_name, port), port=port, method=method)
+    text = (
+        f"{done.board}: the package is there ({done.method}): {done.flash_bytes} bytes of flash, "
+        f"{done.ram_bytes} bytes of MicroPython's heap once it is imported"
+    )
+    options.say(as_json, asdict(done), text)
+
+
+@click.command("run", context_settings={"ignore_unknown_options": True})
+@options.app
+@options.maybe_board
+@options.port
+@click.option("--invoke", "export", default="_start", show_default=True, help="The exported function to call.")
+@click.option("--import", "bindings", multiple=True, metavar="MOD.NAME=print", help="Bind a function import.")
+@click.option("--heap", type=options.SOME_BYTES, help="Bytes of the global heap; the board's unless given.")
+@click.option("--stack", type=options.SOME_BYTES, default=2048, show_default=True, help="Bytes of the operand stack.")
+@options.heap_size
+@click.option("--initial-memory", type=options.PAGES, help="Pages of linear memory at first.")
+@click.option("--max-memory", type=options.PAGES, help="Pages of linear memory at most.")
+@click.option("--deploy", type=click.Choice(list(METHODS)), help=_DEPLOY_HELP)
+@click.option("--sim", is_flag=True, help="Run on the simulated CPU, without MicroPython.")
+@options.json
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def run_command(
+    app: Path,
+    board_name: str | None,
+    port: str | None,
+    export: str,
+    bindings: tuple[str, ...],
+    heap: int | None,
+    stack: int,
+    heap_size: int,
+    initial_memory: int | None,
+    max_memory: int | None,
+    deploy: str | None,
+    sim: bool,
+    as_json: bool,
+    arguments: tuple[str, ...],
+) -> None:
+    """Run an export of an image on a board, in place, and print its results, one a line."""
+    if sim and port is not None:
+        raise click.UsageError("--sim and --port exclude each other")
+    board = options.find_board(board_name, port)
+    data = build(app, board, app_heap=heap_size)
+    knobs = {"heap_size": heap_size, "initial_memory": initial_memory, "max_memory": max_memory}
+    image = read(data)
+    imports = run.printers(image, [_bound_name(text) for text in bindings])
+    passed = run.parse_arguments(image, export, list(arguments))
+    session = run.Session(
+        board,
+        data,
+        imports=imports,
+        heap=heap or 0,
+        stack=stack,
+        knobs=knobs,
+        deploy=deploy,
+        flash_file=places.flash_file(board),
+        port=port,
+        sim=sim,
+    )
+    try:
+        with session:
+            printed, results = session.invoke(export, passed)
+    except run.RunError as error:
+        _echo_output(error.output, as_json)
+        raise
+    _echo_output(printed, as_json)
+    typed = list(zip(run.export_type(image, export)[1], results, strict=True))
+    if as_json:
+        click.echo(json.dumps({"results": [values.plain(*result) for result in typed]}))
+    for letter, result in typed if not as_json else ():
+        click.echo(values.text(letter, result))
+
+
+def _echo_output(printed: bytes, as_json: bool) -> None:
+    click.echo(printed.decode("utf-8", "replace"), nl=False, err=as_json)
+
+
+def _bound_name(text: str) -> str:
+    name, value = options.import_name(text)
+    if value != "print":
+        raise click.BadParameter(f"{text!r}: it must be MOD.NAME=print", param_hint="--import")
+    return name
+
+
+@click.command("mem")
+@click.option("-b", "--board", "board_name", help="A board whose emulator is started with the flashed image.")
+@click.option("--port", help="A serial port with a MicroPython board that runs insitu.")
+@click.option("--listen", is_flag=True, help="With --port: ask nothing, wait for what the program sends by itself.")
+@click.option("--watch", is_flag=True, help="Again and again until interrupted.")
+@options.json
+def mem_command(board_name: str | None, port: str | None, listen: bool, watch: bool, as_json: bool) -> None:
+    """Read back over serial how much of every pool of memory is in use."""
+    if board_name is None and port is None:
+        raise click.UsageError("give -b BOARD or --port PATH")
+    if listen and port is None:
+        raise click.UsageError("--listen goes with --port")
+    if port is not None:
+        (ask.listen if listen else ask.from_port)(port, watch=watch, as_json=as_json)
+        return
+    of_emulated(boards.load_board(board_name or ""), watch=watch, as_json=as_json)

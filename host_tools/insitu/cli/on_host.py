@@ -1,0 +1,130 @@
+"""Verbs that need no board: build, inspect, tune, boards, firmware."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from insitu.board import boards
+from insitu.cli import options
+from insitu.commands import inspect, tune
+from insitu.commands.boards import rows
+from insitu.commands.build import build, read_file, write_file
+from insitu.errors import InsituError
+from insitu.machine import stock_firmware
+from insitu.package.firmware import frozen_firmware
+
+
+@click.command("build")
+@options.app
+@options.board
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The image; APP.xip unless given.")
+@options.heap_size
+@click.option("--aux-stack-size", type=options.BYTES, help="Refuse a module whose aux stack is smaller.")
+@options.json
+def build_command(
+    app: Path, board_name: str, output: Path | None, heap_size: int, aux_stack_size: int | None, as_json: bool
+) -> None:
+    """Compile APP.wasm to an image for a board."""
+    board = boards.load_board(board_name)
+    if app.suffix == ".xip":
+        raise InsituError(f"{app} is an image already: build wants the .wasm file")
+    data = build(app, board, app_heap=heap_size)
+    facts = inspect.image_facts(data)
+    if aux_stack_size is not None:
+        inspect.check_aux_stack(facts, aux_stack_size)
+    made = output or app.with_suffix(".xip")
+    write_file(made, data)
+    text = (
+        f"{made}: {len(data)} bytes for {board.name} ({board.target}), {facts['code_bytes']} of them code; "
+        f"linear memory {facts['linear_memory']} bytes ({facts['linear_memory_note']})"
+    )
+    if facts["linear_memory_hint"]:
+        text += f"\n{facts['linear_memory_hint']}"
+    options.say(as_json, {"output": str(made), "board": board.name, **facts}, text)
+
+
+@click.command("inspect")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("-b", "--board", "board_name", help="Of a .wasm file: what its image for this board would be, too.")
+@click.option(
+    "--stack", type=options.BYTES, default=2048, show_default=True, help="Bytes of the operand stack to count."
+)
+@options.json
+def inspect_command(file: Path, board_name: str | None, stack: int, as_json: bool) -> None:
+    """Show what is in a .wasm or .xip file, and the RAM that an instance of it will need."""
+    data = read_file(file)
+    facts = inspect.facts(data, file.name, stack)
+    if board_name is not None and facts["kind"] == "module":
+        facts["image"] = inspect.image_facts(build(file, boards.load_board(board_name)), stack)
+    options.say(as_json, facts, inspect.text(facts))
+
+
+@click.command("tune")
+@options.app
+@options.maybe_board
+@options.port
+@click.option("--on-board", is_flag=True, help="Run the calls on the board or its emulator, not in the simulator.")
+@click.option("--invoke", "calls", multiple=True, required=True, metavar="'NAME ARG ...'", help="A call to make.")
+@click.option("--import", "bindings", multiple=True, metavar="MOD.NAME=print|NUMBER", help="Bind a function import.")
+@options.heap_size
+@click.option("--apply", "applied", type=click.Path(path_type=Path), help="Write the image that was proven here.")
+@options.json
+def tune_command(
+    app: Path,
+    board_name: str | None,
+    port: str | None,
+    on_board: bool,
+    calls: tuple[str, ...],
+    bindings: tuple[str, ...],
+    heap_size: int,
+    applied: Path | None,
+    as_json: bool,
+) -> None:
+    """Find the smallest pools that some calls need, by running them."""
+    if port is not None and not on_board:
+        raise click.UsageError("--port goes with --on-board")
+    bound = dict(options.import_name(text) for text in bindings)
+    board = options.find_board(board_name, port)
+    place = tune.Place(sim=not on_board, port=port)
+    found = tune.tune(app, board, [tune.Call.parse(c) for c in calls], bound, heap_size, place)
+    if applied is not None:
+        write_file(applied, found.image)
+    if as_json:
+        click.echo(json.dumps(found.facts()))
+        return
+    Console().print(found.table())
+    click.echo(f"insitu run {app} -b {board_name or board.name} {found.flags}")
+
+
+@click.command("boards")
+@options.json
+def boards_command(as_json: bool) -> None:
+    """List the boards: what each is, and what has run on it."""
+    found = rows()
+    if as_json:
+        click.echo(json.dumps({"boards": [asdict(row) for row in found]}))
+        return
+    table = Table("board", "chip", "builds", "emulated", "on hardware", "written by", "package", box=None)
+    for row in found:
+        builds = f"yes, {row.target}"
+        emulated = row.emulated if row.ready or row.emulated == "no" else f"{row.emulated} (no firmware yet)"
+        table.add_row(row.name, row.chip, builds, emulated, row.hardware, row.written, row.package)
+    width = max(Console().width, 130)  # a pipe gets whole lines
+    Console(width=width).print(table)
+
+
+@click.command("firmware")
+@options.board
+@click.option("--frozen", is_flag=True, help="With the device package frozen in; built if it is not there.")
+@options.json
+def firmware_command(board_name: str, frozen: bool, as_json: bool) -> None:
+    """Say where the firmware of a board's emulator is; `make setup` builds the stock one."""
+    board = boards.load_board(board_name)
+    path = frozen_firmware(board) if frozen else stock_firmware(board)
+    options.say(as_json, {"board": board.name, "firmware": str(path)}, str(path))

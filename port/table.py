@@ -211,8 +211,8 @@ class Table:
     def grow(self, count, value=None):
         from .references import words_of
 
-        count = count_of(count, "entries")
-        words = words_of(self.instance.runtime, self.type, value, "the entry")
+        runtime, count = self.instance.alive().runtime, count_of(count, "entries")
+        words = words_of(runtime, self.type, value, "the entry")
         old = grow(self.instance, self.index, count, words)
         if old < 0:
             raise OutOfHeap("the table cannot grow by %d entries: its limit, or the global heap's" % count)

@@ -695,7 +695,8 @@ class Model:
 
     def _run(self, name: str, env: Env, handle: Handle, argument: int, program: list[list[Operation]]) -> None:
         code = handle.thing
-        calling = code.name in _CALLING or handle.imported
+        # inside of an import nothing starts below the operand stack's limit, leaves included
+        calling = code.name in _CALLING or handle.imported or env.busy
         if calling and self.peek()[:3] == (name, "error", OVERFLOW):
             self.seen["operand stack overflow"] += 1
             self.take()

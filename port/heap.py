@@ -96,8 +96,9 @@ def _init(base: uint, geometry: int, first: int):
         p[5] = 1 << (c - 32)
 
 
+# low: whether to take the low end of a free block that is larger, or the high one.
 @micropython.viper
-def _alloc(base: uint, size: int) -> int:
+def _alloc(base: uint, size: int, low: int) -> int:
     p = ptr32(base)
     heads = ptr16(base)
     end = p[0] & 0xFFFF
@@ -155,6 +156,10 @@ def _alloc(base: uint, size: int) -> int:
     m = w >> 2
     if ((p[i - 1] >> 18) ^ (w * 5 + (w >> 9) + u * 37 + _KEY)) & 0x3FFF or (w & 3) != 1 or m < n or u + m > end:
         return 0 - (u << 3 | _SMASHED)
+    v = u + m
+    q = p[(v << j) - 1] & 0x3FFFF
+    if ((p[(v << j) - 1] >> 18) ^ (q * 5 + (q >> 9) + v * 37 + _KEY)) & 0x3FFF or (q & 3) != 2:
+        return 0 - (v << 3 | _SMASHED)
     # unlink it
     x = p[i] & 0xFFFF
     y = (p[i] >> 16) & 0xFFFF
@@ -173,10 +178,15 @@ def _alloc(base: uint, size: int) -> int:
                 p[4] = p[4] ^ (1 << c)
             else:
                 p[5] = p[5] ^ (1 << (c - 32))
-    v = u + n
+    k = 0
     if m - n >= 2:
         # the rest stays free
         m -= n
+        v = u + n
+        if low == 0:
+            v = u
+            u += m
+            k = 2
         w = (m << 2) | 1
         p[(v << j) - 1] = w | ((w * 5 + (w >> 9) + v * 37 + _KEY) & 0x3FFF) << 18
         p[((v + m) << j) - 2] = m
@@ -198,18 +208,18 @@ def _alloc(base: uint, size: int) -> int:
         p[3] = p[3] + 1
     else:
         n = m
+        low = 0
+    if low == 0:
+        # what comes next has no free block before it any more
         v = u + n
-        w = p[(v << j) - 1] & 0x3FFFF
-        if ((p[(v << j) - 1] >> 18) ^ (w * 5 + (w >> 9) + v * 37 + _KEY)) & 0x3FFF or (w & 3) != 2:
-            return 0 - (v << 3 | _SMASHED)
-        w ^= 2
-        p[(v << j) - 1] = w | ((w * 5 + (w >> 9) + v * 37 + _KEY) & 0x3FFF) << 18
-    w = n << 2
-    p[i - 1] = w | ((w * 5 + (w >> 9) + u * 37 + _KEY) & 0x3FFF) << 18
+        q ^= 2
+        p[(v << j) - 1] = q | ((q * 5 + (q >> 9) + v * 37 + _KEY) & 0x3FFF) << 18
+    w = n << 2 | k
+    p[(u << j) - 1] = w | ((w * 5 + (w >> 9) + u * 37 + _KEY) & 0x3FFF) << 18
     p[1] = p[1] + (n << (j + 2)) - 4
     if p[1] > p[2]:
         p[2] = p[1]
-    return i << 2
+    return u << (j + 2)
 
 
 @micropython.viper
@@ -474,12 +484,14 @@ class Heap:
             offset = -code >> 3 << (self._shift + 2)
         raise HeapError(_FAULTS[kind - 1] % offset)
 
-    def alloc(self, size, align=8):
+    # low: what comes by realloc, and so is likely to grow, takes the low end of what is free; all else the high end,
+    # so that it does not lie in the way.
+    def alloc(self, size, align=8, low=0):
         if not 0 <= size <= self.size:
             return 0
         if align > 8:
             return self._alloc_aligned(size, align)
-        offset = _alloc(self.base, size)
+        offset = _alloc(self.base, size, low)
         if offset < 0:
             self._fault(offset)
         return offset
@@ -508,7 +520,7 @@ class Heap:
     # The block's new offset; 0 if there is no room, and then the block is as it was.
     def realloc(self, offset, size):
         if not offset:
-            return self.alloc(size)
+            return self.alloc(size, 8, 1)
         have = self.size_of(offset)
         if not 0 <= size <= self.size:
             return 0
@@ -519,7 +531,7 @@ class Heap:
         if done:
             self._trim(offset, size, peak)
             return offset
-        target = self.alloc(size)
+        target = self.alloc(size, 8, 1)
         if target:
             _copy(self.base, target, offset, have)
             self.free(offset)

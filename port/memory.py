@@ -69,10 +69,12 @@ class MemoryPlan:
 
     # A block of the region, as an offset from the heap's base.
     def place(self, runtime, size, what):
-        if self.region is None:
+        if self.region is None and not self.grows:
             return runtime.alloc(size, what)
         offset = self.resize(runtime, 0, size)
         if not offset:
+            if self.region is None:
+                runtime.out_of_heap(size, what)
             raise Error("%s needs a region of %d bytes at a multiple of 8" % (what, size))
         return offset
 

@@ -52,13 +52,16 @@ class Runtime(Mortal):
     def alloc(self, size, what):
         offset = self.alive().heap.alloc(size)
         if not offset:
-            raise OutOfHeap(
-                "no room in the global heap for %s: %d bytes wanted, %d is the largest free block of %d"
-                % (what, size, self.heap.largest_free(), self.heap.size)
-                if self.heap.size
-                else "the allocator has no %d bytes for %s" % (size, what)
-            )
+            self.out_of_heap(size, what)
         return offset
+
+    def out_of_heap(self, size, what):
+        raise OutOfHeap(
+            "no room in the global heap for %s: %d bytes wanted, %d is the largest free block of %d"
+            % (what, size, self.heap.largest_free(), self.heap.size)
+            if self.heap.size
+            else "the allocator has no %d bytes for %s" % (size, what)
+        )
 
     # source: an address, a buffer in flash, or the path of a file in a ROM file system
     def load(self, source):

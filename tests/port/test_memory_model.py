@@ -223,6 +223,7 @@ def test_growth_in_place_moved_and_refused(device: Device) -> None:
     assert instance.memory_offset() == place
     env = instance.create_exec_env(1024)
     instance.memory[5] = 55
+    assert device.runtime.realloc(0, 64)  # what may grow lies where there is room to grow
     assert env.call("grow", 1) == 2
     assert instance.memory_offset() != place
     assert env.call("load", 5) == 55

@@ -713,3 +713,51 @@ def test_1_8_nothing_is_destroyed_inside_of_an_import(device: Any, operation: st
     assert (caller.exports.seven(), bystander.exports.seven()) == (7, 7)
     actions[operation]()
     assert runtime.heap is None or runtime.heap.used() <= used
+
+
+# --- 2: growth ---
+
+
+def test_2_the_first_growth_of_an_ordinary_instance_is_in_place(make_device: Any) -> None:
+    """2: the operand stack lay right behind linear memory: 1 to 2 pages needed a heap of 199 KB."""
+    device = make_device(2 * 65536 + 3072)
+    instance = device.instantiate(GROWS, stack_size=2048)
+    place = instance.memory_offset()
+    instance.memory[65535] = 9
+    assert instance.exports.grow(1) == 1
+    assert (instance.memory_offset(), instance.memory[65535], instance.exports.size()) == (place, 9, 2)
+    assert instance.exports.grow(1) == -1
+    device.runtime.heap.check()
+
+
+def test_2_growth_stays_in_place_whatever_else_is_made(make_device: Any) -> None:
+    """2: exec envs, fixed instances, tables and the program's own blocks take the other end of the heap."""
+    device = make_device(1_000_000)
+    runtime = device.runtime
+    instance = device.instantiate(GROWS)
+    place, kept = instance.memory_offset(), []
+    for pages in range(1, 6):
+        kept.append(instance.create_exec_env(2048))
+        kept.append(device.load("(module (memory 1 1) (table 3 9 funcref))").instantiate())
+        kept.append(runtime.malloc(100 * pages))
+        assert instance.exports.grow(1) == pages
+        assert instance.memory_offset() == place
+    kept.pop(0).destroy()
+    runtime.free(kept.pop(1))
+    assert instance.exports.grow(1) == 6
+    assert instance.memory_offset() == place
+    runtime.heap.check()
+
+
+def test_2_of_several_growing_instances_all_grow(make_device: Any) -> None:
+    """2: the one that was made last in place, the others by moving behind it."""
+    device = make_device(900_000)
+    module = device.load(GROWS)
+    instances = [module.instantiate(stack_size=1024) for _ in range(3)]
+    places = [instance.memory_offset() for instance in instances]
+    for k, instance in enumerate(instances):
+        instance.memory[100] = k + 1
+    assert [instance.exports.grow(1) for instance in instances[::-1]] == [1, 1, 1]
+    assert instances[2].memory_offset() == places[2]
+    assert [(instance.memory[100], instance.memory.pages) for instance in instances] == [(1, 2), (2, 2), (3, 2)]
+    device.runtime.heap.check()

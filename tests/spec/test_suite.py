@@ -15,7 +15,7 @@ import pytest
 from tests.spec.suite import NOTHING, found
 
 REPO = Path(__file__).resolve().parents[2]
-TARGETS = ("cortex-m3", "cortex-m4f", "rv32imc")
+TARGETS = ("cortex-m3", "cortex-m4f", "rv32imc", "cortex-m0plus")
 
 
 def commit_count() -> int:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 import wasmtime
 from insitu.aot import compile_wasm
 from insitu.board.record import Board
@@ -20,7 +21,7 @@ from insitu.package import deploy
 
 from tests.boards import modules
 
-_APART = 0x8000  # bytes from an image to the next
+_APART = 0x100  # an image starts at a multiple of so many bytes
 _TOOLS = """
 import gc, insitu, sys, uctypes
 from insitu.errors import *
@@ -35,6 +36,11 @@ def used():
     rt.heap.check()
     return rt.heap.used(), len(rt.instances), len(rt.modules)
 """
+
+
+def slow(name: str) -> list[pytest.MarkDecorator]:
+    """The marks of tests on the board called name: rp2040py runs 6 million cycles a second."""
+    return [pytest.mark.slow] if name == "rpi_pico" else []
 
 
 @dataclass(slots=True)
@@ -89,10 +95,12 @@ def boot(board: Board, folder: Path) -> Iterator[Device]:
     images = {name: _image(text, modules.target(name, board), folder) for name, text in modules.TEXTS.items()}
     method = deploy.METHODS[deploy.best(board)]
     contents, at = method.contents(board), {}
-    for number, (name, data) in enumerate(images.items()):
-        assert len(data) <= _APART
-        contents.append((board.image.address + number * _APART, data))
-        at[name] = board.image.address + number * _APART
+    free = board.image.address
+    for name, data in images.items():
+        contents.append((free, data))
+        at[name] = free
+        free += len(data) + -len(data) % _APART
+    assert free <= board.image.end
     with emulated(board, contents) as machine, machine.link() as link:
         method.install(link, board)
         device = Device(board, link, at, images)

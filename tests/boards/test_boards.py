@@ -10,7 +10,7 @@ import pytest
 from insitu.board import boards
 from insitu.port.xip import layout
 
-from tests.boards.device import Device, boot
+from tests.boards.device import Device, boot, slow
 
 pytestmark = pytest.mark.qemu
 
@@ -18,7 +18,7 @@ _RV32IMC = 11  # MP_NATIVE_ARCH_* of py/persistentcode.h; ARMV6M to ARMV7EMDP ar
 _CORTEX_M = range(4, 9)
 
 
-@pytest.fixture(scope="module", params=boards.names())
+@pytest.fixture(scope="module", params=[pytest.param(name, marks=slow(name)) for name in boards.names()])
 def booted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
     """Each board in turn; one at a time, for a MicroPython that waits for input keeps a core of the host busy."""
     base = tmp_path_factory.getbasetemp()
@@ -124,7 +124,9 @@ def test_recursion_overflows_the_operand_stack(device: Device, name: str) -> Non
 
 
 def test_recursion_through_imports_overflows_the_operand_stack(device: Device) -> None:
-    device.instance("recursion", stack_size="1024", imports="{'env': {'again': lambda n: inst.exports.wide(n)}}")
+    # ports/rp2 has a C stack of 8 KiB, in which Python takes three calls through imports, not four.
+    size = "512" if device.board.firmware.port == "rp2" else "1024"
+    device.instance("recursion", stack_size=size, imports="{'env': {'again': lambda n: inst.exports.wide(n)}}")
     before = device.value("used()")
     for _ in range(3):
         kind, text, _, _ = device.value("caught(inst.exports.wide, 1000)")

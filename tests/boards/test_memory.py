@@ -13,12 +13,13 @@ from insitu.telemetry.decode import owners
 from insitu.toolchain import compile_c
 
 from examples.demo import CUTOFF, DEVICE_IMPORTS, SAMPLE_RATE, SOURCE
+from tests.boards.device import slow
 
 BUFFER = 16384
 
 
 @pytest.mark.qemu
-@pytest.mark.parametrize("name", boards.names())
+@pytest.mark.parametrize("name", [pytest.param(name, marks=slow(name)) for name in boards.names()])
 def test_pools_add_up_to_the_buffer(name: str, tmp_path: Path) -> None:
     board = boards.load_board(name)
     image = compile_wasm(compile_c(SOURCE, tmp_path / "fir.wasm").read_bytes(), board.target)

@@ -19,8 +19,9 @@ from insitu.link.runner import Runner
 from insitu.machine.emulator import Emulator
 from insitu.machine.flash_file import FlashFile
 from insitu.machine.qemu import Qemu
+from insitu.machine.rp2040 import Rp2040
 
-EMULATORS: Mapping[str, type[Emulator]] = {"qemu": Qemu}
+EMULATORS: Mapping[str, type[Emulator]] = {"qemu": Qemu, "rp2040": Rp2040}
 Contents = list[tuple[int, bytes]]  # of flash: address as the CPU sees it, bytes
 
 

@@ -19,7 +19,12 @@ from insitu.port.xip import layout
 PORT = Path(layout.__file__).resolve().parent.parent
 # What mpy-cross calls a target's CPU, and the file of port/platform/ that only it can compile.
 _MARCH = {"cortex-m0plus": "armv6m", "cortex-m3": "armv7m", "cortex-m4f": "armv7m", "rv32imc": "rv32imc"}
-_FAMILY_FILES = {"platform/cortex_m.py": "arm", "platform/rv32.py": "rv", "platform/simulated.py": "host"}
+_FAMILY_FILES = {
+    "platform/cortex_m.py": "arm",
+    "platform/rv32.py": "rv",
+    "platform/simulated.py": "host",
+    "platform/flash_rp2040.py": "host",  # sent when it is needed, see flash/device.py
+}
 # What a program imports first; the rest comes when it is used.
 _ROOTS = ("runtime.py", "instance.py")
 _CONSTANT_MODULES = ("layout", "frames")

@@ -1,7 +1,8 @@
-"""Three ways for the device package to get onto a board; a row of METHODS each.
+"""The ways for the device package to get onto a board; a row of METHODS each.
 
-romfs: in a ROM partition, which a stock firmware mounts. serial: file by file over the serial line to a stock
-firmware. frozen: in a firmware built with it (firmware/).
+romfs: in a ROM partition, which a stock firmware mounts. files: on the firmware's file system, where it stays; sent
+only if it is not there yet. serial: file by file over the serial line to a stock firmware, each time. frozen: in a
+firmware built with it (firmware/).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from insitu.errors import InsituError
 from insitu.link.runner import Runner
 from insitu.machine import Contents, stock_firmware
 from insitu.package import compile as package
+from insitu.package import files
 from insitu.package.firmware import frozen_firmware
 
 _CHUNK = 1536  # bytes of a file in one piece of code
@@ -119,14 +121,22 @@ def _close(name):
 def send(link: Runner, board: Board) -> None:
     """Put the package onto the board behind link: into its file system, or where it has none, straight into RAM."""
     link.run(_WRITER)
-    modules, files = package.modules(package.device_sources(board)), package.compiled(board)
-    for folder in sorted({str(parent) for name in files for parent in Path("insitu", name).parents} - {"."}):
+    modules, compiled = package.modules(package.device_sources(board)), package.compiled(board)
+    for folder in sorted({str(parent) for name in compiled for parent in Path("insitu", name).parents} - {"."}):
         link.run(f"_mkdir(_root + '/{folder}')\n")
     for source, module in modules.items():
         name = str(Path(source).with_suffix(".mpy"))
-        _send_file(link, name, files[name])
+        _send_file(link, name, compiled[name])
         link.run(f"_close('{module}')\n")
     link.run("del _open, _more, _close, _mkdir, _File\n")
+
+
+def keep(link: Runner, board: Board) -> None:
+    """Have the package on the board's file system: what is there is left alone where it is the same."""
+    if not files.is_there(link, board):
+        files.begin(link)
+        send(link, board)
+        files.end(link, board)
 
 
 def _send_file(link: Runner, name: str, data: bytes) -> None:
@@ -161,6 +171,10 @@ def _mount(link: Runner, board: Board) -> None:
     link.run(mount_code(_partition(board).address, len(build_romfs(board))))
 
 
+def _files_contents(board: Board) -> Contents:
+    return [(files.filesystem(board).address, files.build(board))]
+
+
 def _no_contents(_: Board) -> Contents:
     return []
 
@@ -171,6 +185,7 @@ def _nothing_to_do(_: Runner, __: Board) -> None:
 
 METHODS = {
     "romfs": Method(stock_firmware, _romfs_contents, _mount),
+    "files": Method(stock_firmware, _files_contents, keep),
     "serial": Method(stock_firmware, _no_contents, send),
     "frozen": Method(frozen_firmware, _no_contents, _nothing_to_do),
 }
@@ -178,4 +193,6 @@ METHODS = {
 
 def best(board: Board) -> str:
     """The way, a key of METHODS, that costs the board the least RAM with its stock firmware."""
-    return "romfs" if board.package else "serial"
+    if board.package:
+        return "romfs"
+    return "files" if board.filesystem else "serial"

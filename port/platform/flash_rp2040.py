@@ -1,0 +1,125 @@
+# The RP2040's flash, erased and programmed by the functions of its boot ROM (RP2040 datasheet, 2.8.3.1.3). The host
+# sends this file when it writes flash (insitu/flash/device.py); it is no part of the package.
+#
+# While flash is not executed in place nothing in it can run: _change is machine code in RAM, which calls the boot ROM
+# and a copy of flash's own second stage, and interrupts are off meanwhile. Other code of the second core is not
+# stopped: whoever calls this has reset the board, which ends threads.
+from array import array
+
+import micropython
+import rp2
+import uctypes
+from machine import mem16
+
+SECTOR = 4096
+_PAGE = 256
+_XIP = 0x10000000
+_SSI = 0x18000000
+_ROM_FUNCTIONS = 0x14
+# pico/binary_info of the Pico SDK: between two words after the vector table, the list's ends; a named number.
+_LIST_BEGIN, _LIST_END = 0x7188EBF2, 0xE71AA390
+_BINARY_END = 0x68F465DE
+
+
+# r0: words of _words below, by their place
+@micropython.asm_thumb
+def _change(r0):
+    mov(r4, r0)
+    data(2, 0xF3EF, 0x8510)  # mrs r5, PRIMASK
+    data(2, 0xB672)  # cpsid i
+    ldr(r0, [r4, 24])
+    ldr(r6, [r0, 0x14])  # SSI_BAUDR: the second stage sets its own, the firmware another for a faster clock
+    ldr(r7, [r4, 0])
+    data(2, 0x47B8)  # blx r7: connect_internal_flash
+    ldr(r7, [r4, 4])
+    data(2, 0x47B8)  # flash_exit_xip
+    ldr(r1, [r4, 36])
+    cmp(r1, 0)
+    beq(PROGRAM)
+    ldr(r0, [r4, 32])
+    ldr(r2, [r4, 28])
+    mov(r3, 0xD8)
+    ldr(r7, [r4, 8])
+    data(2, 0x47B8)  # flash_range_erase: address, bytes, size and command of a larger erase
+    label(PROGRAM)
+    ldr(r2, [r4, 44])
+    cmp(r2, 0)
+    beq(DONE)
+    ldr(r0, [r4, 32])
+    ldr(r1, [r4, 40])
+    ldr(r7, [r4, 12])
+    data(2, 0x47B8)  # flash_range_program: address, source, bytes
+    label(DONE)
+    ldr(r7, [r4, 16])
+    data(2, 0x47B8)  # flash_flush_cache
+    ldr(r7, [r4, 20])
+    data(2, 0x47B8)  # the second stage: executed in place again
+    ldr(r0, [r4, 24])
+    mov(r1, 0)
+    str(r1, [r0, 8])  # SSI_SSIENR
+    str(r6, [r0, 0x14])
+    mov(r1, 1)
+    str(r1, [r0, 8])
+    data(2, 0xF385, 0x8810)  # msr PRIMASK, r5
+
+
+def _rom(name):
+    wanted, at = name[0] | name[1] << 8, mem16[_ROM_FUNCTIONS]
+    while mem16[at]:
+        if mem16[at] == wanted:
+            return mem16[at + 2]
+        at += 4
+    raise OSError("this boot ROM has no function " + name.decode())
+
+
+_second_stage = bytearray(uctypes.bytearray_at(_XIP, _PAGE))
+# Of _change: five functions, the second stage, SSI, the larger erase; then the address in flash, bytes to erase there,
+# source in RAM, bytes to program.
+_words = array("I", [_rom(b"IF"), _rom(b"EX"), _rom(b"RE"), _rom(b"RP"), _rom(b"FC")])
+_words.extend(array("I", [uctypes.addressof(_second_stage) | 1, _SSI, 65536, 0, 0, 0, 0]))
+sector = bytearray(SECTOR)  # what write() takes
+
+
+def _word(address):  # the list's entries lie at any address
+    return int.from_bytes(uctypes.bytearray_at(address, 4), "little")
+
+
+def _firmware_end():
+    for at in range(_XIP + _PAGE, _XIP + 2 * _PAGE, 4):
+        if _word(at) == _LIST_BEGIN and _word(at + 16) == _LIST_END:
+            for entry in range(_word(at + 4), _word(at + 8), 4):
+                if _word(_word(entry) + 4) == _BINARY_END:
+                    return _word(_word(entry) + 8)
+    raise OSError("this firmware does not say where it ends")
+
+
+# What lies between the firmware and its file system: the first address and the one behind the last.
+def free():
+    return (_firmware_end() + SECTOR - 1) & -SECTOR, uctypes.addressof(rp2.Flash())
+
+
+_start, _end = free()
+
+
+def _check(address):
+    if address % SECTOR or not _start <= address < _end:
+        raise ValueError("no sector between firmware and file system starts at %#x" % address)
+
+
+def _flash(address, erased, source, programmed):
+    _words[8:12] = array("I", [address - _XIP, erased, source, programmed])
+    _change(_words)
+
+
+# Erase the sector at address.
+def erase(address):
+    _check(address)
+    _flash(address, SECTOR, 0, 0)
+
+
+# Program bytes start to end of `sector`, multiples of a page, into the erased sector at address.
+def program(address, start, end):
+    _check(address)
+    _flash(address + start, 0, uctypes.addressof(sector) + start, end - start)
+    if uctypes.bytearray_at(address + start, end - start) != memoryview(sector)[start:end]:
+        raise OSError("flash at %#x does not read back what was programmed" % (address + start))

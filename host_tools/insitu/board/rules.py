@@ -58,8 +58,8 @@ def _heap_lies_in_ram(board: Board) -> str:
 
 RULES = (
     _target_exists,
+    _regions_are_aligned,
     _regions_do_not_overlap,
     _regions_lie_in_flash,
-    _regions_are_aligned,
     _heap_lies_in_ram,
 )

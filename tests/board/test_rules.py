@@ -1,0 +1,77 @@
+"""Each rule of a board file names what is wrong; every board that insitu comes with keeps them all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from insitu.board import boards
+from insitu.board.table import BoardError
+from insitu.commands.boards import row
+from insitu.flash import WRITERS
+
+BASE = (boards.FOLDER / "qemu_stm32f405.toml").read_text()
+# A text of the file, what stands there instead, and what is said of it.
+WRONG = {
+    "no chip": ('chip = "stm32f405"', "", "the field 'chip' is missing"),
+    "another chip": ('chip = "stm32f405"', 'chip = "z80"', 'no chip "z80"; there are: '),
+    "a number as text": ("size = 0x60000", 'size = "0x60000"', "the field 'image.size' must be a number, not '0x"),
+    "a huge number": ("size = 0x60000", "size = 0x600000000", "the field 'image.size' must be from 0 to 0xffffffff"),
+    "a negative number": ("size = 0x60000", "size = -8", "the field 'image.size' must be from 0 to 0xffffffff"),
+    "a truth": ("size = 0x60000", "size = true", "the field 'image.size' must be a number, not True"),
+    "an unknown field": ("size = 0x60000", "size = 0x60000\nsise = 1", "there is no field 'image.sise'"),
+    "an unknown table": ("[firmware]", "[firmwares]\n[firmware]", "there is no field 'firmwares'"),
+    "over the package": ("size = 0x60000", "size = 0x60001", "image (0x08080000 to 0x080e0000) and package (0x080e"),
+    "over the firmware": ("address = 0x08080000", "address = 0x0807fff8", "firmware (0x08000000 to 0x0807ffff) and"),
+    "outside of flash": ("address = 0x080E0000", "address = 0x080F0000", "package (0x080f0000 to 0x0810ffff) is not"),
+    "not aligned": ("address = 0x08080000", "address = 0x08080004", "image at 0x08080004 is not 8-byte aligned"),
+    "a heap outside": ("address = 0x20020000", "address = 0x20030000", "global_heap (0x20030000 to 0x2003ffff) is in"),
+    "a list that is none": ('make = ["MICROPY_HEAP_SIZE=98304"]', "make = [5]", "must be a list of texts, not [5]"),
+}  # fmt: skip
+WRONG_MACHINES = {
+    "no such kind": ('kind = "qemu"', 'kind = "bochs"', 'machine kind "bochs" is none of '),
+    "a missing field": ('flash = "loader"', "", "the field 'flash' is missing"),
+    "an unknown field": ('flash = "loader"', 'flash = "loader"\nram = 5', "there is no field 'ram'"),
+    "a wrong type": ('machine = "netduinoplus2"', "machine = 5", "the field 'machine' must be of type str, not 5"),
+    "no such storage": ('flash = "loader"', 'flash = "drum"', "flash 'drum' is none of loader, pflash"),
+}
+
+
+def _changed(old: str, new: str, folder: Path) -> str:
+    assert BASE.count(old) == 1
+    path = folder / "mine.toml"
+    path.write_text(BASE.replace(old, new))
+    return str(path)
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_wrong_is_named(tmp_path: Path, name: str) -> None:
+    old, new, says = WRONG[name]
+    with pytest.raises(BoardError) as caught:
+        boards.load_board(_changed(old, new, tmp_path))
+    assert str(caught.value).startswith("mine.toml: ")
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize("name", WRONG_MACHINES)
+def test_a_wrong_machine_is_named(tmp_path: Path, name: str) -> None:
+    """Only who wants the emulator minds: the board is good for building."""
+    old, new, says = WRONG_MACHINES[name]
+    board = boards.load_board(_changed(old, new, tmp_path))
+    with pytest.raises(BoardError) as caught:
+        row(board)
+    assert says in str(caught.value)
+
+
+def test_a_board_need_not_have_an_emulator(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(BASE[: BASE.index("[machine]")])
+    found = row(boards.load_board(str(path)))
+    assert (found.emulated, found.ready, found.hardware) == ("no", False, "not tried")
+
+
+@pytest.mark.parametrize("name", boards.names())
+def test_every_board_keeps_the_rules(name: str) -> None:
+    board = boards.load_board(name)
+    assert row(board).target == board.target
+    assert set(board.writers) <= set(WRITERS)

@@ -1,0 +1,87 @@
+"""A wheel, installed in an empty environment outside of the checkout, has all that a user needs without a board."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import click
+import pytest
+import wasmtime
+from insitu.board import boards
+from insitu.places import CHECKOUT
+
+_SOURCES = ("host_tools", "port", "boards", "pyproject.toml", "README.md", "LICENSE")
+_ADD = '(module (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1))))'
+
+
+def _run(*command: object, folder: Path) -> str:
+    """What a command prints, started in folder, which is also its user's home."""
+    keep = ("PATH", "LANG", "TMPDIR")
+    environment = {name: os.environ[name] for name in keep if name in os.environ} | {"HOME": str(folder)}
+    done = subprocess.run(
+        [*map(str, command)], capture_output=True, text=True, check=False, cwd=folder, env=environment
+    )
+    assert done.returncode == 0, done
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def insitu(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The command, of a wheel that was built from a copy of the sources; its dependencies are this environment's."""
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    source.mkdir()
+    for name in _SOURCES:
+        path = CHECKOUT / name
+        ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+        (shutil.copytree(path, source / name, ignore=ignored) if path.is_dir() else shutil.copy(path, source / name))
+    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check")
+    _run(*pip, "wheel", "-q", source, "--no-deps", "--no-build-isolation", "-w", folder, folder=folder)
+    shutil.rmtree(source)
+    venv.create(folder / "venv", with_pip=False)
+    python = folder / "venv" / "bin" / "python"
+    (wheel,) = folder.glob("insitu-*.whl")
+    _run(*pip, "--python", python, "install", "-q", "--no-deps", "--no-index", wheel, folder=folder)
+    (packages,) = (folder / "venv").glob("lib/*/site-packages")
+    (packages / "dependencies.pth").write_text(f"{Path(click.__file__).parents[1]}\n")
+    where = _run(python, "-c", "import insitu; print(insitu.__file__)", folder=folder)
+    assert Path(where.strip()).is_relative_to(packages)
+    return python.with_name("insitu")
+
+
+@pytest.mark.slow
+def test_boards(insitu: Path, tmp_path: Path) -> None:
+    _, *lines = _run(insitu, "boards", folder=tmp_path).splitlines()
+    assert [line.split()[0] for line in lines] == boards.names()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("board", "suffix"), [("qemu_stm32f405", ".hex"), ("qemu_rv32", ".bin")])
+def test_an_image_and_a_file_for_a_programmer(insitu: Path, tmp_path: Path, board: str, suffix: str) -> None:
+    (tmp_path / "app.wasm").write_bytes(bytes(wasmtime.wat2wasm(_ADD)))
+    _run(insitu, "build", "app.wasm", "-b", board, folder=tmp_path)
+    made = tmp_path / f"app{suffix}"
+    said = _run(insitu, "flash", "app.xip", "-b", board, "--to", made, folder=tmp_path)
+    assert said.startswith(f"{made}: ")
+    assert made.stat().st_size >= (tmp_path / "app.xip").stat().st_size
+    call = ("run", "app.xip", "-b", board, "--sim", "--invoke", "add", "2", "3")
+    assert _run(insitu, *call, folder=tmp_path) == "5\n"
+
+
+@pytest.mark.slow
+def test_what_only_a_checkout_can_do_is_said(insitu: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [insitu, "firmware", "-b", "qemu_rv32"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"HOME": str(tmp_path), "PATH": os.environ["PATH"]},
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("insitu: no firmware for qemu_rv32: build it in a checkout of insitu, copy it to ")
+    assert str(tmp_path) in done.stderr

@@ -8,27 +8,31 @@ import numpy as np
 import wasmtime
 from insitu import aot, sim
 
-from tests.floats.expressions import BITS, Operation, text
+from tests.floats.expressions import BITS, Operation, constant_text, held, text
 from tests.floats.ieee import WORD, Array
 
 COUNT = 1 << 16  # elements of an array
-_SLOT = 8 * COUNT  # where a, b and the results begin: at its multiples
+SLOT = 8 * COUNT  # where a, b and the results begin: at its multiples
 _PAGE = 65536
 _FLASH = 0x08000000
 _HEAP = (0x20000000, 4 << 20)
 
 
 def _loop(number: int, operation: Operation) -> str:
-    """Export number: for `count` elements. The index reached lies in the global `at`, for when one traps."""
+    """Export number: for `count` elements."""
     loads, steps = [], []
     for name, t in zip("ab", operation.params, strict=False):
         loads.append(f"(local.set ${name} ({t}.load (local.get $at_{name})))")
         steps.append(f"(local.set $at_{name} (i32.add (local.get $at_{name}) (i32.const {BITS[t] // 8})))")
-    result = operation.result
+    result, constants = operation.result, held(operation.expression)
     declared = " ".join(f"(local ${name} {t})" for name, t in zip("ab", operation.params, strict=False))
+    declared += " ".join(f"(local ${constant.local} {constant.type})" for constant in constants)
+    # a local is 0 before it is set
+    kept = " ".join(f"(local.set ${c.local} {constant_text(c)})" for c in constants if c.bits)
     return f"""(func (export "{number}") (param $count i32)
       {declared} (local $at_a i32) (local $at_b i32) (local $at i32)
-      (local.set $at_b (i32.const {_SLOT})) (local.set $at (i32.const {2 * _SLOT}))
+      (local.set $at_b (i32.const {SLOT})) (local.set $at (i32.const {2 * SLOT}))
+      {kept}
       (loop $next {" ".join(loads)}
         ({result}.store (local.get $at) {text(operation.expression)})
         {" ".join(steps)}
@@ -39,7 +43,12 @@ def _loop(number: int, operation: Operation) -> str:
 def module(operations: list[Operation]) -> bytes:
     """WebAssembly with one function for each operation, by its number."""
     functions = "\n".join(_loop(number, operation) for number, operation in enumerate(operations))
-    return bytes(wasmtime.wat2wasm(f'(module (memory (export "memory") {3 * _SLOT // _PAGE})\n{functions})'))
+    return bytes(wasmtime.wat2wasm(f'(module (memory (export "memory") {3 * SLOT // _PAGE})\n{functions})'))
+
+
+def _count(operands: dict[str, Array]) -> int:
+    """How many elements; one result without operands."""
+    return len(operands["a"]) if operands else 1
 
 
 class Simulated:
@@ -59,7 +68,7 @@ class Simulated:
 
     def run(self, operation: Operation, operands: dict[str, Array]) -> Array:
         """The results' bits. Raises the runtime's Trap where an element traps."""
-        count = len(operands["a"])
+        count = _count(operands)
         parts = [
             self._some(operation, {name: values[at : at + COUNT] for name, values in operands.items()})
             for at in range(0, count, COUNT)
@@ -77,8 +86,8 @@ class Simulated:
     def _some(self, operation: Operation, operands: dict[str, Array]) -> Array:
         sim.install(self._cpu)
         for slot, name in enumerate(operands):
-            self._memory.write(slot * _SLOT, operands[name].tobytes())
-        count = len(operands["a"])
+            self._memory.write(slot * SLOT, operands[name].tobytes())
+        count = _count(operands)
         self._instance.lookup_function(str(self._numbers[operation.name]))(count)
         kind = WORD[operation.result]
-        return np.frombuffer(bytes(self._memory.read(2 * _SLOT, count * kind.itemsize)), kind)
+        return np.frombuffer(bytes(self._memory.read(2 * SLOT, count * kind.itemsize)), kind)

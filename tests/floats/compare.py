@@ -74,7 +74,7 @@ def check(machine: Simulated, operation: Operation, given: dict[str, Array]) -> 
     """Run the operation on the operands; all that trap of up to _TRAPPING, each on its own."""
     report = Report()
     if operation.traps:
-        fits = ieee.fits(operation.drawn, given["a"])
+        fits = operands.fits(operation, given)
         report.add(_trapping(machine, operation, given["a"][~fits][:_TRAPPING]))
         given = {"a": given["a"][fits]}
     report.add(judged(operation, given, machine.run(operation, given)))
@@ -90,5 +90,7 @@ def hard_and_random(
         first = int(rng.integers(share))
         given = {name: values[first::share] for name, values in given.items()}
     report = check(machine, operation, given)
+    if not operation.params:
+        return report
     report.add(check(machine, operation, operands.random(operation, rng, randoms)))
     return report

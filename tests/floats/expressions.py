@@ -32,6 +32,8 @@ def _instructions() -> dict[str, tuple[tuple[str, ...], str]]:
 
 # Instruction to its operands' types and its result's.
 INSTRUCTIONS = _instructions()
+# Integer instructions that join comparisons in expressions.
+JOINTS = {"i32.eqz": (("i32",), "i32"), "i32.and": (("i32", "i32"), "i32"), "i32.or": (("i32", "i32"), "i32")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +46,11 @@ class Operand:
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """A constant, as its bits."""
+    """A constant, as its bits; with `local`, what a local of that name holds while the loop runs."""
 
     type: str
     bits: int
+    local: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ class Apply:
     def type(self) -> str:
         if self.instruction == "select":
             return self.operands[0].type
-        return INSTRUCTIONS[self.instruction][1]
+        return (INSTRUCTIONS | JOINTS)[self.instruction][1]
 
 
 Expression = Operand | Constant | Apply
@@ -127,5 +130,14 @@ def text(expression: Expression) -> str:
     if isinstance(expression, Operand):
         return f"(local.get ${expression.name})"
     if isinstance(expression, Constant):
-        return constant_text(expression)
+        return f"(local.get ${expression.local})" if expression.local else constant_text(expression)
     return f"({expression.instruction} {' '.join(map(text, expression.operands))})"
+
+
+def held(expression: Expression) -> list[Constant]:
+    """The constants in it that are locals."""
+    if isinstance(expression, Constant):
+        return [expression] if expression.local else []
+    if isinstance(expression, Operand):
+        return []
+    return [constant for operand in expression.operands for constant in held(operand)]

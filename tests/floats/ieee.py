@@ -18,6 +18,7 @@ from tests.floats.expressions import (
     BITS,
     COMPARISONS,
     INSTRUCTIONS,
+    JOINTS,
     UNARY,
     Apply,
     Constant,
@@ -85,6 +86,11 @@ _COMPARE: dict[str, Callable[[Array, Array], Array]] = {
     "gt": np.greater,
     "le": np.less_equal,
     "ge": np.greater_equal,
+}
+_JOIN: dict[str, Callable[..., Array]] = {
+    "eqz": lambda a: a == 0,
+    "and": np.bitwise_and,
+    "or": np.bitwise_or,
 }
 _COMPUTE: dict[str, Callable[..., Array]] = {
     "add": np.add,
@@ -190,6 +196,8 @@ def _applied(instruction: str, operands: list[Values]) -> Values:
         return _select(operands)
     if op in ("abs", "neg", "copysign"):
         return _signed(op, operands)
+    if instruction in JOINTS:
+        return exact("i32", _JOIN[op](*(x.bits for x in operands)))
     if op in COMPARISONS:
         a, b = (floats(t, x.bits) for x in operands)
         return exact("i32", _COMPARE[op](a, b))
@@ -206,8 +214,8 @@ def evaluate(expression: Expression, operands: dict[str, Array]) -> Values:
     if isinstance(expression, Operand):
         return exact(expression.type, operands[expression.name])
     if isinstance(expression, Constant):
-        shape = next(iter(operands.values())).shape
-        return exact(expression.type, np.full(shape, expression.bits, WORD[expression.type]))
+        count = len(operands["a"]) if operands else 1
+        return exact(expression.type, np.full(count, expression.bits, WORD[expression.type]))
     assert isinstance(expression, Apply)
     given = [evaluate(operand, operands) for operand in expression.operands]
     with np.errstate(all="ignore"):

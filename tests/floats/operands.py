@@ -164,6 +164,8 @@ def _first(rng: np.random.Generator, instruction: str, count: int) -> Array:
 
 def random(operation: Operation, rng: np.random.Generator, count: int) -> dict[str, Array]:
     """Operands a and b: a quarter any bits at all, the others where the instruction is hard."""
+    if not operation.params:
+        return {}
     t = operation.params[0]
     anything = rng.random(count) < 0.25
     with np.errstate(all="ignore"):
@@ -171,14 +173,20 @@ def random(operation: Operation, rng: np.random.Generator, count: int) -> dict[s
         given = {"a": a}
         if len(operation.params) == 2:
             op = operation.drawn.partition(".")[2]
-            given["b"] = np.where(anything, _word(rng, t, count), _second(rng, op, t, a))
+            second = _second(rng, op, t, a) if t in MANTISSA else _integers(rng, t, count)
+            given["b"] = np.where(anything, _word(rng, t, count), second)
     return given
 
 
 def pairs(operation: Operation) -> dict[str, Array]:
     """All hard values, or all pairs of them."""
     values = [hard(t) for t in operation.params]
-    if len(values) == 1:
-        return {"a": values[0]}
+    if len(values) < 2:
+        return dict(zip("a", values, strict=False))
     a, b = values
     return {"a": np.repeat(a, len(b)), "b": np.tile(b, len(a))}
+
+
+def fits(operation: Operation, given: dict[str, Array]) -> Array:
+    """Where a conversion that may trap does not."""
+    return ieee.fits(operation.drawn, given["a"])

@@ -7,7 +7,7 @@ import pytest
 from insitu.aot.targets import TARGETS
 
 from tests.floats.arrays import Simulated
-from tests.floats.expressions import single
+from tests.floats.expressions import BITS, Constant, Operand, Operation, apply, single
 from tests.floats.ieee import WORD
 
 pytestmark = pytest.mark.parametrize("target", TARGETS)
@@ -34,3 +34,23 @@ def test_quotients_of_floats_that_are_subnormal_are_rounded(target: str) -> None
 def test_promotion_makes_signaling_nans_quiet(target: str) -> None:
     quiet = 0x7FF8000000000000
     assert all(bits & quiet == quiet for bits in _results(target, "f64.promote_f32", [0x7F800001, 0xFFA00000]))
+
+
+_SIGNALING = {"f32": 0x7F800001, "f64": 0x7FF0000000000001}
+_QUIET = {"f32": 0x00400000, "f64": 0x0008000000000000}
+
+
+@pytest.mark.parametrize("t", ["f32", "f64"])
+def test_an_operation_is_not_dropped_for_what_its_operand_is_known_to_be(target: str, t: str) -> None:
+    """x + -0 and its like make a signaling NaN quiet, also where the constant comes through a local, or in min."""
+    one = {"f32": 0x3F800000, "f64": 0x3FF0000000000000}[t]
+    a, sign = Operand("a", t), 1 << (BITS[t] - 1)
+    operations = []
+    for op in ("add", "sub", "mul", "div", "min", "max"):
+        for constant in (Constant(t, bits, local) for bits in (0, sign, one, one | sign) for local in ("", "held")):
+            for operands in ((a, constant), (constant, a)):
+                operations.append(Operation(str(len(operations)), apply(f"{t}.{op}", *operands), (t,), f"{t}.{op}"))
+    machine = Simulated(target, operations)
+    for operation in operations:
+        (bits,) = machine.run(operation, {"a": np.array([_SIGNALING[t]], WORD[t])})
+        assert int(bits) & _QUIET[t], operation.expression

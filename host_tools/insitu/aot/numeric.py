@@ -115,33 +115,35 @@ def _saturate(signed: str, source: str, result: str) -> Emit:
     return emit
 
 
-# Constants with which LLVM drops an operation (x * 1, x + -0, 0 - x as a sign change) although it would have
-# quietened a signalling NaN.
-_IDENTITIES = {"0x0000000000000000", "0x8000000000000000", "0x3FF0000000000000", "0xBFF0000000000000"}
+# The operands, by position, for which LLVM drops an operation where it comes to know that they are 0, 1 or -1:
+# x + -0, x - 0, -0 - x (as a change of sign), x * 1, x * -1, x / 1, x / -1. A signaling NaN would stay signaling.
+_FENCED = {"fadd": (0, 1), "fsub": (0, 1), "fmul": (0, 1), "fdiv": (1,)}
 
 
-def _fenced(f: FunctionBuilder, t: str, value: str) -> str:
-    if value not in _IDENTITIES:
-        return value
+def _fence(f: FunctionBuilder, t: str, value: str) -> str:
+    """The value, of which LLVM knows nothing from here on. It costs no instruction."""
     return f.value(f"call {t} @llvm.arithmetic.fence.{_SUFFIX[t]}({t} {value})")
+
+
+def _arithmetic(f: FunctionBuilder, op: str, t: str, *operands: str) -> str:
+    given = [_fence(f, t, value) if i in _FENCED[op] else value for i, value in enumerate(operands)]
+    return f.value(f"{op} {t} {', '.join(given)}")
 
 
 def _float_binary(op: str, t: str) -> Emit:
     def emit(f: FunctionBuilder) -> None:
         b, a = f.pop(), f.pop()
-        f.push(t, f.value(f"{op} {t} {_fenced(f, t, a)}, {_fenced(f, t, b)}"))
+        f.push(t, _arithmetic(f, op, t, a, b))
 
     return emit
 
 
 def _demote(f: FunctionBuilder) -> None:
-    kept = f.value(f"call double @llvm.arithmetic.fence.f64(double {f.pop()})")
-    f.push(F32, f.value(f"fptrunc double {kept} to float"))
+    f.push(F32, f.value(f"fptrunc double {_fence(f, F64, f.pop())} to float"))
 
 
 def _promote(f: FunctionBuilder) -> None:
-    kept = f.value(f"call float @llvm.arithmetic.fence.f32(float {f.pop()})")
-    f.push(F64, f.value(f"fpext float {kept} to double"))
+    f.push(F64, f.value(f"fpext float {_fence(f, F32, f.pop())} to double"))
 
 
 def _quiet_if_nan(f: FunctionBuilder, t: str, operand: str, result: str) -> str:
@@ -201,7 +203,7 @@ def _minimum(t: str, less: str, zeros: str) -> Emit:
         equal = f.value(f"fcmp oeq {t} {a}, {b}")
         ordered = f.value(f"select i1 {equal}, {t} {both}, {t} {chosen}")
         nan = f.value(f"fcmp uno {t} {a}, {b}")
-        quiet = f.value(f"fadd {t} {a}, {b}")
+        quiet = _arithmetic(f, "fadd", t, a, b)
         f.push(t, f.value(f"select i1 {nan}, {t} {quiet}, {t} {ordered}"))
 
     return emit

@@ -28,6 +28,7 @@ def write(target: Target, address: int, data: bytes, progress: Progress) -> None
     """See Writer. Raises InsituError, before anything is changed, where data would not lie in free flash."""
     assert target.link is not None
     link, board = target.link, target.board
+    link.soft_reset()  # which ends threads of the second core: they run from flash
     link.run(program(board))
     _check(link, board, Region(address, len(data)))
     padded = data + b"\xff" * (-len(data) % _PAGE)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from insitu.board.record import Board
 from insitu.errors import InsituError
+from insitu.flash import uf2
 
 _LINE = 16  # data bytes of a record
 
@@ -40,7 +41,12 @@ def _record(kind: int, offset: int, data: bytes) -> str:
     return f":{body.hex()}{-sum(body) & 0xFF:02x}\r\n".upper()
 
 
-FORMATS: Mapping[str, Callable[[Board, int, bytes], bytes]] = {".bin": binary, ".hex": intel_hex}
+def uf2_file(board: Board, address: int, data: bytes) -> bytes:
+    """For the boot volume of the board's chip. Raises InsituError where it has none."""
+    return uf2.encode(address, data, uf2.family(board))
+
+
+FORMATS: Mapping[str, Callable[[Board, int, bytes], bytes]] = {".bin": binary, ".hex": intel_hex, ".uf2": uf2_file}
 
 
 def make(path: Path, board: Board, address: int, data: bytes) -> bytes:

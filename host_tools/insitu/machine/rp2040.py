@@ -6,7 +6,7 @@ import importlib.util
 import subprocess
 import sys
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from insitu.board.record import Board, Region
 from insitu.errors import InsituError
@@ -22,6 +22,11 @@ class Rp2040(Emulator):
     FIRMWARE: ClassVar[str] = ".bin"
     OPTIONS: ClassVar[Mapping[str, type]] = {}
     operations = 0
+
+    @classmethod
+    def summary(cls, table: Mapping[str, Any]) -> str:
+        """The emulator's name."""
+        return "rp2040py"
 
     @classmethod
     def flash_region(cls, board: Board) -> Region:

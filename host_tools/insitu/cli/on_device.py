@@ -1,4 +1,4 @@
-"""Verbs that have to do with a board, its emulator or a serial port: flash, deploy, run, mem."""
+"""Verbs that have to do with a board, its emulator or a serial port: flash, deploy, run, mem, selftest."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from insitu.cli import options
 from insitu.commands import deploy as deploying
 from insitu.commands.build import build, write_file
 from insitu.commands.memory import of_emulated
+from insitu.commands.selftest import selftest
 from insitu.flash import WRITERS, file
 from insitu.flash.write import check_fits, flash
 from insitu.image.read import read
@@ -161,3 +162,23 @@ def mem_command(board_name: str | None, port: str | None, listen: bool, watch: b
         (ask.listen if listen else ask.from_port)(port, watch=watch, as_json=as_json)
         return
     of_emulated(boards.load_board(board_name or ""), watch=watch, as_json=as_json)
+
+
+@click.command("selftest")
+@options.maybe_board
+@options.port
+@click.option("--sim", is_flag=True, help="On the simulated CPU instead of an emulator.")
+@click.option("--to", "made", type=click.Path(path_type=Path), help="Write the report as JSON into a file, too.")
+@options.json
+def selftest_command(board_name: str | None, port: str | None, sim: bool, made: Path | None, as_json: bool) -> None:
+    """Run the device part of insitu's tests on a board, and print a report to send in; status 1 if a check fails."""
+    if sim and port is not None:
+        raise click.UsageError("--sim goes without --port")
+    board = options.find_board(board_name, port)
+    report = selftest(board, port=port, sim=sim, say=lambda text: click.echo(text, err=as_json))
+    if made is not None:
+        write_file(made, json.dumps(report.as_json(), indent=2).encode())
+    if as_json:
+        click.echo(json.dumps(report.as_json()))
+    if not report.passed:
+        raise SystemExit(1)

@@ -1,0 +1,65 @@
+"""How long calls take, beside a call of a Python function."""
+
+from __future__ import annotations
+
+import time
+
+from insitu.selftest.bench import Bench, Facts, Failed, Skipped
+
+_ENOUGH = 0.2  # seconds that are measured
+_TIMES = 3  # that they are measured; the least is the one that nothing else was in
+_MOST = 1 << 16  # calls
+_SLOWEST = 50  # times a Python call: a call that is served in another way than it should be
+_MEASURE = """
+try:
+    from time import ticks_us, ticks_diff
+except ImportError:
+    ticks_us = None
+def _python(a, b):
+    return a
+def _repeat(n, f, *args):
+    start = ticks_us() if ticks_us else 0
+    for _ in range(n):
+        f(*args)
+    return ticks_diff(ticks_us(), start) if ticks_us else None
+"""
+
+
+def _seconds(bench: Bench, count: int, call: str) -> float:
+    """Of count calls, by the device's clock, or where its firmware has none by the host's."""
+    start = time.monotonic()
+    taken = bench.value(f"_repeat({count}, {call})")
+    return time.monotonic() - start if taken is None else float(taken) / 1e6
+
+
+def _microseconds(bench: Bench, call: str) -> float:
+    """Of one call; what none at all take is the line's."""
+
+    def least(count: int) -> float:
+        return min(_seconds(bench, count, call) for _ in range(_TIMES))
+
+    nothing, count = least(0), 16
+    while (seconds := least(count) - nothing) < _ENOUGH and count < _MOST:
+        count *= 4
+    return max(seconds, 0.0) / count * 1e6
+
+
+def check(bench: Bench) -> Facts:
+    """An export, an import from inside a loop of compiled code, and a Python function, in microseconds."""
+    if bench.session.sim:
+        raise Skipped("the simulated CPU keeps no time")
+    bench.session.run(_MEASURE)
+    python = _microseconds(bench, "_python, 1, 2")
+    export = _microseconds(bench, "getattr(inst.exports, 'i32.add'), 1, 2")
+    many = 64
+    imports = _microseconds(bench, f"getattr(inst.exports, 'call tick'), {many}") / many
+    facts = {
+        "clock": "device" if bench.value("ticks_us is not None") else "host",
+        "python_call_us": round(python, 2),
+        "export_call_us": round(export, 2),
+        "import_call_us": round(imports, 2),
+    }
+    for name, value in (("an export", export), ("an import", imports)):
+        if value > _SLOWEST * python:
+            raise Failed(f"calling {name} takes {value:.0f} us, a Python function {python:.0f}")
+    return facts

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from insitu.aot.targets import TARGETS
 from insitu.errors import InsituError
+from insitu.sim import CPUS
 
 from bench import compiled, native
 
@@ -66,6 +67,6 @@ def _measure(kernel: str, target_name: str, folder: Path) -> Row:
 
 def measure(folder: Path) -> list[Row]:
     """All rows, by target and kernel; raises InsituError where a result is not wasmtime's."""
-    jobs = [(kernel, target) for target in TARGETS for kernel in names()]
+    jobs = [(kernel, target) for target in CPUS for kernel in names()]
     with ProcessPoolExecutor(2) as pool:
         return list(pool.map(_measure, *zip(*jobs, strict=True), [folder] * len(jobs)))

@@ -1,4 +1,4 @@
-# ARMv6-M, ARMv7-M and ARMv7E-M.
+# ARMv6-M, ARMv7-M, ARMv7E-M and ARMv8-M.
 import sys
 
 import micropython
@@ -9,6 +9,7 @@ from ..xip.layout import (
     ARCH_THUMB,
     ARCH_THUMB_HARD_FLOAT,
     ENV_SP,
+    FEATURE_ARMV8M,
     FEATURE_FPU,
 )
 
@@ -25,7 +26,9 @@ def code_bit():
 _CPACR = 0xE000ED88
 _CPACR_FPU = 0xF << 20
 _MVFR0 = 0xE000EF40  # 0 where there is no FPU
-_ARMV6M = 4  # of platform/__init__.py's numbers; has neither of these registers
+_CPUID = 0xE000ED00
+_CORTEX_M33 = 0xD21  # PARTNO, bits 4 to 15: Cortex-M33 Technical Reference Manual, B3.9
+_ARMV6M = 4  # of platform/__init__.py's numbers; has no such registers
 
 
 def _is_armv6m():
@@ -33,7 +36,9 @@ def _is_armv6m():
 
 
 def features():
-    return FEATURE_FPU if not _is_armv6m() and mem32[_MVFR0] else 0
+    if _is_armv6m() or not mem32[_MVFR0]:
+        return 0
+    return FEATURE_FPU | FEATURE_ARMV8M if mem32[_CPUID] >> 4 & 0xFFF == _CORTEX_M33 else FEATURE_FPU
 
 
 def archs():

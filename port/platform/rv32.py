@@ -1,7 +1,9 @@
 # rv32imc.
+import sys
+
 import micropython
 
-from ..xip.layout import ARCH_RV32, ENV_SP
+from ..xip.layout import ARCH_RV32, ENV_SP, FEATURE_BITS, FEATURE_UNALIGNED
 
 
 def name():
@@ -16,8 +18,9 @@ def code_bit():
     return 0
 
 
+# The rp2 port's RISC-V core is the RP2350's Hazard3.
 def features():
-    return 0
+    return FEATURE_BITS if sys.platform == "rp2" else FEATURE_UNALIGNED
 
 
 def enable(wanted):

@@ -8,14 +8,17 @@ from ..xip.layout import (
     ARCH_THUMB_HARD_FLOAT,
     ENV_SIZE,
     ENV_SP,
+    FEATURE_ARMV8M,
     FEATURE_FPU,
+    FEATURE_UNALIGNED,
 )
 
 _TARGETS = {
     "cortex-m0plus": ((ARCH_ARMV6M,), 0),
     "cortex-m3": ((ARCH_ARMV6M, ARCH_THUMB), 0),
     "cortex-m4f": ((ARCH_ARMV6M, ARCH_THUMB, ARCH_THUMB_HARD_FLOAT), FEATURE_FPU),
-    "rv32imc": ((ARCH_RV32,), 0),
+    "cortex-m33": ((ARCH_ARMV6M, ARCH_THUMB, ARCH_THUMB_HARD_FLOAT), FEATURE_FPU | FEATURE_ARMV8M),
+    "rv32imc": ((ARCH_RV32,), FEATURE_UNALIGNED),
 }
 
 

@@ -27,7 +27,10 @@ from .layout import (
     EXPR_GLOBAL,
     EXPR_NULL,
     EXTERNREF_SIZE,
+    FEATURE_ARMV8M,
+    FEATURE_BITS,
     FEATURE_FPU,
+    FEATURE_UNALIGNED,
     FLAG_MEMORY,
     FLAG_MEMORY_FIXED,
     FLAG_MEMORY_GROWS,
@@ -112,6 +115,12 @@ _FOR = (
     (ARCH_RV32, "rv32imc"),
     (ARCH_ARMV6M, "ARMv6-M (Cortex-M0+ and up)"),
 )
+_NEEDS = (
+    (FEATURE_FPU, "an FPU"),
+    (FEATURE_ARMV8M, "ARMv8-M"),
+    (FEATURE_UNALIGNED, "misaligned accesses"),
+    (FEATURE_BITS, "Zba, Zbb, Zbs and Zbkb"),
+)
 
 
 def _arch_name(arch):
@@ -151,7 +160,7 @@ def check_header(base, limit):
         )
     missing = peek(base, IMAGE_FEATURES) & ~platform.features()
     if missing:
-        what = "an FPU" if missing == FEATURE_FPU else "CPU features 0x%x" % missing
+        what = " and ".join([name for bit, name in _NEEDS if missing & bit]) or "CPU features 0x%x" % missing
         raise LoadError("the image needs %s, which this %s has not: build it for this board" % (what, platform.name()))
     size = peek(base, IMAGE_SIZE)
     if size ^ peek(base, IMAGE_SIZE_INVERTED) != 0xFFFFFFFF or not HEADER_SIZE <= size <= MOST_IMAGE:

@@ -52,7 +52,10 @@ ARCH_THUMB = const(1)  # ARMv7-M, soft-float calling convention
 ARCH_THUMB_HARD_FLOAT = const(2)  # ARMv7E-M with single-precision FPU
 ARCH_RV32 = const(3)  # rv32imc, ilp32
 ARCH_ARMV6M = const(4)  # and every other Cortex-M; soft-float calling convention
-FEATURE_FPU = const(1)
+FEATURE_FPU = const(1)  # Arm: single precision
+FEATURE_ARMV8M = const(2)  # ARMv8-M Mainline, and with it FPv5
+FEATURE_UNALIGNED = const(4)  # RISC-V: loads and stores at any address
+FEATURE_BITS = const(8)  # RISC-V: Zba, Zbb, Zbs, Zbkb
 
 FLAG_MEMORY = const(1)  # has a linear memory, its own or imported
 FLAG_MEMORY_IMPORTED = const(2)

@@ -9,9 +9,9 @@ import insitu.sim
 import pytest
 import wasmtime
 from insitu import aot
-from insitu.aot.targets import TARGETS
 from insitu.commands.inspect import image_facts
 from insitu.places import CHECKOUT as ROOT
+from insitu.sim import CPUS as TARGETS
 from insitu.toolchain import compile_c
 
 FLASH = 0x08000000
@@ -57,6 +57,20 @@ def test_kernels(kernel: str, target: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("target", TARGETS)
 def test_chain(target: str) -> None:
     _check(bytes(wasmtime.wat2wasm(CHAIN)), target)
+
+
+@pytest.mark.parametrize(("locals_", "target"), [*((300, target) for target in TARGETS), (1500, "rv32imc")])
+def test_frames_whose_size_comes_from_a_register(locals_: int, target: str) -> None:
+    """Prologues that make the size with shifts (RISC-V), read it from a literal (ARMv6-M) or build it (ARMv7-M)."""
+    loads = "".join(f"(local.set {i} (i64.load (i32.const {8 * i})))" for i in range(1, locals_))
+    stores = "".join(f"(i64.store (i32.const {8 * i}) (local.get {i}))" for i in range(1, locals_))
+    text = f"""(module (import "e" "f" (func $f)) (memory 1)
+      (func (export "run") (param i32) (result i32) (local {"i64 " * locals_})
+        {loads} (call $f) {stores} (i32.const 0)))"""
+    image = aot.compile_wasm(bytes(wasmtime.wat2wasm(text)), target)
+    facts = image_facts(image)
+    needed = max(facts["operand_stack_needed"], facts["stack_guard"] + 64)
+    assert 8 * (locals_ - 1) < _run(image, target, needed, {"e": {"f": lambda: None}}) <= facts["operand_stack_needed"]
 
 
 def _chain_of_large_frames() -> bytes:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from insitu.aot.targets import TARGETS
+from insitu.sim import CPUS
 
 from tests.floats.arrays import Simulated
 from tests.floats.expressions import BITS, Constant, Operand, Operation, apply, single
 from tests.floats.ieee import WORD
 
-pytestmark = pytest.mark.parametrize("target", TARGETS)
+pytestmark = pytest.mark.parametrize("target", CPUS)
 
 
 def _results(target: str, instruction: str, *operands: list[int]) -> list[int]:

@@ -53,7 +53,9 @@ _ADD_SP = re.compile(r"^sp, (?:sp, )?-(0x[0-9a-f]+|\d+)$")
 _STORE_BACK = re.compile(r"^.*\[sp, #-(0x[0-9a-f]+|\d+)\]!$")
 _REGISTER_SUB = re.compile(r"^sp, (?:sp, )?([a-z]\w*)$")
 _CONSTANT = re.compile(r"^(\w+), #?(-?0x[0-9a-f]+|-?\d+)$")
-_ADD_CONSTANT = re.compile(r"^(\w+), (\w+), (-?0x[0-9a-f]+|-?\d+)$")
+_REGISTER_ADD = re.compile(r"^sp, (r\d+)$")
+_LITERAL = re.compile(r"^(\w+), \[pc, #(0x[0-9a-f]+|\d+)\]$")
+_FROM_REGISTER = re.compile(r"^(\w+), (\w+), #?(-?0x[0-9a-f]+|-?\d+)$")
 
 
 def _thumb_taken(mnemonic: str, operands: str) -> int:
@@ -81,30 +83,66 @@ def _register_count(operands: str) -> int:
 class _Constants:
     """Registers that hold a constant, as far as a large frame's prologue builds it in a straight line."""
 
-    def __init__(self) -> None:
-        self._known: dict[str, int] = {}
+    def __init__(self, data: bytes) -> None:
+        """data: what literals are read from."""
+        self._data = data
+        self._known = {"zero": 0}
 
-    def note(self, mnemonic: str, operands: str) -> None:
+    def known(self, register: str) -> int | None:
+        """What the register holds, where it is known."""
+        return self._known.get(register)
+
+    def note(self, address: int, mnemonic: str, operands: str) -> None:
+        """An instruction was executed: what it writes is known, or no longer."""
+        self.write(operands.partition(",")[0], self._value(address, mnemonic, operands))
+
+    def write(self, register: str, value: int | None) -> None:
+        """The register holds value, None: something else."""
+        if value is not None:
+            self._known[register] = value & 0xFFFFFFFF
+        elif register != "zero":
+            self._known.pop(register, None)
+
+    def _value(self, address: int, mnemonic: str, operands: str) -> int | None:
+        if mnemonic == "ldr" and (found := _LITERAL.match(operands)):
+            return _word(self._data, (address + 4 & ~3) + int(found[2], 0))
         if found := _CONSTANT.match(operands):
-            register, value = found[1], int(found[2], 0)
-            if mnemonic in ("movw", "mov.w", "movs", "mov", "li", "c.li"):
-                self._known[register] = value
-            elif mnemonic == "movt":
-                self._known[register] = self._known.get(register, 0) & 0xFFFF | value << 16
-            elif mnemonic in ("lui", "c.lui"):
-                self._known[register] = (value & 0xFFFFF) << 12
-            elif mnemonic == "c.addi" and register in self._known:
-                self._known[register] += value
-        elif (found := _ADD_CONSTANT.match(operands)) and mnemonic == "addi" and found[2] in self._known:
-            self._known[found[1]] = self._known[found[2]] + int(found[3], 0)
+            return self._immediate(mnemonic, self._known.get(found[1]), int(found[2], 0))
+        if not (found := _FROM_REGISTER.match(operands)) or (source := self._known.get(found[2])) is None:
+            return None
+        if mnemonic in ("slli", "lsls"):
+            return source << int(found[3], 0)
+        return source + int(found[3], 0) if mnemonic == "addi" else None
+
+    def _immediate(self, mnemonic: str, before: int | None, value: int) -> int | None:
+        if mnemonic in ("movw", "mov.w", "movs", "mov", "li", "c.li"):
+            return value
+        if mnemonic in ("lui", "c.lui"):
+            return value << 12
+        if before is None:
+            return None
+        changed = {"movt": before & 0xFFFF | value << 16, "c.addi": before + value, "c.slli": before << max(0, value)}
+        return changed.get(mnemonic)
 
     def taken(self, mnemonic: str, operands: str, function: str) -> int:
-        found = _REGISTER_SUB.match(operands)
-        if not found or not mnemonic.startswith(("sub", "c.sub")) or found[1] == "sp":
+        """What goes off the stack pointer where a register says how much. Raises InsituError where it is not known."""
+        if mnemonic.startswith(("sub", "c.sub")) and (found := _REGISTER_SUB.match(operands)) and found[1] != "sp":
+            added, sign = self._known.get(found[1]), -1
+        elif mnemonic == "add" and (found := _REGISTER_ADD.match(operands)):  # ARMv6-M's: of a negative constant
+            added, sign = self._known.get(found[1]), 1
+        else:
             return 0
-        if found[1] not in self._known:
-            raise InsituError(f"the stack frame of {function} has a size that cannot be told: {mnemonic} {operands}")
-        return self._known[found[1]] & 0xFFFFFFFF
+        if added is None:
+            raise _cannot_be_told(function, f"{mnemonic} {operands}")
+        return max(0, -sign * _signed(added))
+
+
+def _signed(word: int) -> int:
+    return word - (1 << 32) if word >> 31 else word
+
+
+def _cannot_be_told(function: str, what: str) -> InsituError:
+    return InsituError(f"the stack frame of {function} has a size that cannot be told: {what}")
 
 
 def _riscv_taken(mnemonic: str, operands: str) -> int:
@@ -113,16 +151,49 @@ def _riscv_taken(mnemonic: str, operands: str) -> int:
     return 0
 
 
-def _frame(md: capstone.Cs, code: bytes, name: str, thumb: bool) -> int:
+def _unread(md: capstone.Cs, code: bytes, offset: int) -> int:
+    """Bytes of what capstone cannot decode: a constant, or a RISC-V instruction newer than it."""
+    return 4 if md.arch == capstone.CS_ARCH_RISCV and _word(code, offset) & 3 == 3 else 2
+
+
+def _word(code: bytes, offset: int) -> int:
+    return int.from_bytes(code[offset : offset + 4], "little")
+
+
+_SP = 2
+# By number, the ABI's names (RISC-V ELF psABI, "Integer Register Convention").
+_RISCV_NAMES = ["zero", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", *(f"a{i}" for i in range(8))]
+_RISCV_NAMES += [*(f"s{i}" for i in range(2, 12)), *(f"t{i}" for i in range(3, 7))]
+_SHIFT_ADD = {2: 1, 4: 2, 6: 3}  # funct3 to what sh1add, sh2add and sh3add shift by
+
+
+def _newer_taken(word: int, constants: _Constants, function: str) -> int:
+    """What an instruction that capstone does not know takes off the stack pointer: Zba's sh2add and its like may."""
+    if word & 3 != 3:
+        return 0
+    d, shift = word >> 7 & 31, _SHIFT_ADD.get(word >> 12 & 7)
+    if d != _SP:
+        constants.write(_RISCV_NAMES[d], None)
+        return 0
+    added = constants.known(_RISCV_NAMES[word >> 15 & 31])
+    if word & 0x7F != 0x33 or word >> 25 != 0x10 or word >> 20 & 31 != _SP or shift is None or added is None:
+        raise _cannot_be_told(function, f"the instruction {word:08x}")
+    return max(0, -_signed(added) << shift)
+
+
+def _frame(md: capstone.Cs, data: bytes, start: int, size: int, name: str) -> int:
     """The frame of one function. Some constants between instructions are read as code; they only add to it."""
-    taken, constants, offset = 0, _Constants(), 0
-    simple = _thumb_taken if thumb else _riscv_taken
-    while offset < len(code):
-        for _, size, mnemonic, operands in md.disasm_lite(code[offset:], 0):
-            offset += size
-            constants.note(mnemonic, operands)
+    taken, constants, offset, end = 0, _Constants(data), start, start + size
+    riscv = md.arch == capstone.CS_ARCH_RISCV
+    simple = _riscv_taken if riscv else _thumb_taken
+    while offset < end:
+        for address, length, mnemonic, operands in md.disasm_lite(data[offset:end], offset):
+            offset = address + length
             taken += simple(mnemonic, operands) or constants.taken(mnemonic, operands, name)
-        offset += 2  # what cannot be decoded is a constant
+            constants.note(address, mnemonic, operands)
+        if riscv and offset < end:
+            taken += _newer_taken(_word(data, offset), constants, name)
+        offset += _unread(md, data, offset)
     return taken
 
 
@@ -163,7 +234,7 @@ def _calls(md: capstone.Cs, code: bytes, start: int, at: dict[int, str]) -> set[
                 found |= _named(at, immediate)
             elif mnemonic in ("jal", "j", "c.jal", "c.j") and immediate is not None:
                 found |= _named(at, address + immediate)
-        offset += 2
+        offset += _unread(md, code, offset)
     return found
 
 
@@ -236,12 +307,12 @@ def measure(code: Code, plan: Plan) -> StackUse:
     a request below it, and an interrupt's exception frame.
     """
     target = plan.target
-    md, thumb = _disassembler(target), target.code_bit == 1
+    md = _disassembler(target)
     frames, calls = {}, {}
     at = {offset: name for offset, _, name in code.functions}
     for offset, size, name in code.functions:
         text = code.data[offset : offset + size]
-        frames[name] = 0 if name.startswith(_STUB) else _frame(md, text, name, thumb)
+        frames[name] = 0 if name.startswith(_STUB) else _frame(md, code.data, offset, size, name)
         calls[name] = _calls(md, text, offset, at)
     save_area = 104 if "FPU" in target.stub_defines else 64
     helpers = [n for n in frames if not _PROGRAM.match(n) and not n.startswith(_STUB)]

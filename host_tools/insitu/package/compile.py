@@ -18,7 +18,14 @@ from insitu.port.xip import layout
 
 PORT = Path(layout.__file__).resolve().parent.parent
 # What mpy-cross calls a target's CPU, and the file of port/platform/ that only it can compile.
-_MARCH = {"cortex-m0plus": "armv6m", "cortex-m3": "armv7m", "cortex-m4f": "armv7m", "rv32imc": "rv32imc"}
+_MARCH = {
+    "cortex-m0plus": "armv6m",
+    "cortex-m3": "armv7m",
+    "cortex-m4f": "armv7m",
+    "cortex-m33": "armv7m",
+    "rv32imc": "rv32imc",
+    "hazard3": "rv32imc",
+}
 _FAMILY_FILES = {
     "platform/cortex_m.py": "arm",
     "platform/rv32.py": "rv",
@@ -85,7 +92,7 @@ def fold(source: str, constants: dict[str, dict[str, int]]) -> str:
 
 def _wanted(name: str, board: Board) -> bool:
     family = _FAMILY_FILES.get(name)
-    return family is None or family == ("rv" if board.target.startswith("rv") else "arm")
+    return family is None or family == ("rv" if _MARCH[board.target].startswith("rv") else "arm")
 
 
 def device_sources(board: Board) -> dict[str, str]:

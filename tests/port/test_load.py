@@ -6,7 +6,6 @@ import zlib
 
 import pytest
 from insitu.port.xip import layout
-from insitu.sim import CPUS
 
 TEXT = """(module
   (import "env" "f" (func $f (param i32)))
@@ -50,19 +49,6 @@ def test_header(device, field, value, text):
     with pytest.raises(device.port.LoadError, match=text):
         device.load_image(changed(device.image(TEXT), field, value))
     assert device.runtime.modules == []
-
-
-# A core runs what is made for the cores below it.
-CORTEX_M = ("cortex-m0plus", "cortex-m3", "cortex-m4f")
-
-
-def test_wrong_cpu(device):
-    for other in CPUS:
-        if other in (CORTEX_M[: CORTEX_M.index(device.target) + 1] if device.target in CORTEX_M else (device.target,)):
-            device.load_image(device.image(TEXT, other))
-        else:
-            with pytest.raises(device.port.LoadError, match="build it with -b for this board"):
-                device.load_image(device.image(TEXT, other))
 
 
 def test_not_an_image(device):

@@ -7,6 +7,9 @@ import pytest
 import wasmtime
 from insitu import aot
 from insitu.aot.targets import TARGETS
+from insitu.board.boards import load_board
+from insitu.errors import InsituError
+from insitu.flash.write import check_fits
 from insitu.sim import CPUS
 
 FLASH = 0x10000000
@@ -50,3 +53,9 @@ def test_what_is_missing_is_named(cpu: str, target: str, missing: str) -> None:
 
     with pytest.raises(port.LoadError, match=f"needs {missing}, which this simulated {cpu} has not"):
         port.Runtime(bytearray(100_000)).load(FLASH)
+
+
+@pytest.mark.parametrize(("board", "target"), [("qemu_stm32f405", "cortex-m33"), ("qemu_rv32", "hazard3")])
+def test_the_host_refuses_it_too(board: str, target: str) -> None:
+    with pytest.raises(InsituError, match=f"the image is for {target}, {board} is .*: build it with -b {board}"):
+        check_fits(image(target), load_board(board))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass
 
-from insitu.aot.targets import target
+from insitu.aot.targets import TARGETS, target
 from insitu.board.record import Board
 from insitu.errors import InsituError
 from insitu.flash import WRITERS
@@ -14,6 +14,7 @@ from insitu.image.read import ARCH_NAMES, Image, ImageError, read
 from insitu.link.raw_repl import Link
 from insitu.link.runner import Runner
 from insitu.machine import emulated, emulator, flash_of
+from insitu.port.xip import layout
 
 EMULATED = "emulated"  # the writer of a board in its emulator: the file that stands for its flash
 _CHECKED = 65536  # bytes that a board sums up at a time
@@ -42,6 +43,13 @@ def check_fits(data: bytes, board: Board) -> Image:
         raise InsituError(
             f"the image is for {ARCH_NAMES.get(read_image.arch, 'an unknown CPU')}, {board.name} is "
             f"{ARCH_NAMES[wanted]}: build it with -b {board.name}"
+        )
+    needs = read_image.word(layout.IMAGE_FEATURES)
+    if needs & ~target(board.target).cpu_features:
+        made_for = [row.name for row in TARGETS.values() if (row.arch, row.cpu_features) == (wanted, needs)]
+        raise InsituError(
+            f"the image is for {' or '.join(made_for) or 'another CPU'}, {board.name} is {board.target}: "
+            f"build it with -b {board.name}"
         )
     if len(data) > board.image.size:
         raise InsituError(f"the image has {len(data)} bytes, {board.name} has {board.image.size} for images")

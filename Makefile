@@ -12,7 +12,7 @@ TOOLCHAIN_PACKAGES += $(shell command -v npm > /dev/null || echo npm)
 ASSEMBLYSCRIPT := 0.28.20
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: setup demo test bench fuzz clean
+.PHONY: setup demo test bench fuzz floats clean
 
 setup: build/apt.stamp build/venv.stamp build/firmware.stamp
 
@@ -64,6 +64,9 @@ bench: setup
 SEEDS ?= 200
 fuzz: setup
 	@$(RUN) -m tests.fuzz --seeds $(SEEDS)
+
+floats: setup
+	@$(RUN) -m tests.floats
 
 clean:
 	rm -rf build

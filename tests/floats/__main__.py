@@ -1,4 +1,5 @@
-"""python -m tests.floats [--target T] [--randoms N] [--seed S] [--only TEXT]: everything, on every target.
+"""python -m tests.floats [--target T] [--randoms N] [--seed S] [--only TEXT]: everything, on every target
+and, without --target, on real firmware in emulators.
 
 Every difference is printed with its operands; --seed and --only repeat one.
 """
@@ -14,7 +15,7 @@ from functools import partial
 
 from insitu.aot.targets import TARGETS
 
-from tests.floats import campaign
+from tests.floats import board, campaign
 from tests.floats.compare import Report
 
 Part = Callable[[], Iterator[tuple[str, Report]]]
@@ -39,6 +40,8 @@ def _parts(options: argparse.Namespace) -> Iterator[tuple[str, Part]]:
         for group in campaign.GROUPS:
             few = randoms // _COMBINED
             yield f"{target}, {group}", partial(campaign.combined, target, group, seed, few, _COMBINED, only)
+    for name in [] if options.target else board.BOARDS:
+        yield f"{name}, instructions on its firmware", partial(board.on_firmware, name, seed, only=only)
     yield "the judge, against wasmtime and SoftFloat", partial(campaign.the_judge, seed, randoms // _COMBINED, only)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from insitu.aot.targets import TARGETS
 
-from tests.floats import campaign
+from tests.floats import board, campaign
 from tests.floats.compare import Report
 
 _SHARE, _RANDOMS, _COMBINED = 50, 5000, 200
@@ -39,6 +39,14 @@ def test_combinations(target: str, capsys: pytest.CaptureFixture[str]) -> None:
     seed = campaign.todays_seed()
     group = campaign.group_of(target, seed)
     _check(f"{target}, {group}", campaign.combined(target, group, seed, _COMBINED, _SHARE), capsys)
+
+
+@pytest.mark.qemu
+@pytest.mark.slow
+@pytest.mark.parametrize("name", board.BOARDS)
+def test_firmware(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A quarter of the instructions, with all pairs of the board's hard values."""
+    _check(f"{name}, float instructions", board.on_firmware(name, campaign.todays_seed(), 4), capsys)
 
 
 def test_the_judge(capsys: pytest.CaptureFixture[str]) -> None:

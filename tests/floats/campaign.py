@@ -46,10 +46,10 @@ GROUPS = tuple(folding.GROUPS)
 
 
 def combined(
-    target: str, group: str, seed: int, randoms: int, share: int = 1, only: str = ""
+    target: str, group: str, seed: int, randoms: int, share: int = 1, only: str = "", turns: int = 1
 ) -> Iterator[tuple[str, Report]]:
-    """Each operation of a group of folding.py."""
-    operations = [operation for operation in folding.GROUPS[group]() if only in operation.name]
+    """One in `turns` operations of a group of folding.py; the seed says which."""
+    operations = [operation for operation in folding.GROUPS[group]() if only in operation.name][seed % turns :: turns]
     yield from _compared(target, operations, seed, randoms, share)
 
 

@@ -8,6 +8,7 @@ from ..xip.layout import (
     ARCH_ARMV6M,
     ARCH_THUMB,
     ARCH_THUMB_HARD_FLOAT,
+    ENV_LEFT,
     ENV_SP,
     FEATURE_ARMV8M,
     FEATURE_FPU,
@@ -149,8 +150,11 @@ def resume(r0, r1):
     label(GO)
     ldr(r0, [r0, 4])
     sub(r0, 1)
+    mov(r4, r0)
     mov(r1, 0)
     data(2, 0x4798)  # blx r3
+    ldr(r1, [r4, ENV_LEFT])
+    str(r1, [r4, ENV_SP])
     b(END)
     label(ODD)
     mov(r0, 0)

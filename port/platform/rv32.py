@@ -3,7 +3,7 @@ import sys
 
 import micropython
 
-from ..xip.layout import ARCH_RV32, ENV_SP, FEATURE_BITS, FEATURE_UNALIGNED
+from ..xip.layout import ARCH_RV32, ENV_LEFT, ENV_SP, FEATURE_BITS, FEATURE_UNALIGNED
 
 
 def name():
@@ -139,8 +139,12 @@ def resume(a0, a1):
     label(GO)
     lw(a0, 4(a0))
     addi(a0, a0, -1)
+    sw(a0, 4(sp))
     addi(a1, zero, 0)
     jalr(ra, t0, 0)
+    lw(a1, 4(sp))
+    lw(a2, ENV_LEFT(a1))
+    sw(a2, ENV_SP(a1))
     jal(zero, END)
     label(ODD)
     addi(a0, zero, -1)

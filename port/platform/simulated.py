@@ -6,6 +6,7 @@ from ..xip.layout import (
     ARCH_RV32,
     ARCH_THUMB,
     ARCH_THUMB_HARD_FLOAT,
+    ENV_LEFT,
     ENV_SIZE,
     ENV_SP,
     FEATURE_ARMV8M,
@@ -97,7 +98,10 @@ def resume(state, result):
         if not _is_small(result[0]):
             return -1
         _word(_whole(state[3]))[0] = result[0]
-    return _signed(_enter(state), 32)
+    request = _enter(state)
+    block = view(_whole(state[1]), ENV_SIZE).cast("I")
+    block[ENV_SP >> 2] = block[ENV_LEFT >> 2]
+    return _signed(request, 32)
 
 
 def view(address, size):

@@ -10,6 +10,8 @@
 #   result, or False: state[5] says why; if that is 0, the results are in the args area.
 # resume(state, result): result[0] into the args area, and go on; None: it is there already. Gives the request
 #   that code left with, or -1, having done nothing, where the result is not a small int.
+# Where code left for a request, ENV_LEFT, is ENV_SP as soon as the request is served: what is called meanwhile starts
+# below, and there it goes on. After start that waits until somebody is there who sets it back, after resume somebody is.
 import micropython
 from micropython import const
 
@@ -97,15 +99,13 @@ def _serve_words(state, env_address: uint, slots_view, imports, kinds, request: 
     slots = ptr32(slots_view)
     kind = ptr8(kinds)
     result = [None]
+    env[ENV_SP >> 2] = env[ENV_LEFT >> 2]
     while request & 255 == REQUEST_IMPORT and env[ENV_INSTANCE >> 2] == env[ENV_START_INSTANCE >> 2]:
         index = request >> 8
         k = kind[index]
         if k == KIND_OTHER:
             return request
         f = imports[index]
-        # what it calls starts below; and here it goes on, whatever became of that
-        left = env[ENV_LEFT >> 2]
-        env[ENV_SP >> 2] = left
         n = k & 7
         if n == 2:
             r = f(slots[0], slots[2])
@@ -117,7 +117,6 @@ def _serve_words(state, env_address: uint, slots_view, imports, kinds, request: 
             r = f(slots[0], slots[2], slots[4])
         else:
             r = f(slots[0], slots[2], slots[4], slots[6])
-        env[ENV_SP >> 2] = left
         if k & KIND_RESULT:
             result[0] = r
             request = int(resume(state, result))
@@ -129,7 +128,7 @@ def _serve_words(state, env_address: uint, slots_view, imports, kinds, request: 
     return request
 
 
-# Number of the instance whose code left; what is called meanwhile starts below that code, which goes on there.
+# Number of the instance whose code left.
 @micropython.viper
 def _left(heap: uint, env_offset: int) -> int:
     env = ptr32(heap + uint(env_offset))

@@ -67,19 +67,15 @@ insitu_enter:       // r0: exec env, r1: thunk to start, 0: resume; r2: instance
     push  {r5-r7}                       // CONTROL and the cell for leave, and 4 bytes to align
     mov   r4, sp
     str   r4, [r0, #ENV_MAIN_SP]
-    movs  r4, #2
-    tst   r6, r4
-    bne   1f
     msr   psp, r5
+    movs  r4, #2
     orrs  r6, r4
-1:
 #ifndef FPU
     movs  r4, #4
     bics  r6, r4
 #endif
     msr   control, r6
-    isb
-    mov   sp, r5
+    isb                                 // sp is PSP now, if it was not before
     cmp   r1, #0
     beq   resume
     mov   r4, r0
@@ -91,15 +87,10 @@ insitu_enter:       // r0: exec env, r1: thunk to start, 0: resume; r2: instance
     movs  r1, #0                        // REQUEST_RETURN
 leave:                                  // r2: exec env, r1: request
     ldr   r3, [r2, #ENV_MAIN_SP]
-    ldr   r0, [r3, #4]                  // CONTROL as it was on entry
-    movs  r4, #2
-    tst   r0, r4
-    bne   1f
-    mrs   r0, control
-    bics  r0, r4
-    msr   control, r0
+    ldr   r0, [r3, #4]
+    msr   control, r0                   // as it was on entry; no register of the FPU is in use at this moment
     isb
-1:  mov   sp, r3
+    mov   sp, r3
     pop   {r5-r7}
     movs  r0, #0
     str   r0, [r7, #CELL_EXEC_ENV]

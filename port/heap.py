@@ -156,10 +156,6 @@ def _alloc(base: uint, size: int, low: int) -> int:
     m = w >> 2
     if ((p[i - 1] >> 18) ^ (w * 5 + (w >> 9) + u * 37 + _KEY)) & 0x3FFF or (w & 3) != 1 or m < n or u + m > end:
         return 0 - (u << 3 | _SMASHED)
-    v = u + m
-    q = p[(v << j) - 1] & 0x3FFFF
-    if ((p[(v << j) - 1] >> 18) ^ (q * 5 + (q >> 9) + v * 37 + _KEY)) & 0x3FFF or (q & 3) != 2:
-        return 0 - (v << 3 | _SMASHED)
     # unlink it
     x = p[i] & 0xFFFF
     y = (p[i] >> 16) & 0xFFFF
@@ -210,10 +206,9 @@ def _alloc(base: uint, size: int, low: int) -> int:
         n = m
         low = 0
     if low == 0:
-        # what comes next has no free block before it any more
-        v = u + n
-        q ^= 2
-        p[(v << j) - 1] = q | ((q * 5 + (q >> 9) + v * 37 + _KEY) & 0x3FFF) << 18
+        # what comes next has no free block before it any more: bit 1 goes, and what it adds to the check
+        i = ((u + n) << j) - 1
+        p[i] = p[i] - (10 << 18 | 2)
     w = n << 2 | k
     p[(u << j) - 1] = w | ((w * 5 + (w >> 9) + u * 37 + _KEY) & 0x3FFF) << 18
     p[1] = p[1] + (n << (j + 2)) - 4
@@ -484,14 +479,19 @@ class Heap:
             offset = -code >> 3 << (self._shift + 2)
         raise HeapError(_FAULTS[kind - 1] % offset)
 
-    # low: what comes by realloc, and so is likely to grow, takes the low end of what is free; all else the high end,
-    # so that it does not lie in the way.
-    def alloc(self, size, align=8, low=0):
+    def alloc(self, size, align=8):
         if not 0 <= size <= self.size:
             return 0
         if align > 8:
             return self._alloc_aligned(size, align)
-        offset = _alloc(self.base, size, low)
+        offset = _alloc(self.base, size, 0)
+        if offset < 0:
+            self._fault(offset)
+        return offset
+
+    # What comes by realloc is likely to grow: it takes the low end of what is free, where nothing else will lie.
+    def _alloc_low(self, size):
+        offset = _alloc(self.base, size, 1)
         if offset < 0:
             self._fault(offset)
         return offset
@@ -519,11 +519,11 @@ class Heap:
 
     # The block's new offset; 0 if there is no room, and then the block is as it was.
     def realloc(self, offset, size):
-        if not offset:
-            return self.alloc(size, 8, 1)
-        have = self.size_of(offset)
+        have = self.size_of(offset) if offset else 0
         if not 0 <= size <= self.size:
             return 0
+        if not offset:
+            return self._alloc_low(size)
         peak = self.peak()
         done = size <= have or _extend(self.base, offset, size)
         if done < 0:
@@ -531,7 +531,7 @@ class Heap:
         if done:
             self._trim(offset, size, peak)
             return offset
-        target = self.alloc(size, 8, 1)
+        target = self._alloc_low(size)
         if target:
             _copy(self.base, target, offset, have)
             self.free(offset)

@@ -11,7 +11,7 @@
 # resume(state, result): result[0] into the args area, and go on; None: it is there already. Gives the request
 #   that code left with, or -1, having done nothing, where the result is not a small int.
 # Where code left for a request, ENV_LEFT, is ENV_SP as soon as the request is served: what is called meanwhile starts
-# below, and there it goes on. After start that waits until somebody is there who sets it back, after resume somebody is.
+# below, and there it goes on. After start that waits until somebody is there who sets it back; after resume there is.
 import micropython
 from micropython import const
 

@@ -24,6 +24,8 @@ def _work(count: int) -> str:
 
 _WIDE = 24  # i64 locals that live across a call: some 200 bytes of frame
 
+_FIELD = 60  # i64 locals of a leaf
+
 TEXTS = {
     "add": """(module
       (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1)))
@@ -101,6 +103,37 @@ TEXTS = {
     "large memory": '(module (memory 2 3) (func (export "go") (drop (memory.grow (i32.const 1)))))',
     "small code": _work(12),
     "ten times the code": _work(300),
+    "truncated": """(module (memory (export "memory") 1)
+      (global (export "__data_end") i32 (i32.const 1040)) (global (export "__heap_base") i32 (i32.const 1040)))""",
+    "relies": """(module (import "a" "memory" (memory 1))
+      (func (export "load") (result i32) (i32.load offset=1040 (i32.const 0))))""",
+    "many tables": f"""(module {"(table 1 funcref)" * 1023} (table $last 2 10 funcref) (elem $e func $f)
+      (func $f (result i32) (i32.const 7))
+      (func (export "go") (result i32)
+        (table.init 1023 $e (i32.const 1) (i32.const 0) (i32.const 1))
+        (table.copy 1023 1023 (i32.const 0) (i32.const 1) (i32.const 1))
+        (drop (table.grow 1023 (ref.func $f) (i32.const 3)))
+        (table.fill 1023 (i32.const 2) (ref.null func) (i32.const 1))
+        (i32.add (call_indirect 1023 (result i32) (i32.const 0)) (call_indirect 1023 (result i32) (i32.const 4)))))""",
+    "caller": """(module (import "env" "call" (func $call (param i32) (result i32))) (memory 0 2)
+      (table (export "table") 2 9 funcref) (global (export "v") (mut i32) (i32.const 5))
+      (func $down (export "down") (param i32) (result i32)
+        (if (result i32) (local.get 0)
+          (then (i32.add (i32.const 1) (call $down (i32.sub (local.get 0) (i32.const 1)))))
+          (else (call $call (i32.const 0)))))
+      (func (export "divide") (param f64 i64) (result f64)
+        (f64.div (local.get 0) (f64.convert_i64_s (local.get 1))))
+      (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0)))
+      (export "call" (func $call))
+      (func (export "seven") (result i32) (i32.const 7)))""",
+    "larger guard": f"""(module (memory 1) (global (export "__data_end") i32 (i32.const 512))
+      (global (export "__heap_base") i32 (i32.const 512)) (func (export "wide") (result i64) {"(local i64)" * _FIELD}
+      {"".join(f"(local.set {i} (i64.load (i32.const {8 * i})))" for i in range(_FIELD))}
+      {
+        "".join(
+            f"(i64.store (i32.const {8 * i}) (i64.mul (local.get {i}) (local.get {i // 2})))" for i in range(_FIELD)
+        )
+    } (local.get 1)))""",
     "for another CPU": '(module (func (export "go")))',
 }
 

@@ -271,6 +271,14 @@ NESTED = f"""(module (import "env" "again" (func $again (param i32) (result i32)
     (i64.add (local.get 0) (i64.rem_u (local.get {_PARAMETERS - 1}) (i64.const 10))))
   (func (export "grow") (result i32) (memory.grow (i32.const 0)))
   (func (export "trap") unreachable))"""
+# Where no large frame makes the guard large.
+SMALL_LEAVES = """(module (import "env" "again" (func $again (param i32) (result i32))) (export "again" (func $again))
+  (memory 1 2)
+  (func $down (export "down") (param i32) (result i32)
+    (if (result i32) (local.get 0)
+      (then (i32.add (i32.const 1) (call $down (i32.sub (local.get 0) (i32.const 1)))))
+      (else (call $again (i32.const 0)))))
+  (func (export "grow") (result i32) (memory.grow (i32.const 0))))"""
 _CALLS: dict[str, tuple[tuple[Any, ...], Any]] = {
     "leaf": ((), 0),
     "divide": ((8.0, 2.0), 2.0),
@@ -313,9 +321,10 @@ class Canaries:
             self.runtime.heap.free(block)
 
 
-def test_1_3_a_callback_on_a_nearly_full_operand_stack_fits_or_traps(device: Any) -> None:
+@pytest.mark.parametrize("text", [NESTED, SMALL_LEAVES], ids=["large leaves", "small leaves"])
+def test_1_3_a_callback_on_a_nearly_full_operand_stack_fits_or_traps(device: Any, text: str) -> None:
     """1.3: at every depth, with stacks that differ by 8 bytes: the leaf's frame, below thunk and saved registers."""
-    outcomes: dict[str, set[bool]] = {called: set() for called in _CALLS}
+    outcomes: dict[str, set[bool]] = {called: set() for called in _CALLS if f'"{called}"' in text}
     name = [""]
 
     def again(number: int) -> int:
@@ -330,11 +339,11 @@ def test_1_3_a_callback_on_a_nearly_full_operand_stack_fits_or_traps(device: Any
             outcomes[name[0]].add(False)
         return 0
 
-    instance = device.instantiate(NESTED, stack_size=0, imports={"env": {"again": again}})
+    instance = device.instantiate(text, stack_size=0, imports={"env": {"again": again}})
     least = device.runtime.guard + 400
     for stack_size in range(least, least + 32, 8):
         canaries = Canaries(device, instance, stack_size)
-        for called in _CALLS:
+        for called in outcomes:
             name[0] = called
             for depth in range(100):
                 try:

@@ -303,8 +303,8 @@ def _names(indices: Iterable[int]) -> set[str]:
 
 
 def measure(code: Code, plan: Plan) -> StackUse:
-    """Frames of all functions, and the guard: any frame of the program, the deepest helper or the save area of
-    a request below it, and an interrupt's exception frame.
+    """Frames of all functions, and the guard: a thunk, any frame of the program below it, the deepest helper or
+    the save area of a request below that, and an interrupt's exception frame.
     """
     target = plan.target
     md = _disassembler(target)
@@ -318,7 +318,8 @@ def measure(code: Code, plan: Plan) -> StackUse:
     helpers = [n for n in frames if not _PROGRAM.match(n) and not n.startswith(_STUB)]
     deepest = max([save_area, *(_deepest(n, frames, calls) for n in helpers)])
     program = max([f for n, f in frames.items() if _PROGRAM.match(n)], default=0)
-    guard = (program + deepest + target.exception_frame + 7) & ~7
+    thunk = max([f for n, f in frames.items() if n.startswith("t")], default=0)  # nothing checks between it and a leaf
+    guard = (thunk + program + deepest + target.exception_frame + 7) & ~7
     wrappers = _names(range(plan.wasm.imported_function_count))
     paths = _Paths(frames, calls, _names(plan.address_taken), wrappers)
     return StackUse(guard, _needed(paths, frames, _names(plan.exposed), guard), frames)

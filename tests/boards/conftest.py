@@ -1,0 +1,27 @@
+"""A booted board for each module of tests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from insitu.board import boards
+
+from tests.boards.device import Device, boot, slow
+
+
+@pytest.fixture(scope="session", params=[pytest.param(name, marks=slow(name)) for name in boards.names()])
+def booted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
+    """Each board in turn; one at a time, for a MicroPython that waits for input keeps a core of the host busy."""
+    base = tmp_path_factory.getbasetemp()
+    folder = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base  # of this run, shared by its workers
+    with boot(boards.load_board(request.param), folder) as device:
+        yield device
+
+
+@pytest.fixture
+def device(booted: Device) -> Device:
+    """The board, its runtime empty."""
+    booted.clear()
+    return booted

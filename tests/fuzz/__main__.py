@@ -59,7 +59,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2, help="processes that compare systems")
     options = parser.parse_args()
     if options.systems:
-        return systems(options.seed_from, options.systems, options.workers)
+        return systems(options.seed_from, options.systems, options.workers, not options.no_shrink)
     start = time.monotonic()
     campaign = Campaign(options.first, options.seeds, tuple(options.target or TARGETS), options.rotate)
     with ThreadPoolExecutor(2) as pool:

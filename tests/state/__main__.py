@@ -21,7 +21,7 @@ def main() -> int:
     seen: Counter[str] = Counter()
     while steps < options.steps:
         sequence = generated(seed)
-        steps += sum(n for name, n in sequence.seen.items() if ":" not in name and " " not in name)
+        steps += sequence.steps
         seen += sequence.seen
         if sequence.finding:
             findings += 1

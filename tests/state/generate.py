@@ -5,11 +5,24 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from tests.state.model import _NEEDS, Cell, Code, Env, Handle, Instance, Memory, Model, Module, Operation, Table
+from tests.state.model import (
+    _CALLING,
+    _NEEDS,
+    Cell,
+    Code,
+    Env,
+    Handle,
+    Instance,
+    Memory,
+    Model,
+    Module,
+    Operation,
+    Table,
+)
 
 _KINDS = ("A", "A", "A", "B", "B", "C", "D", "S")
 _LARGEST = 5  # instances that are alive
-_NESTED = 2  # operations inside imports inside operations
+NESTED = 2  # operations inside imports inside operations
 _FUNCTIONS = (
     "get", "set", "peek", "last", "poke", "grow", "callt", "move", "keep", "put", "tgrow", "back", "deep", "add",
     "twice", "aback", "wide", "other",
@@ -19,11 +32,12 @@ _FUNCTIONS = (
 class Generator:
     """Gives one operation after the other, for the model as it is then."""
 
-    def __init__(self, seed: int, nested: int = _NESTED) -> None:
+    def __init__(self, seed: int, nested: int = NESTED, buffer: bool = False) -> None:
+        """nested: how deep operations inside imports go; buffer: the heap is one that no second runtime may have."""
         self.chance = random.Random(f"state {seed}")
         self.nested = nested
         self.number = 0
-        self.second = seed % 4 == 0  # whether others over the same buffer are tried, too
+        self.buffer = buffer
 
     def new(self) -> int:
         """A handle that there is not yet."""
@@ -41,7 +55,7 @@ class Generator:
         makers = (
             [self._call] * 10 + [self._look] * 5 + [self._on_memory] * 3 + [self._on_table] * 4 + [self._on_cell] * 3
         )
-        makers += [self._env] * 3 + [self._end] * 3 + [self._block] * 2 + [self._other]
+        makers += [self._env] * 3 + [self._end] * 2 + [self._block] * 2 + [self._other]
         for _ in range(20):
             found = chance.choice(makers)(model, depth)
             if found is not None:
@@ -67,7 +81,11 @@ class Generator:
             kind: [n for n, h in model.handles.items() if isinstance(h, Module) and h.alive and h.kind == kind]
             for kind in "ABCDS"
         }
-        kind = chance.choice(_KINDS)
+        return self._instance_of(chance.choice(_KINDS), loaded, model, depth)
+
+    def _instance_of(self, kind: str, loaded: dict[str, list[int]], model: Model, depth: int) -> Operation:
+        """One of that kind, or first what it needs."""
+        chance = self.chance
         if not loaded[kind]:
             return ("load", self.new(), kind)
         module = chance.choice(loaded[kind])
@@ -77,9 +95,7 @@ class Generator:
         for name in {name for name, _, _ in _NEEDS.get(kind, ())}:
             given = self._given(model, kind, name)
             if given is None:
-                return (
-                    ("load", self.new(), {"a": "A", "b": "B"}[name]) if chance.random() < 0.3 else self._look_or(model)
-                )
+                return self._instance_of(name.upper(), loaded, model, depth)
             imports[name] = given
         options: dict[str, Any] = {}
         if kind == "A" and chance.random() < 0.2:
@@ -87,9 +103,6 @@ class Generator:
         stack = chance.choice((None, 0, 8, 100, 400, 1000, 2000, 2000, 4000, 4000))
         program = [self._program(model, depth)] if kind == "S" else []
         return ("instantiate", self.new(), module, stack, options, imports, program)
-
-    def _look_or(self, model: Model) -> Operation:
-        return self._look(model, 0) or ("canary", self.new(), 8)
 
     def _given(self, model: Model, kind: str, name: str) -> Any:
         """An instance that has all, or all one by one; sometimes of one that is dead."""
@@ -141,8 +154,8 @@ class Generator:
             return None
         names = [n for n in model.handles[instance].exports if "." not in n] + ["nothing"]
         name = chance.choice(names)
-        if chance.random() < 0.3:
-            name = chance.choice([n for n in names if n in ("m", "t", "x", "gi", "gp", "gx", "c")] or names)
+        if chance.random() < 0.6:  # what more can be done with
+            name = chance.choice([n for n in names if n in (*_CALLING, "m", "t", "x", "gi", "gp", "gx", "c")] or names)
         roll = chance.random()
         if roll < 0.6:
             return ("lookup", self.new(), instance, name)
@@ -183,7 +196,7 @@ class Generator:
         if function is None:
             return None
         name = model.handles[function].thing.name
-        if depth == 0 and chance.random() < 0.5 and name not in ("back", "callt", "deep", "aback"):
+        if chance.random() < 0.7 and name not in _CALLING:
             return None
         return ("call", function, self._argument(model, name), program)
 
@@ -269,7 +282,7 @@ class Generator:
         if roll < 0.85:
             module = self._pick(model, Module, 0.1)
             return None if module is None else ("unload", module)
-        if depth or chance.random() < 0.5:
+        if depth or chance.random() < 0.2:
             return ("destroy",)
         return None
 
@@ -283,7 +296,7 @@ class Generator:
         chance = self.chance
         if 0 in model.handles and chance.random() < 0.5:
             return ("old", chance.choice(("load", "malloc", "info", "destroy")), "A")
-        if self.second and chance.random() < 0.2:
+        if self.buffer and chance.random() < 0.2:
             return ("second",)
         return ("snapshot",)
 

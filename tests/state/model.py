@@ -168,8 +168,7 @@ class Model:
         found = self.outcome(name)
         for kind, value in allowed:
             if found[0] == kind and (found[1] == value or (value is ... and (kind != "error" or found[1] in _ERRORS))):
-                if len(allowed) > 1:
-                    self.seen[f"{name}: {found[0]}"] += 1
+                self.seen[f"{name}: {found[0]}"] += 1
                 return found
         raise Finding(f"{name} gave {found}, must be {' or '.join(map(str, allowed))}")
 
@@ -520,6 +519,10 @@ class Model:
             self.wanted("pages", ("ok", handle.thing.pages))
 
     def _grow(self, number: int, pages: int) -> None:
+        known = self.handles.get(number)
+        if known is not None and not known.instance.alive and pages < 0:
+            self.wanted("grow", ("error", ...), ("python", "ValueError"))  # wrong twice
+            return
         handle = self.alive(number, "grow")
         if handle is None:
             return
@@ -622,6 +625,10 @@ class Model:
     def _grow_table(self, number: int, count: int, source: Any) -> None:
         if source is not None and source[0] == "f" and number in self.handles and source[1] not in self.handles:
             self.wanted("grow_table", ("absent", None))
+            return
+        known = self.handles.get(number)
+        if known is not None and not known.instance.alive and count < 0:
+            self.wanted("grow_table", ("error", ...), ("python", "ValueError"))  # wrong twice
             return
         handle = self.alive(number, "grow_table")
         if handle is None:
@@ -736,6 +743,7 @@ class Model:
         entry = self.take()
         if entry != ("back", _signed(n)):
             raise Finding(f"{entry} where the import is called with {n}")
+        self.seen["calls of an import"] += 1
         result = n + 100
         program = self.programs[-1]
         for operation in program.pop(0) if program else []:

@@ -9,10 +9,10 @@ from typing import Any
 from insitu import sim
 
 from tests.state import machines
-from tests.state.generate import Generator
+from tests.state.generate import NESTED, Generator
 from tests.state.model import Finding, Model, Operation
 
-LENGTH = 80  # operations of a sequence, not counting those inside imports
+LENGTH = 150  # operations of a sequence, not counting those inside imports
 
 
 @dataclass
@@ -25,6 +25,11 @@ class Sequence:
     operations: list[Operation] = field(default_factory=list)
     finding: str = ""
     seen: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def steps(self) -> int:
+        """Operations that were made, those inside imports counted."""
+        return sum(number for name, number in self.seen.items() if name.isidentifier())
 
 
 def place_of(seed: int) -> tuple[str, str]:
@@ -48,9 +53,13 @@ def step(device: Any, model: Model, operation: Operation) -> str:
     return ""
 
 
-def generated(seed: int, device: Any = None, length: int = LENGTH) -> Sequence:
-    """The seed's operations, made for the model as it is, on its device; the end of it all is always a destroy."""
-    found, model, generator = Sequence(seed), Model(), Generator(seed)
+def generated(seed: int, device: Any = None, length: int = LENGTH, nested: int = NESTED) -> Sequence:
+    """The seed's operations, made for the model as it is; the end of it all is always a destroy.
+
+    device: where, instead of the seed's simulated one (a board's, whose heap is a region).
+    """
+    buffer = device is not None or place_of(seed)[1] in ("pool", "region")
+    found, model, generator = Sequence(seed), Model(), Generator(seed, nested, buffer)
     device = device or machines.simulated(*place_of(seed))
     for number in range(length):
         operation: Operation = ("destroy",) if number == length - 1 else generator.operation(model)

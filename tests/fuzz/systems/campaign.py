@@ -7,6 +7,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
+from tests.fuzz.systems import generate, shrink
 from tests.fuzz.systems.worker import Worker, place_of
 
 
@@ -44,11 +45,14 @@ class Campaign:
                     self.ends[report.end] += 1
 
 
-def main(first: int, systems: int, workers: int) -> int:
-    """Exit status: 1 where something differs."""
+def main(first: int, systems: int, workers: int, keep: bool) -> int:
+    """Exit status: 1 where something differs. keep: what differs is made small and kept as a regression."""
     start = time.monotonic()
     campaign = Campaign(first, systems)
     campaign.run(workers)
+    for seed, _ in campaign.failures if keep else ():
+        system = shrink.shrink(generate.system(seed), *place_of(seed))
+        print(f"system {seed}: kept as {shrink.keep(str(seed), *place_of(seed), system)}")
     ends = ", ".join(f"{number} {end}" for end, number in campaign.ends.most_common())
     seconds = time.monotonic() - start
     print(

@@ -118,7 +118,7 @@ def differences(
         if overflowed or their_overflow:
             report.end = OVERFLOW
             continue
-        if normal(outcome) != normal(wanted):
+        if not _same(normal(outcome), normal(wanted)):
             if why := _allowed(step, outcome):
                 report.end = why
                 continue

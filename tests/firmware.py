@@ -63,7 +63,8 @@ class Firmware(AbstractContextManager["Firmware"]):
         method.install(self._link, board)
         for source in self._sources:
             self.run(device_text(source.read_text()))
-        self.run(f"def tell(came): print({_MARK!r} + repr(came))\n")
+        # a tuple is printed as repr() writes it, without a string of that length
+        self.run(f"def tell(came):\n print({_MARK!r}, end='')\n print(came)\n")
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tests.firmware import BOARDS
 from tests.rotate import first_of_today
-from tests.state import firmware, machines
+from tests.state import firmware
 from tests.state.run import generated, place_of, shrunk
 
 SEQUENCES = 15
@@ -23,7 +24,7 @@ def test_sequences(offset: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.qemu
-@pytest.mark.parametrize("target", machines.TARGETS)
+@pytest.mark.parametrize("target", BOARDS)
 def test_sequences_on_real_firmware(target: str) -> None:
     found = list(firmware.sequences(target, first_of_today(ON_BOARDS), STEPS))
     assert {f"sequence {s.seed}": s.finding for s in found if s.finding} == {}

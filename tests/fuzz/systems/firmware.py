@@ -48,5 +48,6 @@ def compare_all(seeds: range, target: str) -> dict[int, Report]:
                 f"import gc\ndevice = None\ngc.collect()\ndevice = Device(*{parts!a})\ndevice.host.most = {_DEPTH}\n"
             )
             answers = firmware.answers("device.step", system.steps)
+            firmware.run("device.runtime.destroy()\n")
             found[seed] = compare.differences(system, target, "pool", images[seed], _Answers(answers), _DEPTH)
     return found

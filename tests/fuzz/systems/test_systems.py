@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.firmware import BOARDS
 from tests.fuzz.systems import compare, firmware, generate
 from tests.fuzz.systems.shrink import REGRESSIONS, read
-from tests.fuzz.systems.worker import TARGETS, Worker, place_of
+from tests.fuzz.systems.worker import Worker, place_of
 from tests.rotate import first_of_today
 
 SYSTEMS, CHUNK = 90, 15
@@ -33,7 +34,7 @@ def test_same_as_wasmtime(offset: int, worker: Worker) -> None:
 
 @pytest.mark.slow
 @pytest.mark.qemu
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", BOARDS)
 def test_same_as_wasmtime_on_real_firmware(target: str) -> None:
     first = first_of_today(ON_BOARDS)
     reports = firmware.compare_all(range(first, first + ON_BOARDS), target)

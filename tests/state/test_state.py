@@ -10,7 +10,7 @@ from tests.state import firmware
 from tests.state.run import generated, place_of, shrunk
 
 SEQUENCES = 15
-ON_BOARDS, STEPS = 4, 300
+ON_BOARDS, STEPS = 3, 200
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from tests.fuzz.systems.worker import Worker, place_of
 from tests.rotate import first_of_today
 
 SYSTEMS, CHUNK = 90, 15
-ON_BOARDS = 20
+ON_BOARDS = 12
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@
 # On a device the package is called insitu, not insitu.port (machines.py); host.py comes before this.
 import binascii
 import struct
+import sys
 
 from insitu.port import platform
 from insitu.port.errors import Error, LinkError, LoadError, OutOfHeap, Trap
@@ -64,6 +65,9 @@ class Device(World):
             return "link: " + str(error)
         if isinstance(error, Error):
             return "error: " + str(error)
+        if isinstance(error, RuntimeError) and "recursion" in str(error) and sys.implementation.name == "micropython":
+            self.overflowed = True  # Python's own stack, which is as good as the operand stack
+            return "recursion"
         raise error
 
     def _load(self, k):

@@ -104,7 +104,7 @@ def main() -> int:
         wasm = compile_c(SOURCE, folder / "fir.wasm").read_bytes()
         print(f"{Path(*SOURCE.parts[-3:])}: {len(wasm)} bytes of WebAssembly")
         wanted = expected(wasm)
-        all_boards = [boards.load_board(name) for name in boards.names()]
+        all_boards = [boards.load_board(name) for name in boards.emulated()]
         with ThreadPoolExecutor(2) as pool:
             for _, text, _ in pool.map(lambda board: _run_board(board, wasm, wanted), all_boards):
                 print(text, end="")

@@ -46,9 +46,10 @@ def sources() -> Path:
 
 
 def settings(board: str) -> dict | None:
-    """[firmware] of the board's file, None if it has none: a board that no emulator here runs."""
+    """[firmware] of the board's file, None for a board that no emulator runs: it needs no firmware here."""
     with (BOARDS / f"{board}.toml").open("rb") as file:
-        return tomllib.load(file).get("firmware")
+        table = tomllib.load(file)
+    return table["firmware"] if "machine" in table else None
 
 
 def build(board: str, tree: Path, frozen: Path | None) -> Path:

@@ -19,7 +19,7 @@ BUFFER = 16384
 
 
 @pytest.mark.qemu
-@pytest.mark.parametrize("name", [pytest.param(name, marks=slow(name)) for name in boards.names()])
+@pytest.mark.parametrize("name", [pytest.param(name, marks=slow(name)) for name in boards.emulated()])
 def test_pools_add_up_to_the_buffer(name: str, tmp_path: Path) -> None:
     board = boards.load_board(name)
     image = compile_wasm(compile_c(SOURCE, tmp_path / "fir.wasm").read_bytes(), board.target)

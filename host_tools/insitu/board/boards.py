@@ -22,6 +22,11 @@ def names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
+def emulated() -> list[str]:
+    """Names of those that run in an emulator."""
+    return [name for name in names() if load_board(name).emulator is not None]
+
+
 def load_board(name: str) -> Board:
     """The board called name, or described by the TOML file of that path. Raises BoardError."""
     path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"

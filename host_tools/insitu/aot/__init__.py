@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from insitu.aot import frames, ir, limits, link, optimise
+from insitu.aot import contract, ir, limits, link, optimise
 from insitu.aot.plan import Plan
 from insitu.aot.targets import target as _target
 from insitu.image.pack import pack
@@ -28,5 +28,6 @@ def compile_wasm(data: bytes, target: str, *, app_heap: int = 0) -> bytes:
     validate(wasm)
     plan = Plan(wasm, _target(target), app_heap)
     limits.check(plan)
-    code = link.link(object_file(plan), plan.target)
-    return pack(plan, code, frames.measure(code, plan))
+    made = object_file(plan)
+    code = link.link(made, plan.target)
+    return pack(plan, code, contract.check(code, made, plan))

@@ -85,6 +85,9 @@ def _cast(f: FunctionBuilder, value: str, given: str, wanted: str) -> str:
     return value if given == wanted else f.value(f"bitcast {given} {value} to {wanted}")
 
 
+NAMES = frozenset(f"{verb}_bytes{width}" for verb in ("load", "store") for width in _WIDTHS)
+
+
 def helpers(plan: Plan) -> list[str]:
     """The functions that load and store by bytes; those that nothing calls do not outlive LLVM's passes."""
     if plan.target.unaligned:

@@ -31,7 +31,7 @@ SECTIONS {{
     *(.text.*)
     *(.rodata .rodata.* .srodata .srodata.*)
     *(.data .data.* .sdata .sdata.* .bss .bss.* .sbss .sbss.* .got .got.*)
-  }}
+  }} =0
   /DISCARD/ : {{ *(.ARM.exidx* .ARM.extab* .comment .eh_frame* .ARM.attributes .riscv.attributes .debug*) }}
 }}
 """
@@ -41,20 +41,34 @@ class LinkError(InsituError):
     """The linker refused, or what it made is not position independent: a bug of insitu, not the user's."""
 
 
+# Names of inputs in Piece.file; one of the library is its path, a member's name in parentheses behind it.
+PROGRAM, STUB, HELPERS = "module.o", "stub.o", "helpers.o"
+MERGED = "<internal>"  # lld's name for constants that it keeps once for all inputs
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A section of an input, where the linker laid it."""
+
+    offset: int
+    size: int
+    file: str
+    section: str
+
+
 @dataclass(frozen=True, slots=True)
 class Code:
     """Linked machine code.
 
     Attributes:
         data: the bytes, code first, then its constants.
-        text_size: how many of them are code and constants of the program and of library helpers.
         symbols: name to offset, Thumb bit taken off.
-        functions: (offset, size, name) of everything that is a function, in order of offset.
+        pieces: the sections of the inputs in it, in order of offset, as the linker says; contract/ proves it.
     """
 
     data: bytes
     symbols: dict[str, int]
-    functions: list[tuple[int, int, str]]
+    pieces: tuple[Piece, ...]
 
 
 def _zig(*arguments: str) -> str:
@@ -70,7 +84,7 @@ def _options(target: Target) -> list[str]:
 
 
 @functools.cache
-def _stub(target: Target) -> bytes:
+def stub(target: Target) -> bytes:
     """The object file of the target's assembly stub."""
     defines = [*stubs.defines(), *(f"-D{name}" for name in target.stub_defines)]
     return _compiled(target, [*defines, str(stubs.path(target.stub))])
@@ -94,17 +108,17 @@ _ARCHIVE = "libcompiler_rt.a"
 
 
 @functools.cache
-def _library(target: Target) -> str:
+def library(target: Target) -> str:
     """Path of compiler-rt: ziglang builds it for the target the first time, and says with -v where it keeps it.
 
     -O2 copies and fills memory by words where -Os does it by bytes, for a few per cent of an image (docs/floats.md);
     -fPIC: without, its sqrt table is addressed absolutely; -g keeps symbols.
     """
     with tempfile.TemporaryDirectory(prefix="insitu-") as folder:
-        stub = Path(folder, "stub.o")
-        stub.write_bytes(_stub(target))
+        source = Path(folder, STUB)
+        source.write_bytes(stub(target))
         flavour = ["-O2", "-g", "-fPIC", "-nostdlib", "-rtlib=compiler-rt", "-Wl,--entry=insitu_enter"]
-        said = _zig("cc", *_options(target), *flavour, "-v", str(stub), "-o", str(Path(folder, "stub.elf")))
+        said = _zig("cc", *_options(target), *flavour, "-v", str(source), "-o", str(Path(folder, "stub.elf")))
     found = archive(said)
     if not found:
         raise LinkError(f"ziglang does not say where compiler-rt is:\n{said.strip()}")
@@ -127,42 +141,57 @@ def archive(said: str) -> Path | None:
     return None
 
 
-def _link(target: Target, inputs: list[Path], base: int, folder: Path) -> bytes:
-    script, made = folder / f"{base:x}.ld", folder / f"{base:x}.elf"
+def own_objects(target: Target) -> dict[str, bytes]:
+    """What every module is linked with beside the library: file name to object file."""
+    return {STUB: stub(target), HELPERS: _helpers(target)}
+
+
+def _link(target: Target, inputs: list[str], base: int, folder: Path) -> tuple[bytes, str]:
+    """The linked file, and the linker's map of it."""
+    script, made, where = folder / f"{base:x}.ld", folder / f"{base:x}.elf", folder / f"{base:x}.map"
     script.write_text(_SCRIPT.format(base=base))
-    _zig("ld.lld", "--gc-sections", "-T", str(script), *map(str, inputs), _library(target), "-o", str(made))
-    return made.read_bytes()
+    files = [*(str(folder / file) for file in inputs), library(target)]
+    _zig("ld.lld", "--gc-sections", "-T", str(script), *files, "-o", str(made), f"-Map={where}")
+    return made.read_bytes(), where.read_text()
 
 
-def _read(elf: bytes, target: Target) -> Code:
+def _pieces(linker_map: str, base: int, folder: Path) -> tuple[Piece, ...]:
+    """Rows of the map that are sections of an input: address, load address, size, alignment, file:(section)."""
+    found = []
+    for line in linker_map.splitlines()[1:]:
+        address, _, size, _, what = line.split(None, 4)
+        file, separator, section = what.strip().partition(":(")
+        if separator and int(address, 16) >= base and int(size, 16):
+            name = file.removeprefix(f"{folder}/")
+            found.append(Piece(int(address, 16) - base, int(size, 16), name, section.removesuffix(")")))
+    return tuple(found)
+
+
+def _read(elf: bytes, pieces: tuple[Piece, ...], target: Target) -> Code:
     file = ELFFile(io.BytesIO(elf))
     section = file.get_section_by_name(".insitu")
     base, data = section["sh_addr"], section.data()
-    symbols, functions = {}, []
+    symbols = {}
     for symbol in file.get_section_by_name(".symtab").iter_symbols():
         if not symbol.name or symbol["st_shndx"] in ("SHN_UNDEF", "SHN_ABS"):
             continue
-        function = symbol["st_info"]["type"] == "STT_FUNC"
         offset = symbol["st_value"] - base
-        if function:
-            offset &= ~target.code_bit
-            functions.append((offset, symbol["st_size"], symbol.name))
-        symbols[symbol.name] = offset
-    return Code(data, symbols, sorted(functions))
+        symbols[symbol.name] = offset & ~target.code_bit if symbol["st_info"]["type"] == "STT_FUNC" else offset
+    return Code(data, symbols, pieces)
 
 
 def link(object_file: bytes, target: Target) -> Code:
     """Link with the stub and the helpers it needs; raises LinkError if the code is tied to an address."""
     with tempfile.TemporaryDirectory(prefix="insitu-") as name:
         folder = Path(name)
-        program = folder / "module.o"
-        program.write_bytes(object_file)
-        stub = folder / "stub.o"
-        stub.write_bytes(_stub(target))
-        own = folder / "helpers.o"
-        own.write_bytes(_helpers(target))
-        inputs = [program, stub, own]
-        first, second = (_read(_link(target, inputs, base, folder), target) for base in _ADDRESSES)
+        inputs = {PROGRAM: object_file, **own_objects(target)}
+        for file, data in inputs.items():
+            (folder / file).write_bytes(data)
+        linked = []
+        for base in _ADDRESSES:
+            elf, linker_map = _link(target, list(inputs), base, folder)
+            linked.append(_read(elf, _pieces(linker_map, base, folder), target))
+    first, second = linked
     if first.data != second.data:
         at = next(i for i, (a, b) in enumerate(zip(first.data, second.data, strict=True)) if a != b)
         raise LinkError(f"the code holds an absolute address at offset {at:#x}: it cannot run from any flash address")

@@ -128,7 +128,7 @@ def add_stack_checks(ir: str) -> str:
     """Put the operand stack check at the head of every function that still calls another.
 
     What calls nothing but library helpers and the runtime is covered by the stack guard, which is at least
-    its frame (frames.py). The marks that kept the instance parameter alive are taken out.
+    its frame (contract/stack.py). The marks that kept the instance parameter alive are taken out.
     """
     functions, out = ir.split("\ndefine "), []
     for number, text in enumerate(functions):

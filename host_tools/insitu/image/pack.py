@@ -14,7 +14,7 @@ from insitu.wasm.types import ValType
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from insitu.aot.frames import StackUse
+    from insitu.aot.contract import StackUse
     from insitu.aot.link import Code
     from insitu.aot.plan import Plan
     from insitu.wasm.module import Expression

@@ -1,0 +1,287 @@
+"""The contract that machine code must keep for the sandbox to hold, proven on the linked bytes before they are packed.
+
+Nothing here is taken from LLVM or the linker but bytes: instructions are decoded (thumb.py, riscv.py), each function is
+followed along every way through it (walk.py), and what is shared with the compiler is the layout and the plan.
+
+Proven from the instructions, whatever wrote them:
+
+- Every instruction is one that program code may have: none that reads or writes system registers, changes
+  privilege, masks interrupts, waits, or changes the rounding mode.
+- Control stays in the function: branches lead to its own instructions, jump tables are read and their index was
+  compared with their length, nothing falls through the end. It leaves by a return to the address that it was
+  entered with, with the stack pointer and the registers that belong to the caller as they were, or by a jump to
+  another function in the same state.
+- Direct calls go to starts of functions: of the program, of the library, or the two of the stub that leave for the
+  runtime. Thunks and the stub's entry are called by nobody.
+- Calls through registers: of an import's slot in the instance block, with the instance pointer of the same slot; of
+  code whose signature word was compared with one of the module's types on every way there; in a thunk, of what it was
+  given. A function that is exposed is given the instance pointer.
+- The stack pointer moves by constants, is the same on every way to an instruction, and never rises above the
+  frame. The frame is accessed at constant offsets inside of it, the caller's stack only where arguments lie.
+- Program code is called only after the stack pointer was compared with the limit in the runtime cell, on every way,
+  and found not below it. What may then lie below it, the guard, is computed from the same walks and from the
+  stub's own pushes (stack.py).
+- At constant offsets from the instance pointer code writes only globals, the args area, tables that lie in the block
+  and linear memory of constant size; never the header, import slots, or the runtime cell.
+- Requests to the runtime are constants.
+
+Proven by identity with the object file that LLVM wrote (provenance.py): that every function is the program's, the
+stub's or the library's, and that every byte of it is as it was generated. So the comparisons of addresses with the
+size of memory and of indices with the length of tables are those that aot/memory.py and aot/tables.py ask for, as
+LLVM left them: that LLVM keeps what they mean is trusted, as are ziglang's library and the stub; of the library's
+functions, whose outlined parts keep no calling convention, frames, calls and instructions are read, no more. An
+access through an address that is neither the frame nor at a constant offset from the instance pointer is taken to
+stay where these comparisons keep it; what is proven above holds as long as it does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from insitu.aot import alignment, signature
+from insitu.aot.contract import conventions, provenance, riscv, stack, thumb, walk
+from insitu.aot.contract import values as v
+from insitu.aot.contract.errors import ContractError
+from insitu.aot.contract.instruction import NO_REGISTER, Architecture
+from insitu.aot.contract.provenance import Provenance
+from insitu.aot.contract.stack import Stack, StackUse
+from insitu.aot.contract.walk import Function, Surroundings, Walk, Walker
+from insitu.port.xip import layout
+
+if TYPE_CHECKING:
+    from insitu.aot.contract.values import Value
+    from insitu.aot.link import Code
+    from insitu.aot.plan import Plan
+
+__all__ = ["ContractError", "StackUse", "check"]
+
+ARCHITECTURES: dict[int, Architecture] = {
+    layout.ARCH_ARMV6M: thumb.ARCHITECTURE,
+    layout.ARCH_THUMB: thumb.ARCHITECTURE,
+    layout.ARCH_THUMB_HARD_FLOAT: thumb.ARCHITECTURE,
+    layout.ARCH_RV32: riscv.ARCHITECTURE,
+}
+_STUB = {"insitu_enter": walk.STUB, "insitu_host_call": walk.HOST_CALL, "insitu_trap": walk.TRAP}
+
+
+def check(code: Code, object_file: bytes, plan: Plan) -> StackUse:
+    """Prove the contract of code, which was linked from object_file; the operand stack that it takes.
+
+    Raises ContractError, which names the function and the offset in it.
+    """
+    origin = Provenance(code, object_file, plan.target)
+    origin.prove()
+    return _Image(code, origin, plan).check()
+
+
+class _Image:
+    """The functions of one image and what was found in them."""
+
+    def __init__(self, code: Code, origin: Provenance, plan: Plan) -> None:
+        self.plan, self.code = plan, code.data
+        self.machine = ARCHITECTURES[plan.target.arch]
+        self.functions: dict[int, Function] = {}
+        self.walks: dict[int, Walk] = {}
+        self.walkers: dict[int, Walker] = {}  # of the program's functions and thunks
+        self.entries: dict[int, list[Value]] = {}  # what the callers of a function that is not exposed pass it
+        for offset, symbol, role in origin.functions:
+            made = self._function(symbol.name, offset, symbol.size, role)
+            if offset not in self.functions:  # otherwise another name for the same code
+                self.functions[offset] = made
+        self.constants = origin.constants()
+        self.around = self._surroundings()
+
+    def _function(self, name: str, offset: int, size: int, role: str) -> Function:
+        if role == provenance.STUB:
+            return Function(name, name, offset, size, _STUB[name])
+        if role == provenance.LIBRARY:
+            return Function(name, f"library helper {name}", offset, size, walk.LIBRARY)
+        if name.partition(".")[0] in alignment.NAMES:
+            return Function(name, f"helper {name}", offset, size, walk.BYTES)
+        # ir.py names functions f and thunks t, with their index; what LLVM makes of one has more behind a point.
+        head, _, clone = name.partition(".")
+        if head[:1] not in ("f", "t") or not head[1:].isdecimal():
+            raise ContractError(name, 0, "the object file has a function that no WebAssembly function became")
+        index = int(head[1:])
+        if head[0] == "t":
+            kind, function_type, label = walk.THUNK, self.plan.wasm.types[index], f"thunk of type {index}"
+        else:
+            kind, function_type = walk.PROGRAM, self.plan.function_type(index)
+            known = self.plan.wasm.function_name(index)
+            label = f"function {index}" + (f" ({known})" if known else "") + (f", LLVM's clone {name}" if clone else "")
+        made = Function(name, label, offset, size, kind, self._on_stack(function_type), len(function_type.results))
+        made.exposed = kind == walk.PROGRAM and not clone and index in self.plan.exposed
+        made.returns = kind != walk.PROGRAM
+        made.type = self.plan.wasm.types.index(function_type)
+        return made
+
+    def _on_stack(self, function_type: object) -> int:
+        hard_float = self.plan.target.arch == layout.ARCH_THUMB_HARD_FLOAT
+        return conventions.on_stack(function_type, self.machine, hard_float)  # type: ignore[arg-type]
+
+    def _surroundings(self) -> Surroundings:
+        plan = self.plan
+        own = plan.global_slots[plan.imported_globals :]
+        places = [(-slot, 8 - slot) for slot in own]
+        places.append((-plan.args_distance, 8 * plan.args_slots - plan.args_distance))
+        sizes = {"funcref": layout.FUNCREF_SIZE, "externref": layout.EXTERNREF_SIZE}
+        for table in plan.tables:
+            if table.entries:
+                places.append((-table.entries, sizes[table.element.name] * table.length - table.entries))
+        end = plan.memory.size if plan.memory.fixed else 0
+        words: dict[int, tuple[int, int]] = {}
+        for t in plan.wasm.types:
+            words[signature.word(t)] = (self._on_stack(t), len(t.results))
+        return Surroundings(
+            architecture=self.machine,
+            code=self.code,
+            functions=self.functions,
+            imports=frozenset(plan.import_slots),
+            words=words,
+            writable=_joined([*places, (0, end)]),
+            readable=[(-plan.instance_size, end)],
+            conventions={},
+        )
+
+    # --- walking ---
+
+    def check(self) -> StackUse:
+        starts: dict[int, list[int]] = {}
+        for start, function in self.functions.items():
+            starts.setdefault(function.kind, []).append(start)
+        program = starts.get(walk.PROGRAM, [])
+        for start in starts.get(walk.THUNK, []):  # first: they say which register brings the instance pointer
+            self._walk(start)
+        pending = [start for start in program if self.functions[start].exposed]
+        while pending:
+            pending += self._walk(pending.pop())
+        for start in program:
+            if start not in self.walkers:
+                raise ContractError(self.functions[start].label, 0, "nothing in the image can reach it")
+        for start in list(self.walkers):
+            self._walk_helpers(start)
+            self._all_reached(start)
+        return self._stack(starts)
+
+    def _walk(self, start: int) -> list[int]:
+        """Follow a function; starts of those that there is more to follow in now."""
+        function = self.functions[start]
+        if start not in self.walkers:
+            self.walkers[start] = Walker(self.around, function, self._entry(start))
+        walker = self.walkers[start]
+        self.walks[start] = walker.run()
+        more = [c.callee for c, arguments in walker.calls.values() if c.callee is not None and self._pass(c, arguments)]
+        if walker.returning and not function.returns:
+            function.returns = True
+            for other, waiting in self.walkers.items():
+                if start in waiting.waiting or start in waiting.tails:
+                    waiting.resume(start)
+                    more.append(other)
+        return more
+
+    def _pass(self, call: walk.Call, arguments: list[Value]) -> bool:
+        """Note what a function that is not exposed is called with; whether that was not known before."""
+        callee = call.callee
+        assert callee is not None
+        if self.functions[callee].kind != walk.PROGRAM or self.functions[callee].exposed:
+            return False
+        passed = [value if value == (v.INSTANCE, 0) else None for value in arguments]
+        known = self.entries.get(callee)
+        if known is not None:
+            passed = [a if a == b else None for a, b in zip(known, passed, strict=True)]
+        if passed == known:
+            return False
+        self.entries[callee] = passed
+        if callee in self.walkers:
+            self.walkers[callee].enter(self._entry(callee))
+        return True
+
+    def _entry(self, start: int) -> list[Value]:
+        """The registers on entry."""
+        machine, function = self.machine, self.functions[start]
+        registers: list[Value] = [None] * machine.registers
+        registers[machine.sp] = (v.STACK, 0)
+        registers[machine.link] = (v.RETURN,)
+        for r in machine.saved:
+            registers[r] = (v.SAVED, r)
+        if machine.zero != NO_REGISTER:
+            registers[machine.zero] = v.constant(0)
+        if function.kind == walk.THUNK:
+            registers[machine.arguments[0]] = (v.INSTANCE, 0)
+            registers[machine.arguments[1]] = (v.GIVEN,)
+        elif function.exposed:
+            registers[machine.arguments[self.around.conventions[function.type]]] = (v.INSTANCE, 0)
+        elif start in self.entries:
+            for r, value in zip(machine.arguments, self.entries[start], strict=True):
+                registers[r] = value
+        return registers
+
+    def _walk_helpers(self, start: int) -> None:
+        """The library helpers that a function calls, and those that they call; each once a target."""
+        pending = [start]
+        while pending:
+            caller = pending.pop()
+            for call in self.walks[caller].calls:
+                callee = call.callee
+                if callee is None or self.functions[callee].kind not in (walk.LIBRARY, walk.BYTES):
+                    continue
+                if callee not in self.walks:
+                    self.walks[callee] = Walker(self.around, self.functions[callee], self._entry(callee)).run()
+                    pending.append(callee)
+                if not self.walks[callee].returns <= {call.depth if call.tail else 0}:
+                    reason = f"{self.functions[callee].label} returns with another stack pointer"
+                    raise ContractError(self.functions[caller].label, call.at - caller, reason)
+
+    def _all_reached(self, start: int) -> None:
+        """What lies between a function's instructions is constants that it reads, its jump tables, or padding.
+
+        But for a function that calls one that never returns: LLVM may not know that, and what it wrote behind the call
+        is no part of the program.
+        """
+        if self.walkers[start].waiting:
+            return
+        found, function = self.walks[start], self.functions[start]
+        at = function.start
+        while at < function.end:
+            if at in found.instructions:
+                at += found.instructions[at]
+            elif at in found.tables:
+                at = found.tables[at]
+            elif at in found.constants:
+                at += 4
+            elif self.code[at : at + 2] in _PADDING or at in self.constants:
+                at += 2
+            elif at % 2:
+                at += 1  # behind a table of bytes
+            else:
+                raise ContractError(function.label, at - start, "code that nothing in the function reaches")
+
+    # --- the operand stack ---
+
+    def _stack(self, starts: dict[int, list[int]]) -> StackUse:
+        plan, machine = self.plan, self.machine
+        by_name = {function.name: function for function in self.functions.values()}
+        saved = stack.save_area(machine, self.code, by_name["insitu_host_call"]) if walk.HOST_CALL in starts else 0
+        entered = stack.entered_depth(machine, self.code, by_name["insitu_enter"])
+        sums = Stack(self.functions, self.walks, saved)
+        guard = sums.guard(entered, plan.target.exception_frame)
+
+        def named(indices: set[int]) -> list[int]:
+            return [by_name[f"f{i}"].start for i in sorted(indices) if f"f{i}" in by_name]
+
+        needed = sums.needed(named(plan.exposed), named(plan.address_taken), entered, guard)
+        return StackUse(guard, needed, {self.functions[s].name: w.frame for s, w in self.walks.items()})
+
+
+_PADDING = (b"\x00\xbf", b"\xc0\x46", b"\x00\x00", b"\x01\x00")  # NOP (T1), MOV r8, r8, alignment, C.NOP
+
+
+def _joined(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Ranges that touch, as one: a store of 8 bytes may lie across two."""
+    made: list[tuple[int, int]] = []
+    for low, high in sorted(r for r in ranges if r[0] < r[1]):
+        if made and low <= made[-1][1]:
+            made[-1] = made[-1][0], max(high, made[-1][1])
+        else:
+            made.append((low, high))
+    return made

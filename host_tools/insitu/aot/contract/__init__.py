@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 __all__ = ["ContractError", "StackUse", "check"]
 
 ARCHITECTURES: dict[int, Architecture] = {
-    layout.ARCH_ARMV6M: thumb.ARCHITECTURE,
+    layout.ARCH_ARMV6M: thumb.ARMV6M,
     layout.ARCH_THUMB: thumb.ARCHITECTURE,
     layout.ARCH_THUMB_HARD_FLOAT: thumb.ARCHITECTURE,
     layout.ARCH_RV32: riscv.ARCHITECTURE,

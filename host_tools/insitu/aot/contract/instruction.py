@@ -104,6 +104,7 @@ class Architecture:
         saved: registers that a function leaves as it found them.
         lost: registers that a call may change.
         even_pairs: whether an argument of 8 bytes begins with a register of even number.
+        far_jumps: whether a call of a place in the same function is a jump.
         code_bit: of the address of a function.
     """
 
@@ -116,4 +117,5 @@ class Architecture:
     saved: tuple[int, ...]
     lost: tuple[int, ...]
     even_pairs: bool
+    far_jumps: bool
     code_bit: int

@@ -1,4 +1,4 @@
-"""RV32IMC: The RISC-V Instruction Set Manual, Volume I, chapters "RV32I", "M" and "C" and their opcode listings.
+"""RV32IMC, Zba, Zbb, Zbs, Zbkb: The RISC-V Instruction Set Manual, Volume I, their chapters and opcode listings.
 
 The encodings are few and regular, so they are taken apart here; tests compare them with capstone.
 """
@@ -36,6 +36,9 @@ def _load(d: int, base: int, offset: int, width: int) -> Instruction:
 _CONDITIONS = {0: do.EQ, 1: do.NE, 4: do.LT, 5: do.GE, 6: do.LOWER, 7: do.SAME_OR_HIGHER}
 _LOADS = {0: 1, 1: 2, 2: 4, 4: 1, 5: 2}
 _STORES = {0: 1, 1: 2, 2: 4}
+_SHIFT_ADD = {2: 1, 4: 2, 6: 3}  # SH1ADD, SH2ADD, SH3ADD of Zba
+# Upper 7 bits of operations on registers: I, M, SUB and its like, and those of Zba, Zbb, Zbs and Zbkb.
+_OPERATIONS = frozenset((0x00, 0x01, 0x20, 0x04, 0x05, 0x10, 0x14, 0x24, 0x30, 0x34))
 
 
 def _jump(d: int, offset: int, size: int) -> Instruction:
@@ -54,16 +57,17 @@ def _jump_register(d: int, s: int, offset: int, size: int) -> Instruction:
     raise NotAllowed("a call that keeps its return address elsewhere than in ra")
 
 
-def _immediate_operation(function: int, d: int, s: int, constant: int) -> tuple[Effect, ...]:
+def _immediate_operation(function: int, high: int, d: int, s: int, constant: int) -> tuple[Effect, ...]:
+    """With a constant. function 1 and 5 are shifts where high is 0, and much of Zbb, Zbs and Zbkb elsewhere."""
     if not d:
         return ()
     if function == 0:
         return ((do.COPY, d, s) if constant == 0 and s else _add(d, s, constant),)
-    if function == 1:
+    if function == 1 and high == 0:
         return ((do.SHIFT, d, s, constant & 31),)
     if function == 7 and constant >= 0:
         return ((do.BOUND, d, constant),)
-    if function == 5 and not constant & 0x400 and constant & 31:
+    if function == 5 and high == 0 and constant & 31:
         return ((do.BOUND, d, 0xFFFFFFFF >> (constant & 31)),)
     if function in (2, 3):
         return ((do.BOUND, d, 1),)
@@ -75,6 +79,8 @@ def _operation(function: int, high: int, d: int, a: int, b: int) -> tuple[Effect
         return ()
     if high == 0 and function == 0:
         return ((do.SUM, d, a, b, 0),)
+    if high == 0x10 and function in _SHIFT_ADD:
+        return ((do.SUM, d, b, a, _SHIFT_ADD[function]),)
     if high == 0x20 and function == 0:
         return ((do.DIFFERENCE, d, a, b),)
     return ((do.WRITE, d),)
@@ -85,8 +91,8 @@ def _wide(word: int) -> Instruction:
     a, b, high = word >> 15 & 31, word >> 20 & 31, word >> 25
     immediate = _signed(word >> 20, 12)
     if opcode == 0x13:
-        return Instruction(4, _immediate_operation(function, d, a, immediate))
-    if opcode == 0x33 and high in (0, 1, 0x20):
+        return Instruction(4, _immediate_operation(function, high, d, a, immediate))
+    if opcode == 0x33 and high in _OPERATIONS:
         return Instruction(4, _operation(function, high, d, a, b))
     if opcode == 0x03 and function in _LOADS:
         return _load(d, a, immediate, _LOADS[function])
@@ -209,5 +215,6 @@ ARCHITECTURE = Architecture(
     saved=(8, 9, *range(18, 28)),
     lost=(1, 5, 6, 7, *range(10, 18), 28, 29, 30, 31),
     even_pairs=False,
+    far_jumps=False,
     code_bit=0,
 )

@@ -60,13 +60,16 @@ def _moved(machine: Architecture, i: do.Instruction) -> int:
 
 
 def entered_depth(machine: Architecture, code: bytes, enter: Function) -> int:
-    """What the stub has on the operand stack when it calls a thunk: what it pushes after it has switched to it."""
+    """What the stub has on the operand stack when it calls a thunk: what it pushes after it has switched to it.
+
+    It switches by setting sp, or by system registers, whose instructions are none that program code may have.
+    """
     at, depth, switched = enter.start, 0, False
     while at < enter.start + _MOST_OF_STUB:
         try:
             i = machine.decode(code, at)
-        except do.NotAllowed:  # the stub's own: CONTROL and PSP
-            at += 4
+        except do.NotAllowed:
+            at, switched, depth = at + 4, True, 0
             continue
         if any(e[:2] in ((do.COPY, machine.sp), (do.LOAD, machine.sp)) for e in i.effects):
             switched, depth = True, 0

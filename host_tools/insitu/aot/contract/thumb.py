@@ -8,6 +8,7 @@ BKPT, barriers, exclusive accesses and VMSR.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -18,6 +19,7 @@ from insitu.aot.contract import instruction as do
 from insitu.aot.contract.instruction import NO_REGISTER, Architecture, Effect, Instruction, NotAllowed
 
 _SP, _LR, _PC = 13, 14, 15
+_APSR = (arm.ARM_SYSREG_APSR, arm.ARM_SYSREG_APSR_NZCVQ)
 _R12 = 12
 _CORE = {getattr(arm, f"ARM_REG_R{i}"): i for i in range(13)} | {
     arm.ARM_REG_SP: _SP,
@@ -57,14 +59,15 @@ _ONE_RESULT = _ids(
 _TWO_RESULTS = _ids("SMULL UMULL SMLAL UMLAL UMAAL SMLALBB SMLALBT SMLALTB SMLALTT SMLALD SMLALDX SMLSLD SMLSLDX")
 _FLOATS = _ids(
     "VADD VSUB VMUL VDIV VSQRT VNEG VABS VCMP VCMPE VCVT VCVTB VCVTT VCVTR VMLA VMLS VNMUL VNMLA VNMLS"
-    " VFMA VFMS VFNMA VFNMS FCONSTS FCONSTD"
+    " VFMA VFMS VFNMA VFNMS FCONSTS FCONSTD VSELGE VSELGT VSELEQ VSELVS VMAXNM VMINNM VCVTA VCVTN VCVTP VCVTM"
+    " VRINTA VRINTM VRINTN VRINTP VRINTR VRINTX VRINTZ"
 )
 _LOADS = dict.fromkeys(_ids("LDR"), 4) | dict.fromkeys(_ids("LDRB LDRSB"), 1) | dict.fromkeys(_ids("LDRH LDRSH"), 2)
 _STORES = dict.fromkeys(_ids("STR"), 4) | dict.fromkeys(_ids("STRB"), 1) | dict.fromkeys(_ids("STRH"), 2)
 
 
 def _disassembler() -> capstone.Cs:
-    made = capstone.Cs(capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS)
+    made = capstone.Cs(capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS | capstone.CS_MODE_V8)
     made.detail = True
     return made
 
@@ -202,6 +205,19 @@ def _moved_float(i: Any, ops: list[Any]) -> list[Effect]:
 
 def _float_flags(i: Any, ops: list[Any]) -> list[Effect]:
     if ops and ops[0].reg not in (arm.ARM_REG_APSR_NZCV, arm.ARM_REG_INVALID):
+        raise _refuse(i)
+    return [(do.FORGET_FLAGS,)]
+
+
+def _flags_read(i: Any, ops: list[Any]) -> list[Effect]:
+    """MRS of the application's flags, which LLVM keeps over what changes them; of no other register."""
+    if ops[1].reg != _APSR[0]:
+        raise _refuse(i)
+    return [(do.WRITE, _register(ops[0]))]
+
+
+def _flags_written(i: Any, ops: list[Any]) -> list[Effect]:
+    if ops[0].reg != _APSR[1]:
         raise _refuse(i)
     return [(do.FORGET_FLAGS,)]
 
@@ -355,6 +371,8 @@ _EFFECTS: dict[int, Callable[[Any, list[Any]], list[Effect]]] = (
         arm.ARM_INS_UBFX: _field,
         arm.ARM_INS_LSL: _shifted_left,
         arm.ARM_INS_LSR: _shifted_right,
+        arm.ARM_INS_MRS: _flags_read,
+        arm.ARM_INS_MSR: _flags_written,
         arm.ARM_INS_VMOV: _moved_float,
         arm.ARM_INS_VMRS: _float_flags,
         arm.ARM_INS_FMSTAT: _float_flags,
@@ -452,5 +470,8 @@ ARCHITECTURE = Architecture(
     saved=(4, 5, 6, 7, 8, 9, 10, 11),
     lost=(0, 1, 2, 3, _R12, _LR),
     even_pairs=True,
+    far_jumps=False,
     code_bit=1,
 )
+# In a function that is too long for a branch, LLVM jumps with BL, whose return address nobody uses.
+ARMV6M = replace(ARCHITECTURE, far_jumps=True)

@@ -397,6 +397,10 @@ class Walker:
     def _call(self, at: int, state: State, target: int, behind: int) -> bool:
         """A call of target; whether control goes on behind it."""
         callee = self.around.functions.get(target)
+        if callee is None and self.machine.far_jumps and self.function.start < target < self.function.end:
+            state.registers[self.machine.link] = None
+            self._arrive(target, state)
+            return False
         if callee is None:
             raise Broken("a call to what is not the start of a function")
         if callee.kind == TRAP:
@@ -536,6 +540,7 @@ class Walker:
             self._set(state, effect[1], registers[effect[2]])
         elif kind == do.LOAD:
             self._set(state, effect[1], self._load(state, effect, at))
+            self._named(state, effect, at)
         elif kind == do.STORE:
             self._store(state, effect)
         elif kind == do.ADD:
@@ -556,6 +561,7 @@ class Walker:
             state.flags = None
         elif kind == do.LOAD_AT:
             self._set(state, effect[1], self._load_at(state, effect))
+            self._named(state, effect, at)
         elif kind == do.STORE_AT:
             self._store_at(state, effect)
         elif kind == do.SET_HIGH:
@@ -663,6 +669,11 @@ class Walker:
             state.flags = (first, second) if first and second else None
 
     # --- memory ---
+
+    def _named(self, state: State, effect: Effect, at: int) -> None:
+        """A word that was loaded from somewhere has a name: it may be a function's address, and copied before use."""
+        if effect[-1] == 4 and state.registers[effect[1]] is None and effect[1] != self.machine.sp:
+            state.name(effect[1], at << 1)
 
     def _load(self, state: State, effect: Effect, at: int) -> Value:
         _, d, base, offset, width = effect

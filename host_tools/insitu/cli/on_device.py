@@ -175,7 +175,13 @@ def selftest_command(board_name: str | None, port: str | None, sim: bool, made: 
     if sim and port is not None:
         raise click.UsageError("--sim goes without --port")
     board = options.find_board(board_name, port)
-    report = selftest(board, port=port, sim=sim, say=lambda text: click.echo(text, err=as_json))
+    report = selftest(
+        board,
+        port=port,
+        sim=sim,
+        flash_file=places.flash_file(board),
+        say=lambda text: click.echo(text, err=as_json),
+    )
     if made is not None:
         write_file(made, json.dumps(report.as_json(), indent=2).encode())
     if as_json:

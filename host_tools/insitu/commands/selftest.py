@@ -131,18 +131,30 @@ def selftest(
     *,
     port: str | None = None,
     sim: bool = False,
+    flash_file: Path | None = None,
     text: str | None = None,
     checks: Mapping[str, Check] = CHECKS,
     say: Callable[[str], None] = lambda text: None,
 ) -> Report:
     """Run the checks on a board: at port, on the simulated CPU, or in its emulator.
 
-    text: another module.c; say: is told the report's text as it comes. Raises InsituError where the board does not
+    flash_file: what the emulator's flash is kept in, with the package where that takes long to send; text: another
+    module.c; say: is told the report's text as it comes. Raises InsituError where the board does not
     come up.
     """
     start = time.monotonic()
     data = build(board.target, source() if text is None else text)
-    session = Session(board, data, imports=IMPORTS, heap=HEAP, stack=STACK, prelude=PRELUDE, port=port, sim=sim)
+    session = Session(
+        board,
+        data,
+        flash_file=flash_file,
+        imports=IMPORTS,
+        heap=HEAP,
+        stack=STACK,
+        prelude=PRELUDE,
+        port=port,
+        sim=sim,
+    )
     with session:
         bench = Bench(board, session)
         report = Report(_about(bench, _where(board, port, sim)))

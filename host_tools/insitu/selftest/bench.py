@@ -53,7 +53,7 @@ class Bench:
         found: list[int] = []
         call = f"getattr(inst.exports, {name!r})"
         for at in range(0, len(arguments), _BATCH):
-            found += self.value(f"[{call}(*a) for a in {arguments[at : at + _BATCH]!r}]")
+            found += self.value(f"(lambda f: [f(*a) for a in {arguments[at : at + _BATCH]!r}])({call})")
         return [value % (1 << bits) for value in found]
 
     def compare(self, name: str, samples: list[Sample], bits: int) -> int:

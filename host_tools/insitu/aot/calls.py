@@ -38,12 +38,18 @@ def _call(f: FunctionBuilder, code: str, instance: str, function_type: FuncType)
 
 
 def emit_call(f: FunctionBuilder, index: int) -> None:
-    """A call of this module's function, or of an import's wrapper: a direct branch either way."""
+    """A call of this module's function, or of an import's wrapper: a direct branch either way.
+
+    Its type is not looked at; invariant: valid-module.
+    """
     _call(f, f"@f{index}", "%inst", f.plan.function_type(index))
 
 
 def emit_call_indirect(f: FunctionBuilder, immediate: tuple[int, int]) -> None:
-    """A call through a table: bounds, then the signature word that lies before the code."""
+    """A call through a table: bounds, then the signature word that lies before the code.
+
+    That the word stands for the type, and the instance for the code, is not asked; invariants: signature-word, funcref.
+    """
     type_index, table_index = immediate
     function_type = f.plan.wasm.types[type_index]
     entry = tables.checked_entry(f, table_index, f.pop(), layout.TRAP_UNDEFINED_ELEMENT)

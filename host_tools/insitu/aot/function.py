@@ -169,7 +169,10 @@ class FunctionBuilder:
         return self.value(f"load {ir_type}, ptr {self._argument_pointer(slot)}, align 4, !tbaa !args")
 
     def request(self, kind: int, operand: int, arguments: Values) -> None:
-        """Leave for the runtime with a request of layout.REQUEST_*, and come back when it was served."""
+        """Leave for the runtime with a request of layout.REQUEST_*, and come back when it was served.
+
+        The runtime looks up what operand names without a check; invariant: request-operand.
+        """
         for slot, (ir_type, value) in enumerate(arguments):
             self.store_argument(slot, ir_type, value)
         self.line(f"call void @insitu_host_call(ptr %inst, i32 {kind | operand << 8})")

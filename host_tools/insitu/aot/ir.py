@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from insitu.aot.plan import Plan
     from insitu.wasm.module import Function
 
-# Type-based alias analysis: what lies in the instance block is never in linear memory.
+# Type-based alias analysis: what lies in the instance block is never in linear memory; invariant: no-alias.
 _METADATA = """
 !0 = !{!"insitu"}
 !1 = !{!"linear memory", !0, i64 0}
@@ -76,7 +76,11 @@ def _function(plan: Plan, index: int, function: Function) -> str:
 
 
 def _wrapper(plan: Plan, index: int) -> str:
-    """An import: another instance's function where the slot has one, a request to the runtime otherwise."""
+    """An import: another instance's function where the slot has one, a request to the runtime otherwise.
+
+    The function's type was compared when it was linked, its instance outlives this one; invariant: import-slot.
+    A request needs no stack check; invariant: stack-guard.
+    """
     f, function_type = FunctionBuilder(plan), plan.function_type(index)
     params, results = ir_types(function_type.params), ir_types(function_type.results)
     arguments = [(t, f"%a{i}") for i, t in enumerate(params)]
@@ -111,7 +115,10 @@ def _return(f: FunctionBuilder, results: tuple[str, ...], values: list[str]) -> 
 
 
 def _thunk(plan: Plan, type_index: int) -> str:
-    """Called by the stub: arguments from the args area, results back into it."""
+    """Called by the stub: arguments from the args area, results back into it.
+
+    It checks no stack: the stub did; invariant: stack-start. Types and room in the args area; invariant: args-area.
+    """
     f, function_type = FunctionBuilder(plan), plan.wasm.types[type_index]
     params, results = ir_types(function_type.params), ir_types(function_type.results)
     f.start_block("entry")

@@ -1,5 +1,7 @@
 """Linear memory as compiled code sees it. Every bounds check of the sandbox is made in this file.
 
+What is left out names the invariant that allows it: docs/SANDBOX.md has who verifies it.
+
 Where memory is fixed (it cannot grow and no other instance shares it), it begins at the instance pointer and
 its size is a constant: an access is one comparison with a constant and one load. Elsewhere base and size are
 read from the instance block, which the runtime updates when memory grows.
@@ -50,14 +52,14 @@ STORES = {
 def _size(f: FunctionBuilder) -> str:
     memory = f.plan.memory
     if memory.fixed:
-        return str(memory.size)
+        return str(memory.size)  # invariant: memory-constant
     return f.load_header("i32", layout.INSTANCE_MEMORY_SIZE, "memory")
 
 
 def _base(f: FunctionBuilder) -> str:
     if f.plan.memory.fixed:
-        return "%inst"
-    return f.load_header("ptr", layout.INSTANCE_MEMORY_BASE, "memory")
+        return "%inst"  # invariant: memory-constant
+    return f.load_header("ptr", layout.INSTANCE_MEMORY_BASE, "memory")  # invariant: memory-current
 
 
 def checked_address(f: FunctionBuilder, address: str, offset: int, width: int) -> str:
@@ -76,7 +78,7 @@ def checked_address(f: FunctionBuilder, address: str, offset: int, width: int) -
         f.trap_if("true", layout.TRAP_OUT_OF_BOUNDS_MEMORY)
     else:
         size = _size(f)
-        if reach > memory.size:
+        if reach > memory.size:  # what lies below is always there; invariant: memory-minimum
             f.trap_if(f.value(f"icmp ult i32 {size}, {reach}"), layout.TRAP_OUT_OF_BOUNDS_MEMORY)
         highest = f.value(f"sub i32 {size}, {reach}")
         f.trap_if(f.value(f"icmp ugt i32 {address}, {highest}"), layout.TRAP_OUT_OF_BOUNDS_MEMORY)

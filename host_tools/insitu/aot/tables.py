@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def _length(f: FunctionBuilder, table: Table) -> str:
     if table.fixed:
-        return str(table.length)
+        return str(table.length)  # invariant: table-constant
     at = f.instance_pointer(table.slot - layout.TABLE_SLOT_LENGTH)
     return f.value(f"load i32, ptr {at}, align 4, !tbaa !table")
 
@@ -31,6 +31,7 @@ def checked_entry(f: FunctionBuilder, index: int, operand: str, trap: int) -> st
     if table.fixed:
         entries = f.instance_pointer(table.entries)
     else:
+        # invariant: table-current
         entries = f.value(f"load ptr, ptr {f.instance_pointer(table.slot)}, align 4, !tbaa !table")
     return f.value(f"getelementptr {ir_type(table.element)}, ptr {entries}, i32 {operand}")
 
@@ -89,7 +90,7 @@ def emit_table_copy(f: FunctionBuilder, immediate: tuple[int, int]) -> None:
 
 
 def null(f: FunctionBuilder, reftype: ValType) -> str:
-    """Operand of a null reference."""
+    """Operand of a null reference. Nothing asks whether a funcref is null before it is called; invariant: funcref."""
     if reftype is ValType.externref:
         return "0"
     cell = f.load_header("ptr", layout.INSTANCE_RUNTIME, "runtime")

@@ -42,7 +42,10 @@ def emit_local_tee(f: FunctionBuilder, index: int) -> None:
 
 
 def _global_pointer(f: FunctionBuilder, index: int) -> str:
-    """Where the global's value is: in this instance's block, or where an imported one's slot points."""
+    """Where the global's value is: in this instance's block, or where an imported one's slot points.
+
+    invariant: import-slot
+    """
     slot = f.instance_pointer(f.plan.global_slots[index])
     if index < f.plan.imported_globals:
         return f.value(f"load ptr, ptr {slot}, align 4, !invariant.load !{{}}")

@@ -124,10 +124,11 @@ class State:
         most: symbol to the highest number that it can be.
         words: symbol to the constants that its signature word may be, one of which it is.
         checked: how far below the stack pointer on entry lay what was compared with the limit; None: nothing was.
+        low: whether control may have come here although the stack pointer was found below the limit.
         flags: the two values that were compared last.
     """
 
-    __slots__ = ("checked", "flags", "most", "registers", "slots", "words")
+    __slots__ = ("checked", "flags", "low", "most", "registers", "slots", "words")
 
     def __init__(self, registers: list[Value]) -> None:
         self.registers = registers
@@ -135,12 +136,13 @@ class State:
         self.most: dict[Name, int] = {}
         self.words: dict[Name, frozenset[int]] = {}
         self.checked: int | None = None
+        self.low = False
         self.flags: tuple[Value, Value] | None = None
 
     def copy(self) -> State:
         other = State(self.registers[:])
         other.slots, other.most, other.words = self.slots.copy(), self.most.copy(), self.words.copy()
-        other.checked, other.flags = self.checked, self.flags
+        other.checked, other.low, other.flags = self.checked, self.low, self.flags
         return other
 
     def join(self, other: State, sp: int, place: int) -> bool:
@@ -167,6 +169,8 @@ class State:
         if self.checked is not None and (other.checked is None or other.checked < self.checked):
             self.checked = other.checked
             changed = True
+        if other.low and not self.low:
+            self.low = changed = True
         return changed
 
     def _join_slots(self, other: State, names: _Names) -> bool:
@@ -247,6 +251,7 @@ class State:
         if a[0] == STACK and b[0] == LIMIT:
             if condition in (SAME_OR_HIGHER, HIGHER) and (self.checked is None or -a[1] > self.checked):
                 self.checked = -a[1]
+            self.low |= condition in (LOWER, LOWER_OR_SAME)
             return
         if a[0] == WORD and b[0] == CONSTANTS and condition == EQ:
             self.words[a[1]] = frozenset((n - a[2]) & 0xFFFFFFFF for n in b[1])

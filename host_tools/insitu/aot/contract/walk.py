@@ -323,7 +323,13 @@ class Walker:
             raise Broken("the function is left without its return address in the link register")
         self._restored(state)
 
+    @staticmethod
+    def _not_low(state: State) -> None:
+        if state.low:
+            raise Broken("control goes on where the operand stack was found full, and not to the trap")
+
     def _restored(self, state: State) -> None:
+        self._not_low(state)
         if self.function.kind == LIBRARY:
             return
         for r in self.machine.saved:
@@ -418,6 +424,7 @@ class Walker:
 
     def _check_callee(self, callee: Function, state: State, at: int, tail: bool) -> None:
         ours = self.function.kind
+        self._not_low(state)
         if ours in (LIBRARY, BYTES) and callee.kind != LIBRARY:
             raise Broken(f"a helper calls {callee.label}")
         if callee.kind in (THUNK, STUB):
@@ -461,6 +468,7 @@ class Walker:
 
         Returns the bytes of arguments on the stack and the results that the callee has at most.
         """
+        self._not_low(state)
         kind = value[0] if value else -1
         own = self.function
         if value is None or self.function.kind == LIBRARY:

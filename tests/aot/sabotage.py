@@ -1,0 +1,237 @@
+"""Machine code with one property broken, made systematically: where in a module's code, and what is put there.
+
+Sites are found with capstone's disassembly, which the contract's own decoding of RISC-V has nothing in common with.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import capstone
+from insitu import aot
+from insitu.aot import contract, link
+from insitu.aot.contract.elf import Object
+from insitu.aot.plan import Plan
+from insitu.aot.targets import target as named
+from insitu.wasm.decode import decode
+
+Patch = tuple[str, int, bytes]  # kind, offset in the code, bytes
+
+
+@dataclass(frozen=True)
+class Built:
+    """A module's code, and what the contract proves it against."""
+
+    plan: Plan
+    object_file: bytes
+    code: link.Code
+
+    @property
+    def riscv(self) -> bool:
+        return self.plan.target.code_bit == 0
+
+    def check(self) -> contract.StackUse:
+        return contract.check(self.code, self.object_file, self.plan)
+
+    def in_image(self, offset: int, data: bytes) -> Built:
+        """Other bytes in the linked code only."""
+        changed = bytearray(self.code.data)
+        changed[offset : offset + len(data)] = data
+        return replace(self, code=replace(self.code, data=bytes(changed)))
+
+    def in_both(self, offset: int, data: bytes) -> Built:
+        """Other bytes in the linked code and in the object file, as if the compiler had written them."""
+        of = Object(self.object_file)
+        piece = self.piece(offset)
+        at = of.sections[of.by_name[piece.section]].offset + offset - piece.offset
+        changed = bytearray(self.object_file)
+        changed[at : at + len(data)] = data
+        return replace(self.in_image(offset, data), object_file=bytes(changed))
+
+    def piece(self, offset: int) -> link.Piece:
+        return next(p for p in self.code.pieces if p.file == link.PROGRAM and p.offset <= offset < p.offset + p.size)
+
+    def relocated(self) -> set[int]:
+        """Offsets in the code of what the linker fills in: other bytes there would not outlive it."""
+        of, found = Object(self.object_file), set()
+        for piece in self.code.pieces:
+            if piece.file == link.PROGRAM:
+                for r in of.relocations(of.by_name[piece.section]):
+                    found.update(range(piece.offset + r.offset, piece.offset + r.offset + 8))
+        return found
+
+
+def build(wasm: bytes, target: str) -> Built:
+    plan = Plan(decode(wasm), named(target))
+    made = aot.object_file(plan)
+    return Built(plan, made, link.link(made, plan.target))
+
+
+Line = tuple[int, int, str, str]  # offset, size, mnemonic, operands
+
+
+def lines(built: Built) -> Iterator[Line]:
+    """The instructions of the program's functions."""
+    md = _disassembler(built)
+    of, data = Object(built.object_file), built.code.data
+    for piece in built.code.pieces:
+        if piece.file != link.PROGRAM or not piece.section.startswith(".text"):
+            continue
+        marks = sorted(
+            (s.value, s.name[:2]) for s in of.defined[of.by_name[piece.section]] if s.name[:2] in ("$t", "$x", "$d")
+        )
+        for (start, kind), (end, _) in zip(marks, [*marks[1:], (piece.size, "")], strict=True):
+            if kind != "$d":
+                yield from _all_of(md, data[: piece.offset + end], piece.offset + start)
+
+
+def _all_of(md: capstone.Cs, data: bytes, at: int) -> Iterator[Line]:
+    """From at on; what capstone does not know, such as SH2ADD of Zba, has 4 bytes and is left out."""
+    while at < len(data):
+        for line in md.disasm_lite(data[at:], at):
+            at += line[1]
+            yield line
+        at += 4
+
+
+def _disassembler(built: Built) -> capstone.Cs:
+    if built.riscv:
+        return capstone.Cs(capstone.CS_ARCH_RISCV, capstone.CS_MODE_RISCV32 | capstone.CS_MODE_RISCVC)
+    mode = capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS | capstone.CS_MODE_V8
+    return capstone.Cs(capstone.CS_ARCH_ARM, mode)
+
+
+_NOP = {(True, 2): "0100", (True, 4): "13000000", (False, 2): "00bf", (False, 4): "aff30080"}
+# Of two and of four bytes. Thumb: CPSID i, SVC, WFI, BKPT; MSR CONTROL, DSB. RISC-V: EBREAK; ECALL, WFI, CSRW, MRET.
+_SYSTEM = {
+    (False, 2): ("72b6", "00df", "30bf", "00be"),
+    (False, 4): ("80f31488", "bff34f8f"),
+    (True, 2): ("0290",),
+    (True, 4): ("73000000", "73005010", "73100530", "73002030"),
+}
+# MOV sp, r0; ADD.W sp, r0, #0. C.MV sp, a0; MV sp, a0.
+_MOVED = {(False, 2): "8546", (False, 4): "00f1000d", (True, 2): "2a81", (True, 4): "13010500"}
+_CONDITIONAL = {"beq", "bne", "bhs", "blo", "bhi", "bls", "bge", "blt", "bgt", "ble", "bmi", "bpl", "cbz", "cbnz"}
+_CONDITIONAL |= {"bltu", "bgeu", "c.beqz", "c.bnez", "beqz", "bnez", "bgez", "bltz"}
+
+
+def _conditional(mnemonic: str) -> bool:
+    return mnemonic.removesuffix(".w") in _CONDITIONAL
+
+
+def inverted(data: bytes) -> bytes:
+    """A conditional branch that is taken where it was not."""
+    word = int.from_bytes(data, "little")
+    if len(data) == 4 and word & 0x7F == 0x63:
+        return struct.pack("<I", word ^ 1 << 12)  # RISC-V: funct3
+    if len(data) == 2 and word & 3 == 1 and word >> 14 == 3:
+        return struct.pack("<H", word ^ 1 << 13)  # C.BEQZ, C.BNEZ
+    if len(data) == 4:
+        return struct.pack("<I", word ^ 1 << 6)  # Thumb, B<c>.W: the condition is in the first halfword
+    return struct.pack("<H", word ^ (1 << 11 if word >> 12 == 0xB else 1 << 8))  # CBZ and CBNZ; B<c>
+
+
+def changed_branches(built: Built) -> Iterator[Patch]:
+    """Each conditional branch, among them those of every check, left out or turned round: in the image only."""
+    for offset, size, mnemonic, _ in lines(built):
+        if _conditional(mnemonic):
+            yield "branch left out", offset, bytes.fromhex(_NOP[built.riscv, size])
+            yield "branch inverted", offset, inverted(built.code.data[offset : offset + size])
+
+
+def stack_checks(built: Built) -> Iterator[Patch]:
+    """The branch that follows a comparison of sp."""
+    compared = -100
+    for offset, size, mnemonic, operands in lines(built):
+        if "sp" in operands and mnemonic.startswith(("cmp", "mov", "c.mv", "bltu", "bgeu")):
+            compared = offset
+        if _conditional(mnemonic) and offset - compared <= 8:
+            yield "stack check left out", offset, bytes.fromhex(_NOP[built.riscv, size])
+            yield "stack check inverted", offset, inverted(built.code.data[offset : offset + size])
+            compared = -100
+
+
+def signature_checks(built: Built) -> Iterator[Patch]:
+    """The first conditional branch behind a load of the word before the code, where a call through a register follows."""
+    before = str(-4 - built.plan.target.code_bit)
+    found = list(lines(built))
+    for n, (_, _, mnemonic, _) in enumerate(found):
+        if mnemonic not in ("blx", "c.jalr") and not (mnemonic == "jalr" and found[n - 1][2] != "auipc"):
+            continue
+        nearby = found[max(0, n - 25) : n]
+        loads = [i for i, line in enumerate(nearby) if _loads_word_before(line, before)]
+        if not loads:
+            continue
+        for offset, size, other, _ in nearby[loads[-1] :]:
+            if _conditional(other):
+                yield "signature check left out", offset, bytes.fromhex(_NOP[built.riscv, size])
+                yield "signature check inverted", offset, inverted(built.code.data[offset : offset + size])
+                break
+
+
+def _loads_word_before(line: Line, before: str) -> bool:
+    mnemonic, operands = line[2], line[3].replace("-0x", "-")
+    if mnemonic.startswith(("ldr", "lw")):
+        return f"#{before}]" in operands or f", {before}(" in operands
+    return mnemonic.startswith("subs") and operands.endswith("#5")
+
+
+def frames(built: Built) -> Iterator[Patch]:
+    """A frame that is larger than what its function gives back."""
+    for offset, size, mnemonic, operands in lines(built):
+        word = int.from_bytes(built.code.data[offset : offset + size], "little")
+        if mnemonic == "sub" and operands.startswith("sp") and size == 2:
+            yield "frame enlarged", offset, struct.pack("<H", word + 1)
+        elif mnemonic == "push" and size == 2:
+            yield (
+                "frame enlarged",
+                offset,
+                struct.pack("<H", word | (word & 0xFF) + 1 | 1 if word & 1 == 0 else word ^ 1),
+            )
+        elif mnemonic == "c.addi" and operands.startswith("sp, -"):
+            yield "frame enlarged", offset, struct.pack("<H", word ^ 1 << 6)  # by 16, or smaller by as much
+        elif mnemonic in ("pop", "pop.w") and "pc" in operands and size == 2:
+            yield "return changed", offset, struct.pack("<H", word ^ 0x80 if word & 0x80 else word | 0x80)
+        elif mnemonic == "c.jr" or mnemonic == "bx":
+            yield "return changed", offset, struct.pack("<H", 0x4718 if mnemonic == "bx" else 0x8502)
+
+
+def calls(built: Built) -> Iterator[Patch]:
+    """A direct call that the linker leaves alone, to the middle of a function, to a thunk and to the stub's entry."""
+    filled = built.relocated()
+    for offset, size, mnemonic, _ in lines(built):
+        if offset in filled:
+            continue
+        for kind, target in (
+            ("call of a function's middle", built.code.symbols["f0"] + 4),
+            ("call of a thunk", built.code.symbols["t0"]),
+            ("call of the stub's entry", built.code.symbols["insitu_enter"]),
+        ):
+            if mnemonic == "bl":
+                yield kind, offset, _bl(target - offset - 4)
+            elif mnemonic == "auipc" and size == 4:
+                yield kind, offset, _call(target - offset)
+
+
+def _bl(distance: int) -> bytes:
+    sign = distance >> 24 & 1
+    j1, j2 = ~(distance >> 23 & 1 ^ sign) & 1, ~(distance >> 22 & 1 ^ sign) & 1
+    first = 0xF000 | sign << 10 | distance >> 12 & 0x3FF
+    return struct.pack("<HH", first, 0xD000 | j1 << 13 | j2 << 11 | distance >> 1 & 0x7FF)
+
+
+def _call(distance: int) -> bytes:
+    return struct.pack("<II", distance + 0x800 & 0xFFFFF000 | 0x97, (distance & 0xFFF) << 20 | 0x80E7)
+
+
+def anywhere(built: Built, step: int) -> Iterator[Patch]:
+    """Every step-th instruction becomes one that no program may have, or one that sets sp from a register."""
+    filled = built.relocated()
+    for n, (offset, size, mnemonic, _) in enumerate(lines(built)):
+        if n % step or offset in filled or mnemonic in ("nop", "c.nop"):
+            continue
+        choices = _SYSTEM[built.riscv, size]
+        yield "system instruction", offset, bytes.fromhex(choices[n // step % len(choices)])
+        yield "stack pointer from a register", offset, bytes.fromhex(_MOVED[built.riscv, size])

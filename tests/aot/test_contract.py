@@ -1,0 +1,149 @@
+"""The contract refuses code with one property broken, and names where; good code it lets pass."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import pytest
+import wasmtime
+from insitu import aot
+from insitu.aot.contract import ContractError
+from insitu.aot.contract.elf import Object
+from insitu.aot.link import Piece
+from insitu.aot.targets import TARGETS
+from insitu.commands.inspect import image_facts
+from insitu.places import CHECKOUT as ROOT
+from insitu.toolchain import compile_c
+
+from tests.aot import sabotage
+from tests.aot.sabotage import Built, Patch
+
+CALLS = """(module (import "e" "f" (func $f (param i32) (result i32))) (memory 1 3) (table 4 funcref)
+  (table $grows 4 90 funcref)
+  (global $g (mut i32) (i32.const 5))
+  (elem (i32.const 0) $f $results $through)
+  (type $t (func (param i32 i32 i64) (result i64 i64 i64)))
+  (func $results (type $t) (local.get 2) (local.get 2) (i64.extend_i32_u (call $f (i32.const 3))))
+  (func $through (export "through") (type $t)
+    (call_indirect (type $t) (local.get 0) (local.get 1) (local.get 2) (local.get 0)))
+  (func $recursive (param i32) (result i32)
+    (if (result i32) (local.get 0)
+      (then (i32.add (i32.load (i32.const 8)) (call $recursive (i32.sub (local.get 0) (i32.load (i32.const 4))))))
+      (else (i32.const 5))))
+  (func $one (param i32) (result i32) (local i64 i64)
+    (if (i32.eqz (local.get 0)) (then (return (i32.const 1))))
+    (local.set 1 (i64.load (i32.const 16)))
+    (global.set $g (i32.add (global.get $g) (call $two (i32.sub (local.get 0) (i32.const 1)))))
+    (i32.wrap_i64 (i64.add (local.get 1) (i64.load (i32.const 24)))))
+  (func $two (param i32) (result i32)
+    (if (i32.eqz (local.get 0)) (then (return (i32.const 2))))
+    (i32.mul (call $one (i32.shr_u (local.get 0) (i32.const 1))) (call $recursive (local.get 0))))
+  (func (export "run") (param i32) (result i32)
+    (drop (memory.grow (local.get 0))) (drop (table.grow $grows (ref.null func) (i32.const 1)))
+    (i32.add (call $recursive (local.get 0)) (call $two (local.get 0))))
+  (func (export "second") (param i32 i32) (result i32)
+    (i32.add (call_indirect $grows (param i32) (result i32) (local.get 0) (local.get 1))
+      (call_indirect (param i32) (result i32) (local.get 1) (local.get 0))))
+  (func (export "switch") (param i32) (result i32)
+    (block (block (block (block (block (block (block (br_table 0 1 2 3 4 5 6 (local.get 0)))
+      (drop (call $recursive (i32.const 1))) (return (i32.const 7)))
+      (i32.store (i32.const 0) (i32.const 1)) (return (i32.const 17)))
+      (return (i32.const 57))) (drop (call $f (i32.const 8))) (return (i32.const 21)))
+      (return (i32.mul (local.get 0) (i32.const 23)))) (return (call $f (i32.const 4)))) (i32.const 9)))"""
+KERNELS = ("list", "interpreter", "quicksort")
+
+
+@cache
+def _calls(target: str) -> Built:
+    return sabotage.build(bytes(wasmtime.wat2wasm(CALLS)), target)
+
+
+def _refused(patches: list[Patch], make: Callable[[int, bytes], Built]) -> Counter[str]:
+    """How many of each kind; fails where one passes."""
+    counted: Counter[str] = Counter()
+    for kind, offset, data in patches:
+        broken = make(offset, data)
+        with pytest.raises(ContractError):
+            broken.check()
+            pytest.fail(f"{kind} at {offset:#x} passed: {data.hex()}")
+        counted[kind] += 1
+    return counted
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_good_code_passes(target: str) -> None:
+    assert _calls(target).check().guard > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", TARGETS)
+def test_sabotage_in_what_the_compiler_wrote(target: str) -> None:
+    """The object file has it, too: what the instructions do is proven, not that they are the same."""
+    built = _calls(target)
+    checks = [*sabotage.stack_checks(built), *sabotage.signature_checks(built)]
+    patches = [*checks, *sabotage.frames(built), *sabotage.calls(built), *sabotage.anywhere(built, 5)]
+    counted = _refused(patches, built.in_both)
+    print(target, dict(counted))
+    assert counted["stack check left out"] >= 6 and counted["signature check left out"] >= 2
+    assert counted["call of a thunk"] >= 4 and counted["frame enlarged"] + counted["return changed"] >= 6
+    assert counted.total() >= 150
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_sabotage_of_the_image(kernel: str, target: str, tmp_path: Path) -> None:
+    """Every conditional branch, those of the bounds checks among them, left out and inverted."""
+    wasm = compile_c(ROOT / "bench" / "kernels" / f"{kernel}.c", tmp_path / "k.wasm").read_bytes()
+    built = sabotage.build(wasm, target)
+    built.check()
+    counted = _refused(list(sabotage.changed_branches(built)), built.in_image)
+    print(target, kernel, dict(counted))
+    assert counted.total() >= 30
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_foreign_function(target: str) -> None:
+    """Of no input; of an input that is none of the module's; renamed in the object file."""
+    built = _calls(target)
+    more = replace(built.code, data=built.code.data + bytes.fromhex("7047c046"))
+    with pytest.raises(ContractError, match="bytes of no input"):
+        replace(built, code=more).check()
+    pieces = (*built.code.pieces, Piece(len(built.code.data), 4, "evil.o", ".text"))
+    with pytest.raises(ContractError, match="none of its inputs"):
+        replace(built, code=replace(more, pieces=pieces)).check()
+    strings = built.object_file.index(b"\0f1\0") + 1
+    renamed = built.object_file[:strings] + b"g" + built.object_file[strings + 1 :]
+    with pytest.raises(ContractError):
+        replace(built, object_file=renamed).check()
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_an_error_names_function_and_offset(target: str) -> None:
+    built = _calls(target)
+    kind, offset, data = next(sabotage.stack_checks(built))
+    with pytest.raises(ContractError, match=r"function \d.*offset 0x[0-9a-f]+ of it: .*bug of insitu") as caught:
+        built.in_both(offset, data).check()
+    assert kind == "stack check left out" and caught.value.offset > 0
+
+
+def test_clones_of_llvm_are_the_program_s() -> None:
+    """A function that LLVM specialises for one argument still recurses: 120 bytes were promised, the trap came at depth
+    3, and the wrong function was named."""
+    text = """(module (memory 1)
+      (func $f (param i32 i32) (result i32)
+        (if (result i32) (i32.eqz (local.get 1)) (then (i32.const 0))
+          (else (i32.add (i32.load (i32.shl (local.get 0) (i32.const 2)))
+            (call $f (local.get 0) (i32.sub (local.get 1) (i32.const 1)))))))
+      (func (export "run") (param i32) (result i32)
+        (i32.add (call $f (i32.const 3) (local.get 0)) (call $f (i32.const 7) (local.get 0)))))"""
+    for target in TARGETS:
+        image = aot.compile_wasm(bytes(wasmtime.wat2wasm(text)), target)
+        assert image_facts(image)["operand_stack_needed"] is None
+        built = sabotage.build(bytes(wasmtime.wat2wasm(text)), target)
+        names = [symbol.name for symbol in Object(built.object_file).symbols if symbol.function]
+        assert set(built.check().frames) >= set(names)

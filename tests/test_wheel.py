@@ -61,7 +61,7 @@ def test_boards(insitu: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("board", "suffix"), [("qemu_stm32f405", ".hex"), ("qemu_rv32", ".bin")])
+@pytest.mark.parametrize(("board", "suffix"), [("rpi_pico", ".uf2"), ("qemu_rv32", ".hex")])
 def test_an_image_and_a_file_for_a_programmer(insitu: Path, tmp_path: Path, board: str, suffix: str) -> None:
     (tmp_path / "app.wasm").write_bytes(bytes(wasmtime.wat2wasm(_ADD)))
     _run(insitu, "build", "app.wasm", "-b", board, folder=tmp_path)

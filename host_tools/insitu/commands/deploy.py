@@ -45,6 +45,8 @@ def deploy(board: Board, *, port: str | None = None, method: str | None = None) 
     method: a key of METHODS that stays; None: the best that the board allows. Raises InsituError.
     """
     name = method or best(board)
+    if name == "partition":
+        raise InsituError(f"the package of {board.name} is written with an image: `insitu flash APP.xip --port PORT`")
     if name not in STAYS:
         raise InsituError(
             f"{board.name} has neither a ROM partition nor a file system that keeps the package: `insitu run` sends it "

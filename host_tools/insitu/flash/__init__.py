@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from insitu.flash.device import DEVICE
+from insitu.flash.romfs import ROMFS
 from insitu.flash.uf2 import UF2
 from insitu.flash.writer import Writer
 
-WRITERS: Mapping[str, Writer] = {"device": DEVICE, "uf2": UF2}
+WRITERS: Mapping[str, Writer] = {"device": DEVICE, "romfs": ROMFS, "uf2": UF2}

@@ -1,15 +1,15 @@
 """The ways for the device package to get onto a board; a row of METHODS each.
 
-romfs: in a ROM partition, which a stock firmware mounts. files: on the firmware's file system, where it stays; sent
-only if it is not there yet. serial: file by file over the serial line to a stock firmware, each time. frozen: in a
-firmware built with it (firmware/).
+romfs: in a ROM partition at a fixed address, which a stock firmware can mount. partition: in one that the firmware
+mounts itself, written together with the image (flash/romfs.py). files: on the firmware's file system, where it stays;
+sent only if it is not there yet. serial: file by file over the serial line to a stock firmware, each time. frozen: in
+a firmware built with it (firmware/).
 """
 
 from __future__ import annotations
 
 import base64
 import functools
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from insitu.machine import Contents, stock_firmware
 from insitu.package import compile as package
 from insitu.package import files
 from insitu.package.firmware import frozen_firmware
+from insitu.package.romfs import add_package
 
 _CHUNK = 1536  # bytes of a file in one piece of code
 
@@ -30,25 +31,9 @@ _CHUNK = 1536  # bytes of a file in one piece of code
 @functools.cache
 def build_romfs(board: Board) -> bytes:
     """The device package for a board, as a ROMFS image that MicroPython mounts with vfs.VfsRom."""
-    with tempfile.TemporaryDirectory(prefix="insitu-package-") as name:
-        folder = Path(name)
-        for path, data in package.compiled(board).items():
-            file = folder / "insitu" / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(data)
-        writer = romfs.VfsRomWriter()
-        _add_folder(writer, folder)
-        return bytes(writer.finalise())
-
-
-def _add_folder(writer: romfs.VfsRomWriter, folder: Path) -> None:
-    for path in sorted(folder.iterdir()):
-        if path.is_dir():
-            writer.opendir(path.name)
-            _add_folder(writer, path)
-            writer.closedir()
-        else:
-            writer.mkfile(path.name, path.read_bytes())
+    writer = romfs.VfsRomWriter()
+    add_package(writer, board)
+    return bytes(writer.finalise())
 
 
 def mount_code(address: int, size: int) -> str:
@@ -175,6 +160,10 @@ def _files_contents(board: Board) -> Contents:
     return [(files.filesystem(board).address, files.build(board))]
 
 
+def _import_from_partition(link: Runner, _: Board) -> None:
+    link.run("import sys\nif '/rom' not in sys.path: sys.path.append('/rom')\n")
+
+
 def _no_contents(_: Board) -> Contents:
     return []
 
@@ -185,6 +174,7 @@ def _nothing_to_do(_: Runner, __: Board) -> None:
 
 METHODS = {
     "romfs": Method(stock_firmware, _romfs_contents, _mount),
+    "partition": Method(stock_firmware, _no_contents, _import_from_partition),
     "files": Method(stock_firmware, _files_contents, keep),
     "serial": Method(stock_firmware, _no_contents, send),
     "frozen": Method(frozen_firmware, _no_contents, _nothing_to_do),
@@ -195,4 +185,6 @@ def best(board: Board) -> str:
     """The way, a key of METHODS, that costs the board the least RAM with its stock firmware."""
     if board.package:
         return "romfs"
+    if "romfs" in board.writers:
+        return "partition"
     return "files" if board.filesystem else "serial"

@@ -111,8 +111,8 @@ _SYSTEM = {
     (True, 2): ("0290",),
     (True, 4): ("73000000", "73005010", "73100530", "73002030"),
 }
-# MOV sp, r0; ADD.W sp, r0, #0. C.MV sp, a0; MV sp, a0.
-_MOVED = {(False, 2): "8546", (False, 4): "00f1000d", (True, 2): "2a81", (True, 4): "13010500"}
+# MOV sp, r0; ADD.W sp, r0, #0. C.MV sp, a5; MV sp, a5.
+_MOVED = {(False, 2): "8546", (False, 4): "00f1000d", (True, 2): "3e81", (True, 4): "13810700"}
 _CONDITIONAL = {"beq", "bne", "bhs", "blo", "bhi", "bls", "bge", "blt", "bgt", "ble", "bmi", "bpl", "cbz", "cbnz"}
 _CONDITIONAL |= {"bltu", "bgeu", "c.beqz", "c.bnez", "beqz", "bnez", "bgez", "bltz"}
 
@@ -154,7 +154,7 @@ def stack_checks(built: Built) -> Iterator[Patch]:
 
 
 def signature_checks(built: Built) -> Iterator[Patch]:
-    """The first conditional branch behind a load of the word before the code, where a call through a register follows."""
+    """The first conditional branch behind a load of the word before code that is called through a register."""
     before = str(-4 - built.plan.target.code_bit)
     found = list(lines(built))
     for n, (_, _, mnemonic, _) in enumerate(found):
@@ -188,7 +188,7 @@ def frames(built: Built) -> Iterator[Patch]:
             yield (
                 "frame enlarged",
                 offset,
-                struct.pack("<H", word | (word & 0xFF) + 1 | 1 if word & 1 == 0 else word ^ 1),
+                struct.pack("<H", word ^ 1),  # r0, too,
             )
         elif mnemonic == "c.addi" and operands.startswith("sp, -"):
             yield "frame enlarged", offset, struct.pack("<H", word ^ 1 << 6)  # by 16, or smaller by as much

@@ -10,7 +10,10 @@ from typing import Any, ClassVar
 
 from insitu.board.record import Board, Region
 from insitu.errors import InsituError
+from insitu.link.raw_repl import Link
 from insitu.machine.emulator import Emulator
+
+_PATIENCE = 180.0  # seconds
 
 
 class Rp2040(Emulator):
@@ -32,6 +35,10 @@ class Rp2040(Emulator):
     def flash_region(cls, board: Board) -> Region:
         """The chip's flash."""
         return board.chip.flash
+
+    def link(self) -> Link:
+        """As every emulator's; it may take long: 1/20 of the chip's speed, if the host has nothing else to do."""
+        return Link(self.port, timeout=_PATIENCE)
 
     def start(self) -> str:
         """Start the process; it prints the pty that it made. Firmware that is not the wanted one is replaced."""

@@ -62,8 +62,12 @@ bench: setup
 	@$(RUN) -m bench
 
 SEEDS ?= 200
+SYSTEMS ?= 200
+STEPS ?= 4000
 fuzz: setup
 	@$(RUN) -m tests.fuzz --seeds $(SEEDS)
+	@$(RUN) -m tests.fuzz --systems $(SYSTEMS)
+	@$(RUN) -m tests.state --steps $(STEPS)
 
 floats: setup
 	@$(RUN) -m tests.floats

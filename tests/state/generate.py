@@ -24,8 +24,8 @@ _KINDS = ("A", "A", "A", "B", "B", "C", "D", "S")
 _LARGEST = 5  # instances that are alive
 NESTED = 2  # operations inside imports inside operations
 _FUNCTIONS = (
-    "get", "set", "peek", "last", "poke", "grow", "callt", "move", "keep", "put", "tgrow", "back", "deep", "add",
-    "twice", "aback", "wide", "other",
+    "get", "set", "peek", "last", "poke", "grow", "callt", "backt", "move", "keep", "put", "tgrow", "back", "deep",
+    "add", "twice", "aback", "wide", "other",
 )  # fmt: skip
 
 
@@ -38,6 +38,7 @@ class Generator:
         self.nested = nested
         self.number = 0
         self.buffer = buffer
+        self.plan: list[Operation] = []  # the rest of a scenario
 
     def new(self) -> int:
         """A handle that there is not yet."""
@@ -47,6 +48,10 @@ class Generator:
     def operation(self, model: Model, depth: int = 0) -> Operation:
         """One that the model can follow."""
         chance = self.chance
+        if depth == 0 and not self.plan and chance.random() < 0.02:
+            self.plan = chance.choice((self._given_on, self._larger_frame))()
+        if depth == 0 and self.plan:
+            return self.plan.pop(0)
         alive = [i for i in model.instances if i.alive]
         if not any(isinstance(h, Module) and h.alive for h in model.handles.values()) or chance.random() < 0.03:
             return ("load", self.new(), chance.choice("ABCDS"))
@@ -145,6 +150,50 @@ class Generator:
             found.append(("return", chance.choice((0, 1, -1, 3))))
         return found
 
+    # --- what chance alone hardly ever does in that order ---
+
+    def _made(self, kind: str, stack: int | None, imports: dict[str, int], plan: list[Operation]) -> int:
+        """The handle of an instance, whose making is put into the plan."""
+        module, instance = self.new(), self.new()
+        plan += [("load", module, kind), ("instantiate", instance, module, stack, {}, imports, [])]
+        return instance
+
+    def _found(self, instance: int, name: str, plan: list[Operation]) -> int:
+        number = self.new()
+        plan.append(("lookup", number, instance, name))
+        return number
+
+    def _given_on(self) -> list[Operation]:
+        """A function that an instance only gives on is in a third one's table; its owner's end while it runs."""
+        chance, plan = self.chance, []
+        owner = self._made("A", chance.choice((None, 1000)), {}, plan)
+        between = self._made("B", chance.choice((None, 1000)), {"a": owner}, plan)
+        other = self._made("A", 3000, {}, plan)
+        table, caller = self._found(other, "t", plan), self._found(other, "callt", plan)
+        function = self._found(*chance.choice(((between, "aback"), (owner, "back"))), plan)
+        plan.append(("set_entry", table, 0, ("f", function)))
+        if chance.random() < 0.8:
+            plan.append(("deinstantiate", between))
+        ends: list[Operation] = [
+            ("deinstantiate", owner),
+            ("deinstantiate", other),
+            ("destroy",),
+            ("set_entry", table, 0, None),
+        ]
+        plan.append(("call", caller, 0, [chance.sample(ends, chance.choice((1, 2, 4)))]))
+        return plan
+
+    def _larger_frame(self) -> list[Operation]:
+        """A leaf with a larger frame than its caller's module has comes in while that runs, at the stack's end."""
+        chance, plan = self.chance, []
+        owner = self._made("A", None, {}, plan)
+        env = self.new()
+        table = self._found(owner, "t", plan)
+        plan.append(("env", env, owner, chance.choice((0, 8, 16, 24, 40, 64))))
+        plan.append(("canary", self.new(), 16))
+        plan.append(("call_on", env, "backt", 3, [self._wide(table)]))
+        return plan
+
     # --- using ---
 
     def _look(self, model: Model, depth: int) -> Operation | None:
@@ -165,8 +214,13 @@ class Generator:
             return ("memory", instance, self.new())
         return ("ask", instance, chance.choice(("memory_size", "address", "valid", "aux", "malloc")))
 
-    def _argument(self, model: Model, code: Any) -> int:
-        chance = self.chance
+    def _argument(self, model: Model, thing: Code) -> int:
+        chance, code = self.chance, thing.name
+        table = thing.owner.exports.get("t") or thing.owner.exports.get("a.t")
+        if code == "callt" and isinstance(table, Table) and chance.random() < 0.6:
+            calling = [i for i, e in enumerate(table.entries) if isinstance(e, Code) and e.name in _CALLING]
+            if calling:
+                return chance.choice(calling)
         if code == "deep":
             return chance.choice((0, 1, 2, 5, 10, 20, 40, 60))
         if code in ("grow", "tgrow"):
@@ -177,28 +231,61 @@ class Generator:
 
     def _call(self, model: Model, depth: int) -> Operation | None:
         chance = self.chance
-        program = [self._program(model, depth) for _ in range(chance.choice((1, 1, 2)))]
         if chance.random() < 0.35:
-            env = self._pick(model, Env, 0.2)
-            if env is None:
-                return None
-            function: Any = chance.choice(
-                [n for n in _FUNCTIONS if n in model.handles[env].instance.exports] or ["get"]
-            )
-            name = function
-            if chance.random() < 0.3:
-                function = self._pick(model, Code, 0.2)
-                if function is None:
-                    return None
-                name = model.handles[function].thing.name
-            return ("call_on", env, function, self._argument(model, name), program)
+            return self._call_on(model, depth)
         function = self._pick(model, Code, 0.15)
         if function is None:
             return None
-        name = model.handles[function].thing.name
-        if chance.random() < 0.7 and name not in _CALLING:
+        handle = model.handles[function]
+        if chance.random() < 0.7 and handle.thing.name not in _CALLING:
             return None
-        return ("call", function, self._argument(model, name), program)
+        argument = self._argument(model, handle.thing)
+        return ("call", function, argument, self._programs(model, depth, handle.thing, argument))
+
+    def _call_on(self, model: Model, depth: int) -> Operation | None:
+        chance = self.chance
+        env = self._pick(model, Env, 0.2)
+        if env is None:
+            return None
+        exports = model.handles[env].instance.exports
+        names = _CALLING if chance.random() < 0.6 else _FUNCTIONS
+        function: Any = chance.choice([n for n in names if n in exports] or ["get"])
+        thing = exports[function]
+        if chance.random() < 0.3:
+            function = self._pick(model, Code, 0.2)
+            if function is None:
+                return None
+            thing = model.handles[function].thing
+        argument = self._argument(model, thing)
+        return ("call_on", env, function, argument, self._programs(model, depth, thing, argument))
+
+    def _programs(self, model: Model, depth: int, code: Code, argument: int) -> list[list[Operation]]:
+        """What the import does each time: often to those whose code is running then."""
+        chance = self.chance
+        programs = [self._program(model, depth) for _ in range(chance.choice((1, 1, 2)))]
+        if depth >= self.nested:
+            return programs
+        table = code.owner.exports.get("t") or code.owner.exports.get("a.t")
+        running = [code.owner]
+        if isinstance(table, Table):
+            running += [e.owner for e in table.entries if isinstance(e, Code) and e.name in _CALLING]
+        numbers = [n for n, h in model.handles.items() if isinstance(h, Instance) and h in running]
+        if numbers and chance.random() < 0.4:
+            programs[0].insert(0, ("deinstantiate", chance.choice(numbers)))
+        tables = [n for n, h in model.handles.items() if isinstance(h, Handle) and h.thing is table]
+        if code.name == "backt" and tables and chance.random() < 0.4:
+            programs[0][:0] = self._wide(chance.choice(tables))
+        return programs
+
+    def _wide(self, table: int) -> list[Operation]:
+        """A module with a larger frame than those that are running, and its function where it is called next."""
+        module, instance, function = self.new(), self.new(), self.new()
+        return [
+            ("load", module, "D"),
+            ("instantiate", instance, module, None, {}, {}, []),
+            ("lookup", function, instance, "wide"),
+            ("set_entry", table, 1, ("f", function)),
+        ]
 
     def _env(self, model: Model, depth: int) -> Operation | None:
         chance = self.chance
@@ -240,7 +327,10 @@ class Generator:
             return None
         if letter == "x" or self.chance.random() < 0.03:
             return ("x", self.chance.randrange(30)) if letter == "x" else None
-        function = self._pick(model, Code, 0.2)
+        for _ in range(4):
+            function = self._pick(model, Code, 0.2)
+            if function is None or model.handles[function].thing.name in _CALLING:
+                break
         return None if function is None else ("f", function)
 
     def _on_table(self, model: Model, depth: int) -> Operation | None:

@@ -7,9 +7,12 @@ trace says and goes on from there; everything else must be as it says.
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
+
+from tests.state.modules import COUNT
 
 Operation = tuple[Any, ...]
 
@@ -17,8 +20,9 @@ PAGE = 65536
 OVERFLOW = "wasm operand stack overflow"
 _ERRORS = ("Error", "LinkError", "LoadError", "OutOfHeap", "HeapError")
 _ADDED = {"A": 10, "D": 40, "S": 50}  # what "add" of a module adds
-_CALLING = ("back", "deep", "callt", "twice", "aback")  # check the operand stack; "add" where it is an import
-_DEEPEST = 80  # of calls: no operand stack here has room for more
+_CALLING = ("back", "deep", "callt", "backt", "twice", "aback")  # check the operand stack; "add" where it is an import
+_DEEPEST = 80  # of calls that leave no trace: the operand stack is full by then
+sys.setrecursionlimit(20_000)  # those that do leave one are followed as far as they go
 
 
 class Finding(Exception):
@@ -258,6 +262,8 @@ class Model:
         for name, export, kind in _NEEDS.get(module.kind, ()):
             handle = given.get(name, {}).get(export)
             if handle is None or not handle.instance.alive or not isinstance(handle.thing, kind):
+                return False
+            if kind is Table and len(handle.thing.entries) < _ENTRIES:
                 return False
         return True
 
@@ -732,7 +738,7 @@ class Model:
         self.frames.append(code.owner)
         self.depth += 1
         try:
-            if self.depth > _DEEPEST:
+            if self.depth > _DEEPEST and self.peek()[0] != "back":
                 raise _Trap(OVERFLOW)
             return getattr(self, "_in_" + code.name)(code.owner, argument)
         finally:
@@ -836,6 +842,17 @@ class Model:
             raise _Trap("indirect call type mismatch")
         return self._execute(found, n)
 
+    def _in_backt(self, instance: Instance, n: int) -> Any:
+        self._import(n)
+        found = self._entry_at(instance, 1, "undefined element")
+        if found is None:
+            raise _Trap("uninitialized element")
+        if found.name == "other":
+            raise _Trap("indirect call type mismatch")
+        if found.name in _CALLING and self.peek()[1:] == ("error", OVERFLOW):
+            raise _Trap(OVERFLOW)
+        return self._execute(found, n)
+
     def _in_move(self, instance: Instance, n: int) -> int:
         self._of(instance, "t").entries[0] = self._entry_at(instance, n, "out of bounds table access")
         return 0
@@ -859,9 +876,10 @@ class Model:
         return _signed(value)
 
     def _in_wide(self, instance: Instance, n: int) -> int:
-        values = [0] + [(n + 2 * i + 1) & 0xFFFFFFFF for i in range(1, 25)]
-        for i in range(1, 25):
-            values[i] = values[i] * values[i % 24 + 1] & 0xFFFFFFFFFFFFFFFF
+        values = [0] + [(n + i) & 0xFFFFFFFF for i in range(1, COUNT + 1)]
+        for _ in range(3):
+            for i in range(1, COUNT + 1):
+                values[i] = (values[i] * (2 * i + 1) + values[i % COUNT + 1]) & 0xFFFFFFFFFFFFFFFF
         total = 0
         for value in values[1:]:
             total ^= value & 0xFFFFFFFF
@@ -881,6 +899,7 @@ class Model:
             self.wanted("free_canary", ("absent", None))
 
 
+_ENTRIES = 4  # that an imported table must have
 # What a module imports, and from which name it is given.
 _NEEDS: dict[str, list[tuple[str, str, type]]] = {
     "B": [
@@ -896,4 +915,4 @@ _NEEDS: dict[str, list[tuple[str, str, type]]] = {
     "S": [("a", "t", Table)],
 }
 _IN_MEMORY = {"peek", "last", "poke", "grow"}
-_IN_TABLE = {"callt", "move", "keep", "put", "tgrow"}
+_IN_TABLE = {"callt", "backt", "move", "keep", "put", "tgrow"}

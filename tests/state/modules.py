@@ -1,6 +1,7 @@
 """The modules of the state machine. What each function does is said once more, in Python, in model.py.
 
-No function has an effect before it calls another, so that one that finds its operand stack full has done nothing.
+No function has an effect before it calls another, so that one that finds its operand stack full has done nothing
+(backt: nothing but its first call).
 """
 
 from __future__ import annotations
@@ -30,14 +31,29 @@ _CALLS = """
     (if (result i32) (i32.eqz (local.get 0)) (then (call $host (i32.const 1)))
       (else (i32.rotl (call $deep (i32.sub (local.get 0) (i32.const 1))) (i32.const 1)))))
 """
-_WIDE = " ".join(f"(local.set {i} (i64.mul (local.get {i}) (local.get {i % 24 + 1})))" for i in range(1, 25))
+# calls twice: what the import did in between may have changed what is called, and what the stack must have room for
+_TWO = """
+  (func (export "backt") (param i32) (result i32)
+    (drop (call $host (local.get 0)))
+    (call_indirect $t (param i32) (result i32) (local.get 0) (i32.const 1)))
+"""
+COUNT = 40  # of values that live at once: too many for registers, so that the frame is large
 _FIRST = " ".join(
-    f"(local.set {i} (i64.extend_i32_u (i32.add (local.get 0) (i32.const {2 * i + 1}))))" for i in range(1, 25)
+    f"(local.set {i} (i64.extend_i32_u (i32.add (local.get 0) (i32.const {i}))))" for i in range(1, COUNT + 1)
 )
-_LAST = " ".join(f"(local.set 0 (i32.xor (local.get 0) (i32.wrap_i64 (local.get {i}))))" for i in range(1, 25))
+_ROUND = " ".join(
+    f"(local.set {i} (i64.add (i64.mul (local.get {i}) (i64.const {2 * i + 1})) (local.get {i % COUNT + 1})))"
+    for i in range(1, COUNT + 1)
+)
+_LAST = " ".join(f"(local.set 0 (i32.xor (local.get 0) (i32.wrap_i64 (local.get {i}))))" for i in range(1, COUNT + 1))
 _WIDE_LEAF = f"""
-  (func (export "wide") (param i32) (result i32) (local {"i64 " * 24})
-    {_FIRST} {_WIDE} (local.set 0 (i32.const 0)) {_LAST}
+  (func (export "wide") (param i32) (result i32) (local {"i64 " * COUNT} i32)
+    {_FIRST}
+    (local.set {COUNT + 1} (i32.const 3))
+    (loop {_ROUND}
+      (br_if 0 (local.tee {COUNT + 1} (i32.sub (local.get {COUNT + 1}) (i32.const 1)))))
+    (local.set 0 (i32.const 0))
+    {_LAST}
     (i32.and (local.get 0) (i32.const 1)))
 """
 
@@ -50,7 +66,7 @@ TEXTS = {
   (elem (i32.const 1) $add $back)
   (func $add (export "add") (param i32) (result i32) (i32.add (local.get 0) (i32.const 10)))
   (func (export "other") (param i64))
-  {_OWN} {_MEMORY} {_TABLE} {_CALLS})""",
+  {_OWN} {_MEMORY} {_TABLE} {_CALLS} {_TWO})""",
     # shares what A owns, and exports A's function again
     "B": f"""(module (import "host" "back" (func $host (param i32) (result i32)))
   (import "a" "add" (func $add (param i32) (result i32))) (import "a" "m" (memory 1))
@@ -60,7 +76,7 @@ TEXTS = {
   (export "add" (func $add)) (export "m" (memory 0)) (export "t" (table $t)) (export "gi" (global $gi))
   (func $twice (export "twice") (param i32) (result i32) (i32.add (call $add (local.get 0)) (i32.const 20)))
   (elem declare func $twice)
-  {_OWN} {_MEMORY} {_TABLE} {_CALLS})""",
+  {_OWN} {_MEMORY} {_TABLE} {_CALLS} {_TWO})""",
     # has A's function at third hand, and its own table, which only its own code grows
     "C": f"""(module (import "host" "back" (func $host (param i32) (result i32)))
   (import "b" "add" (func $add (param i32) (result i32))) (import "b" "twice" (func $b (param i32) (result i32)))
@@ -70,7 +86,7 @@ TEXTS = {
   (elem (i32.const 0) $add $b)
   (func $twice (export "twice") (param i32) (result i32) (i32.add (call $b (local.get 0)) (i32.const 30)))
   (elem declare func $twice)
-  {_OWN} {_TABLE} {_CALLS})""",
+  {_OWN} {_TABLE} {_CALLS} {_TWO})""",
     # a leaf whose frame is larger than all others
     "D": f"""(module (import "host" "back" (func $host (param i32) (result i32)))
   (global $gi (export "gi") (mut i32) (i32.const 7))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from tests.firmware import BOARDS
 from tests.rotate import first_of_today
-from tests.state import firmware
+from tests.state import firmware, machines
 from tests.state.run import generated, place_of, shrunk
 
 SEQUENCES = 15
@@ -31,12 +34,51 @@ def test_sequences_on_real_firmware(target: str) -> None:
     assert sum(s.steps for s in found) >= STEPS
 
 
-def test_a_check_that_is_missing_is_found_and_made_short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Handles that do not ask whether their instance lives."""
+def _handles_do_not_ask(patch: pytest.MonkeyPatch) -> None:
     from insitu.port.instance import Instance
 
-    monkeypatch.setattr(Instance, "alive", lambda self: self)
-    sequence = next(s for s in map(generated, range(30)) if s.finding)
+    patch.setattr(Instance, "alive", lambda self: self)
+
+
+def _only_who_gives_is_marked(patch: pytest.MonkeyPatch) -> None:
+    """Issue 7, 1.5: not whose function it is."""
+    from insitu.port import references
+
+    whole = references._function
+
+    def function(runtime: Any, value: Any, what: str) -> Any:
+        before = [(i, i.given) for i in runtime.instances if i is not None]
+        words = whole(runtime, value, what)
+        for instance, given in before:
+            instance.given = given
+        value.instance.given = True
+        return words
+
+    patch.setattr(references, "_function", function)
+
+
+def _guards_grow_while_code_runs(patch: pytest.MonkeyPatch) -> None:
+    """Issue 7, 1.4."""
+    from insitu.port.runtime import Runtime
+
+    def larger(self: Any, guard: int) -> None:
+        self.guard = max(guard, self.guard)
+        for env in [e for i in self.instances if i is not None for e in i.exec_envs]:
+            env.set_limit()
+
+    patch.setattr(Runtime, "_guard", larger)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "broken", [_handles_do_not_ask, _only_who_gives_is_marked, _guards_grow_while_code_runs], ids=lambda f: f.__name__
+)
+def test_what_is_broken_is_found_and_made_short(
+    broken: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machines.simulated("cortex-m3", "pool")  # port/ can be imported from now on
+    broken(monkeypatch)
+    sequence = next(s for s in map(generated, range(60)) if s.finding)
     short = shrunk(sequence.seed, sequence.operations)
-    assert len(short) <= 12
+    assert len(short) <= 20
     assert {"load", "instantiate"} <= {operation[0] for operation in short}

@@ -165,14 +165,13 @@ class Link(Runner):
                 if found:
                     self._left = rest
                     if asked > 1:  # the program printed what looks like an end: questions may be left
-                        self._settle()
+                        self._settle(end)
                     return body, number == after
             if _GONE in self._left:
-                self._settle()
+                self._settle(end)
                 self._new_nonce()
                 raise InsituError("the program reset the board, or ended with SystemExit, which does the same")
             if _FULL in self._left:
-                self._settle()
                 raise DeviceError("MemoryError: the device's heap is full")
             mark = max(self._left.rfind(_END + b">"), self._left.rfind(_BANNER))
             if mark >= seen:
@@ -180,10 +179,11 @@ class Link(Runner):
                 self.write(_ASK)
             self._more(end)
 
-    def _settle(self) -> None:
-        """Read until nothing comes any more."""
-        while self._read_for(_QUIET, None):
-            pass
+    def _settle(self, end: float) -> None:
+        """Have all questions that are still on their way answered: one more, and its answer comes last."""
+        token = secrets.randbits(60)
+        self.write(f"print({token})".encode() + _RUN)
+        self._until(b"OK%d\r\n%b>" % (token, _END + _END), end)
 
     # --- resets ---
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from insitu.selftest.bench import Bench, Facts, Sample
 
-_PAIRS = 12  # of each instruction
+_PAIRS = 6  # of each instruction
 
 
 def _signed(value: int, bits: int) -> int:

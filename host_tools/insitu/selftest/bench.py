@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from insitu.board.record import Board
 from insitu.errors import InsituError
 from insitu.session.session import Session
 
-_BATCH = 40  # calls that are asked for at a time: some 2 KB of code
+_BATCH = 40  # calls that are asked for at a time
+_MOST_VALUES = 256  # on the board: a byte is the number of one
 
 # What module.c imports, and the ticks that interrupts.py counts.
 PRELUDE = """
@@ -22,6 +23,10 @@ def _collect(n):
     junk = [bytearray(16) for _ in range(20)]
     gc.collect()
     return n + len(junk)
+_values = []
+def _many(name, numbers, count):
+    f = getattr(inst.exports, name)
+    return [f(*[_values[i] for i in numbers[k:k + count]]) for k in range(0, len(numbers), count)]
 """
 IMPORTS = {"env.tick": "_tick", "env.collect": "_collect"}
 
@@ -39,10 +44,15 @@ class Skipped(InsituError):
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """The board, and the session in which it runs module.c."""
+    """The board, and the session in which it runs module.c.
+
+    Attributes:
+        values: what the board's list _values holds, and where: hard values are sent once.
+    """
 
     board: Board
     session: Session
+    values: dict[int, int] = field(default_factory=dict)
 
     def value(self, expression: str, timeout: float = 60.0) -> Any:
         """What an expression of literals gives on the device."""
@@ -51,10 +61,23 @@ class Bench:
     def results(self, name: str, arguments: list[tuple[int, ...]], bits: int) -> list[int]:
         """What an export of module.c gives for each arguments, without a sign."""
         found: list[int] = []
-        call = f"getattr(inst.exports, {name!r})"
         for at in range(0, len(arguments), _BATCH):
-            found += self.value(f"(lambda f: [f(*a) for a in {arguments[at : at + _BATCH]!r}])({call})")
+            batch = arguments[at : at + _BATCH]
+            numbers = self._numbers([value for given in batch for value in given])
+            found += self.value(f"_many({name!r}, {numbers!r}, {len(batch[0])})")
         return [value % (1 << bits) for value in found]
+
+    def _numbers(self, wanted: list[int]) -> bytes:
+        """Where in _values they are; those that are not there yet are sent."""
+        new = [value for value in dict.fromkeys(wanted) if value not in self.values]
+        if len(self.values) + len(new) > _MOST_VALUES:
+            self.session.run("_values.clear()\n")
+            self.values.clear()
+            new = [*dict.fromkeys(wanted)]
+        if new:
+            self.session.run(f"_values.extend({new!r})\n")
+            self.values.update({value: len(self.values) + number for number, value in enumerate(new)})
+        return bytes(self.values[value] for value in wanted)
 
     def compare(self, name: str, samples: list[Sample], bits: int) -> int:
         """How many samples there were. Raises Failed at the first that differs."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import llvmlite.binding as llvm
 
+from insitu.aot import alignment
 from insitu.port.xip import layout
 
 if TYPE_CHECKING:
@@ -23,8 +23,7 @@ _INLINING_THRESHOLD = 30
 _MANY_BRANCHES = 900
 _BRANCH = "\n  br i1 "
 
-_MARK = re.compile(r"^\s*(tail |notail |musttail )?call void @insitu_stack_check\(.*$")
-_REAL_CALL = re.compile(r"\bcall\b[^@%]*?(?:@f\d|%[\w.]+\()")
+_MARK = "call void @insitu_stack_check("
 
 # Whether the operand stack has room is asked with the stack pointer as the prologue left it: see docs/SPEC.md.
 _CHECK = """insitu.check:
@@ -127,23 +126,23 @@ def _function_passes(simplify: bool) -> llvm.FunctionPassManager:
 def add_stack_checks(ir: str) -> str:
     """Put the operand stack check at the head of every function that still calls another.
 
-    What calls nothing but library helpers and the runtime is covered by the stack guard, which is at least
-    its frame (contract/stack.py). The marks that kept the instance parameter alive are taken out.
+    What calls nothing but helpers and the runtime is covered by the stack guard (contract/stack.py, which also finds
+    out whether a check is missing). The marks that kept the instance parameter alive are taken out.
     """
-    functions, out = ir.split("\ndefine "), []
-    for number, text in enumerate(functions):
-        if number:
-            text = _with_check("define " + text)
-        out.append(text)
-    text = "\n".join(out) + _DECLARATIONS
+    module = llvm.parse_assembly(ir)
+    defined = [function.name for function in module.functions if not function.is_declaration]
+    program = {name for name in defined if name.partition(".")[0] not in alignment.NAMES}
+    head, *functions = ir.split("\ndefine ")
+    text = "\ndefine ".join([head, *(_with_check(text, module, program) for text in functions)]) + _DECLARATIONS
     return text if "declare void @insitu_trap(" in ir else text + _TRAP_DECLARATION
 
 
-def _with_check(text: str) -> str:
+def _with_check(text: str, module: llvm.ModuleRef, program: set[str]) -> str:
+    """A function's text behind "define "; llvmlite reads modules, and writes them only as text."""
     lines = text.split("\n")
-    kept = [line for line in lines if not _MARK.match(line)]
-    marked = len(kept) != len(lines)
-    if marked and any(_REAL_CALL.search(line) for line in kept[1:]):
+    kept = [line for line in lines if _MARK not in line]
+    name = lines[0].partition("@")[2].partition("(")[0]
+    if len(kept) != len(lines) and _calls_any(module.get_function(name), program):
         check = _CHECK.format(
             runtime=layout.INSTANCE_RUNTIME,
             limit=layout.CELL_LIMIT,
@@ -152,6 +151,17 @@ def _with_check(text: str) -> str:
         )
         kept.insert(1, check.rstrip("\n"))
     return "\n".join(kept)
+
+
+def _calls_any(function: llvm.ValueRef, program: set[str]) -> bool:
+    """Whether a call is left of one of these functions, or through a pointer."""
+    for block in function.blocks:
+        for instruction in block.instructions:
+            if instruction.opcode == "call":
+                *_, callee = instruction.operands
+                if callee.value_kind != llvm.ValueKind.function or callee.name in program:
+                    return True
+    return False
 
 
 def generate(ir: str, target: Target) -> bytes:

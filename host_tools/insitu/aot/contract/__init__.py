@@ -39,13 +39,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from insitu.aot import alignment, signature
-from insitu.aot.contract import conventions, provenance, riscv, stack, thumb, walk
+from insitu.aot.contract import conventions, functions, provenance, riscv, stack, thumb
 from insitu.aot.contract import values as v
 from insitu.aot.contract.errors import ContractError
+from insitu.aot.contract.functions import Call, Function, Surroundings, Walk
 from insitu.aot.contract.instruction import NO_REGISTER, Architecture
 from insitu.aot.contract.provenance import Provenance
 from insitu.aot.contract.stack import Stack, StackUse
-from insitu.aot.contract.walk import Function, Surroundings, Walk, Walker
+from insitu.aot.contract.walk import Walker
 from insitu.port.xip import layout
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ ARCHITECTURES: dict[int, Architecture] = {
     layout.ARCH_THUMB_HARD_FLOAT: thumb.ARCHITECTURE,
     layout.ARCH_RV32: riscv.ARCHITECTURE,
 }
-_STUB = {"insitu_enter": walk.STUB, "insitu_host_call": walk.HOST_CALL, "insitu_trap": walk.TRAP}
+_STUB = {"insitu_enter": functions.STUB, "insitu_host_call": functions.HOST_CALL, "insitu_trap": functions.TRAP}
 
 
 def check(code: Code, object_file: bytes, plan: Plan) -> StackUse:
@@ -95,23 +96,23 @@ class _Image:
         if role == provenance.STUB:
             return Function(name, name, offset, size, _STUB[name])
         if role == provenance.LIBRARY:
-            return Function(name, f"library helper {name}", offset, size, walk.LIBRARY)
+            return Function(name, f"library helper {name}", offset, size, functions.LIBRARY)
         if name.partition(".")[0] in alignment.NAMES:
-            return Function(name, f"helper {name}", offset, size, walk.BYTES)
+            return Function(name, f"helper {name}", offset, size, functions.BYTES)
         # ir.py names functions f and thunks t, with their index; what LLVM makes of one has more behind a point.
         head, _, clone = name.partition(".")
         if head[:1] not in ("f", "t") or not head[1:].isdecimal():
             raise ContractError(name, 0, "the object file has a function that no WebAssembly function became")
         index = int(head[1:])
         if head[0] == "t":
-            kind, function_type, label = walk.THUNK, self.plan.wasm.types[index], f"thunk of type {index}"
+            kind, function_type, label = functions.THUNK, self.plan.wasm.types[index], f"thunk of type {index}"
         else:
-            kind, function_type = walk.PROGRAM, self.plan.function_type(index)
+            kind, function_type = functions.PROGRAM, self.plan.function_type(index)
             known = self.plan.wasm.function_name(index)
             label = f"function {index}" + (f" ({known})" if known else "") + (f", LLVM's clone {name}" if clone else "")
         made = Function(name, label, offset, size, kind, self._on_stack(function_type), len(function_type.results))
-        made.exposed = kind == walk.PROGRAM and not clone and index in self.plan.exposed
-        made.returns = kind != walk.PROGRAM
+        made.exposed = kind == functions.PROGRAM and not clone and index in self.plan.exposed
+        made.returns = kind != functions.PROGRAM
         made.type = self.plan.wasm.types.index(function_type)
         return made
 
@@ -149,8 +150,8 @@ class _Image:
         starts: dict[int, list[int]] = {}
         for start, function in self.functions.items():
             starts.setdefault(function.kind, []).append(start)
-        program = starts.get(walk.PROGRAM, [])
-        for start in starts.get(walk.THUNK, []):  # first: they say which register brings the instance pointer
+        program = starts.get(functions.PROGRAM, [])
+        for start in starts.get(functions.THUNK, []):  # first: they say which register brings the instance pointer
             self._walk(start)
         pending = [start for start in program if self.functions[start].exposed]
         while pending:
@@ -179,11 +180,11 @@ class _Image:
                     more.append(other)
         return more
 
-    def _pass(self, call: walk.Call, arguments: list[Value]) -> bool:
+    def _pass(self, call: Call, arguments: list[Value]) -> bool:
         """Note what a function that is not exposed is called with; whether that was not known before."""
         callee = call.callee
         assert callee is not None
-        if self.functions[callee].kind != walk.PROGRAM or self.functions[callee].exposed:
+        if self.functions[callee].kind != functions.PROGRAM or self.functions[callee].exposed:
             return False
         passed = [value if value == (v.INSTANCE, 0) else None for value in arguments]
         known = self.entries.get(callee)
@@ -206,7 +207,7 @@ class _Image:
             registers[r] = (v.SAVED, r)
         if machine.zero != NO_REGISTER:
             registers[machine.zero] = v.constant(0)
-        if function.kind == walk.THUNK:
+        if function.kind == functions.THUNK:
             registers[machine.arguments[0]] = (v.INSTANCE, 0)
             registers[machine.arguments[1]] = (v.GIVEN,)
         elif function.exposed:
@@ -223,7 +224,7 @@ class _Image:
             caller = pending.pop()
             for call in self.walks[caller].calls:
                 callee = call.callee
-                if callee is None or self.functions[callee].kind not in (walk.LIBRARY, walk.BYTES):
+                if callee is None or self.functions[callee].kind not in (functions.LIBRARY, functions.BYTES):
                     continue
                 if callee not in self.walks:
                     self.walks[callee] = Walker(self.around, self.functions[callee], self._entry(callee)).run()
@@ -261,7 +262,7 @@ class _Image:
     def _stack(self, starts: dict[int, list[int]]) -> StackUse:
         plan, machine = self.plan, self.machine
         by_name = {function.name: function for function in self.functions.values()}
-        saved = stack.save_area(machine, self.code, by_name["insitu_host_call"]) if walk.HOST_CALL in starts else 0
+        saved = stack.save_area(machine, self.code, by_name["insitu_host_call"]) if functions.HOST_CALL in starts else 0
         entered = stack.entered_depth(machine, self.code, by_name["insitu_enter"])
         sums = Stack(self.functions, self.walks, saved)
         guard = sums.guard(entered, plan.target.exception_frame)

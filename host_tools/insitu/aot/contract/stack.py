@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from insitu.aot.contract import instruction as do
 from insitu.aot.contract.errors import ContractError
-from insitu.aot.contract.walk import BYTES, HOST_CALL, LIBRARY, PROGRAM, THUNK, Function, Walk
+from insitu.aot.contract.functions import BYTES, HOST_CALL, LIBRARY, PROGRAM, THUNK, Function, Walk
 from insitu.port.xip import layout
 
 if TYPE_CHECKING:

@@ -2,121 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from heapq import heappop, heappush
 
 from insitu.aot.contract import instruction as do
 from insitu.aot.contract import values as v
+from insitu.aot.contract.effects import Effects
 from insitu.aot.contract.errors import ContractError
+from insitu.aot.contract.functions import (
+    BYTES,
+    HOST_CALL,
+    LIBRARY,
+    PROGRAM,
+    STUB,
+    THUNK,
+    TRAP,
+    Broken,
+    Call,
+    Function,
+    Surroundings,
+    Walk,
+)
 from insitu.aot.contract.instruction import Instruction
 from insitu.aot.contract.values import State, Value
 from insitu.port.xip import layout
 
-if TYPE_CHECKING:
-    from insitu.aot.contract.instruction import Architecture, Effect
-
-# Kinds of functions. HOST_CALL and TRAP are the stub's; LIBRARY is compiler-rt's; BYTES are those of aot/alignment.py.
-PROGRAM, THUNK, LIBRARY, HOST_CALL, TRAP, STUB, BYTES = range(7)
 _FLAGS = (do.COMPARE, do.COMPARE_CONSTANT, do.FORGET_FLAGS)
-# What may be part of an address of linear memory or of a table.
-_ADDRESSES = (v.SYMBOL, v.WORD, v.BOUNDED, v.SCALED, v.CONSTANTS)
 _MOST_ENTRIES = 1 << 20  # of a jump table
-
-
-@dataclass(slots=True)
-class Function:
-    """A function of the linked code.
-
-    Attributes:
-        name: of its symbol; label: what a person is told.
-        start, size: bytes of the code, Thumb's bit taken off.
-        kind: PROGRAM, THUNK...
-        incoming: bytes of its arguments that lie on the stack, at most.
-        results: how many it has; more than one may lie in memory that the caller gives.
-        exposed: whether it can be reached other than by a direct call, and so has its type's calling convention.
-        type: index of that type.
-        returns: whether it is known to come back to its caller. Of the program's functions, found out by following
-            them: behind a call of one that always traps LLVM lets a function end.
-    """
-
-    name: str
-    label: str
-    start: int
-    size: int
-    kind: int
-    incoming: int = 0
-    results: int = 0
-    exposed: bool = False
-    type: int = -1
-    returns: bool = True
-
-    @property
-    def end(self) -> int:
-        return self.start + self.size
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One call.
-
-    Attributes:
-        at: offset of the instruction; depth: bytes of the frame then.
-        checked: how deep the stack pointer that was compared with the limit lay; None: none was.
-        callee: start of a function, or None: through a register.
-        tail: whether the frame is gone and the callee returns to the caller's caller.
-    """
-
-    at: int
-    depth: int
-    checked: int | None
-    callee: int | None
-    tail: bool
-
-
-@dataclass(slots=True)
-class Walk:
-    """What was found in one function.
-
-    Attributes:
-        frame: bytes.
-        instructions: offset to size.
-        constants: offsets of words that are read as data.
-        tables: jump tables: offset to end.
-        returns: of a library helper: where the stack pointer is when it returns, from where it was on entry. Not 0
-            only in the ends of functions that LLVM's outliner made one of, which are jumped to.
-    """
-
-    frame: int = 0
-    calls: list[Call] = field(default_factory=list)
-    instructions: dict[int, int] = field(default_factory=dict)
-    constants: set[int] = field(default_factory=set)
-    tables: dict[int, int] = field(default_factory=dict)
-    returns: set[int] = field(default_factory=set)
-
-
-@dataclass(slots=True)
-class Surroundings:
-    """What the functions of one image have in common.
-
-    Attributes:
-        code: the linked bytes.
-        functions: by start.
-        imports: distances of the import slots below the instance pointer.
-        words: signature words of the module's types; (bytes of arguments on the stack, results) of such a type.
-        writable: (lowest, end) distances from the instance pointer that program code may write at constant offsets.
-        readable: the same of reading.
-        conventions: type index to the argument register that brings the instance pointer: 0, or 1 behind the address
-            of results that lie in memory.
-    """
-
-    architecture: Architecture
-    code: bytes
-    functions: dict[int, Function]
-    imports: frozenset[int]
-    words: dict[int, tuple[int, int]]
-    writable: list[tuple[int, int]]
-    readable: list[tuple[int, int]]
-    conventions: dict[int, int]
 
 
 def _in_it_block(i: Instruction) -> tuple[Instruction, bool]:
@@ -128,10 +39,6 @@ def _in_it_block(i: Instruction) -> tuple[Instruction, bool]:
     return i, changes
 
 
-class Broken(Exception):
-    """The contract is broken at the instruction under consideration."""
-
-
 class Walker:
     """One function, from a state on entry."""
 
@@ -139,6 +46,7 @@ class Walker:
         self.around, self.function = around, function
         self.machine = around.architecture
         self.walk = Walk()
+        self.effects = Effects(around, function, self.walk)
         self.states: dict[int, State] = {}
         self.pending: list[int] = []
         self.leader: dict[int, int] = {}  # offset of an instruction to the place where its straight line began
@@ -163,7 +71,7 @@ class Walker:
     def run(self) -> Walk:
         """Follow what has not been followed yet. Raises ContractError."""
         while self.pending:
-            self._straight(self.pending.pop())
+            self._straight(heappop(self.pending))
         self.walk.calls = [call for call, _ in self.calls.values()]
         return self.walk
 
@@ -176,13 +84,18 @@ class Walker:
         known = self.states.get(at)
         if known is None:
             self.states[at] = state
-            self.pending.append(at)
+            self._again(at)
             begun = self.leader.get(at)
             if begun is not None:  # it was passed on a straight line, whose state has to join here from now on
-                self.pending.append(begun)
+                self._again(begun)
         else:
-            if self._meet(known, state, at) and at not in self.pending:
-                self.pending.append(at)
+            if self._meet(known, state, at):
+                self._again(at)
+
+    def _again(self, at: int) -> None:
+        """Follow from there on; lower offsets first, so that most ways to a place have met when it is followed."""
+        if at not in self.pending:
+            heappush(self.pending, at)
 
     def _meet(self, known: State, state: State, at: int) -> bool:
         try:
@@ -221,7 +134,7 @@ class Walker:
     def _execute(self, i: Instruction, state: State, at: int) -> State | None:
         """The state behind the instruction; None where control does not come there."""
         for effect in i.effects:
-            self._apply(effect, state, at)
+            self.effects.apply(effect, state, at)
         return state if not i.flow or self._flow(i, state, at) else None
 
     def _it_block(self, it: Instruction, state: State, at: int, begun: int) -> tuple[int, State | None]:
@@ -534,252 +447,3 @@ class Walker:
                     del slots[at]
                     break
         state.flags = None
-
-    # --- what an instruction does to registers ---
-
-    def _apply(self, effect: Effect, state: State, at: int) -> None:
-        kind = effect[0]
-        registers = state.registers
-        if kind == do.WRITE:
-            if effect[1] == self.machine.sp:
-                raise Broken("the stack pointer is changed by what is no constant")
-            registers[effect[1]] = None
-        elif kind == do.COPY:
-            self._set(state, effect[1], registers[effect[2]])
-        elif kind == do.LOAD:
-            self._set(state, effect[1], self._load(state, effect, at))
-            self._named(state, effect, at)
-        elif kind == do.STORE:
-            self._store(state, effect)
-        elif kind == do.ADD:
-            self._set(state, effect[1], self._plus(registers[effect[2]], effect[3]))
-        elif kind == do.SET:
-            self._set(state, effect[1], v.constant(effect[2]))
-        elif kind == do.COMPARE_CONSTANT:
-            self._compare(state, at, effect[1], v.constant(effect[2]))
-        elif kind == do.COMPARE:
-            self._compare_registers(state, at, effect[1], effect[2])
-        elif kind == do.BOUND:
-            self._set(state, effect[1], (v.BOUNDED, effect[2]))
-        elif kind == do.SUM:
-            self._set(state, effect[1], self._sum(state, effect[2], effect[3], effect[4]))
-        elif kind == do.SHIFT:
-            self._set(state, effect[1], self._shifted(state, registers[effect[2]], effect[3]))
-        elif kind == do.FORGET_FLAGS:
-            state.flags = None
-        elif kind == do.LOAD_AT:
-            self._set(state, effect[1], self._load_at(state, effect))
-            self._named(state, effect, at)
-        elif kind == do.STORE_AT:
-            self._store_at(state, effect)
-        elif kind == do.SET_HIGH:
-            low = v.number(registers[effect[1]])
-            high = None if low is None else v.constant(low & 0xFFFF | effect[2] << 16)
-            self._set(state, effect[1], high)
-        elif kind == do.DIFFERENCE:
-            self._set(state, effect[1], self._difference(registers[effect[2]], registers[effect[3]]))
-        elif kind == do.PC:
-            self._set(state, effect[1], (v.IMAGE, (at & -effect[3]) + effect[2]))
-        elif kind == do.LITERAL:
-            value = self._literal((at & -effect[3]) + effect[2])
-            if effect[1] != do.NO_REGISTER:
-                self._set(state, effect[1], value)
-        elif kind == do.SUM_PC:
-            self._set(state, effect[1], self._from_image(state, at + effect[3], registers[effect[2]]))
-
-    def _set(self, state: State, register: int, value: Value) -> None:
-        if register == self.machine.sp:
-            if value is None or value[0] != v.STACK:
-                raise Broken("the stack pointer is changed by what is no constant")
-            if value[1] > 0 and self.function.kind != LIBRARY:
-                raise Broken("the stack pointer is raised above the frame")
-            self.walk.frame = max(self.walk.frame, -value[1])
-            for at in [at for at in state.slots if at < value[1]]:
-                del state.slots[at]
-        state.registers[register] = value
-
-    def _plus(self, value: Value, n: int) -> Value:
-        if value is None:
-            return None
-        kind = value[0]
-        if kind in (v.STACK, v.INSTANCE, v.CELL):
-            return (kind, value[1] + n)
-        if kind == v.IMAGE:
-            return (kind, value[1] + n & 0xFFFFFFFF)
-        if kind == v.CONSTANTS:
-            return (kind, frozenset(c + n & 0xFFFFFFFF for c in value[1]))
-        if kind in (v.SYMBOL, v.WORD):
-            return (kind, value[1], value[2] + n)
-        if kind == v.ENTRY:
-            return (kind, value[1] + n, *value[2:])
-        return None
-
-    def _sum(self, state: State, a: int, b: int, shift: int) -> Value:
-        first, second = state.registers[a], state.registers[b]
-        if shift:
-            second = self._shifted(state, second, shift)
-        for one, other in ((first, second), (second, first)):
-            n = v.number(one)
-            if n is not None:
-                return self._plus(other, n - (1 << 32) if n >> 31 else n)
-        for one, other in ((first, second), (second, first)):
-            if one and other and one[0] == v.IMAGE:
-                return self._from_image(state, one[1], other)
-        return None
-
-    @staticmethod
-    def _from_image(state: State, base: int, value: Value) -> Value:
-        """base, an offset in the code, and value."""
-        n = v.number(value)
-        if n is not None:
-            return (v.IMAGE, base + n & 0xFFFFFFFF)
-        if value and value[0] == v.SCALED:
-            return (v.ENTRY, base, value[1], value[2])
-        if value and value[0] == v.DISTANCE:
-            return (v.TARGET, *value[1:], base)
-        most = state.bound(value)
-        return None if most is None else (v.ENTRY, base, most, 0)
-
-    def _difference(self, a: Value, b: Value) -> Value:
-        n = v.number(b)
-        return None if n is None else self._plus(a, -n if not n >> 31 else (1 << 32) - n)
-
-    def _shifted(self, state: State, value: Value, shift: int) -> Value:
-        n = v.number(value)
-        if n is not None:
-            return v.constant(n << shift)
-        if value and value[0] == v.DISTANCE and value[3] < 4:
-            return (*value[:4], value[4] + shift)
-        most = state.bound(value)
-        return None if most is None or most << shift >= 1 << 32 else (v.SCALED, most, shift)
-
-    def _literal(self, offset: int) -> Value:
-        self.walk.constants.add(offset)
-        return v.constant(int.from_bytes(self.around.code[offset : offset + 4], "little"))
-
-    # --- comparisons ---
-
-    def _compare(self, state: State, at: int, register: int, with_what: Value) -> None:
-        value = state.registers[register]
-        kind = value[0] if value else v.BOUNDED
-        if kind == v.BOUNDED or (kind == v.SYMBOL and value[2]) or (kind == v.CONSTANTS and len(value[1]) > 1):  # type: ignore[index]
-            state.name(register, at << 1)
-        state.flags = state.registers[register], with_what
-
-    def _compare_registers(self, state: State, at: int, a: int, b: int) -> None:
-        first, second = state.registers[a], state.registers[b]
-        if v.number(second) is not None:
-            self._compare(state, at, a, second)
-        elif v.number(first) is not None:
-            self._compare(state, at, b, first)
-            state.flags = first, state.registers[b]
-        else:
-            state.flags = (first, second) if first and second else None
-
-    # --- memory ---
-
-    def _named(self, state: State, effect: Effect, at: int) -> None:
-        """A word that was loaded from somewhere has a name: it may be a function's address, and copied before use."""
-        if effect[-1] == 4 and state.registers[effect[1]] is None and effect[1] != self.machine.sp:
-            state.name(effect[1], at << 1)
-
-    def _load(self, state: State, effect: Effect, at: int) -> Value:
-        _, d, base, offset, width = effect
-        value = state.registers[base]
-        if value is None and offset == -4 - self.machine.code_bit and width == 4 and base != d:
-            state.name(base, at << 1 | 1)
-            return (v.WORD, at << 1 | 1, 0)
-        return self._read(state, value, offset, width)
-
-    def _read(self, state: State, value: Value, offset: int, width: int) -> Value:
-        """What lies at value + offset."""
-        unknown = (v.BOUNDED, (1 << 8 * width) - 1) if width < 4 else None
-        if value is None:
-            return unknown
-        kind = value[0]
-        if kind == v.STACK:
-            place = value[1] + offset
-            self._in_own_stack(state, place, width)
-            return state.slots.get(place) if width == 4 else unknown
-        if kind == v.INSTANCE:
-            found = self._load_instance(value[1] + offset, width)
-            return found if width == 4 else unknown
-        if kind == v.ENTRY and width == 1 << value[3]:
-            return (v.DISTANCE, value[1] + offset, value[2], width, 0)
-        if width < 4:
-            return unknown
-        if kind == v.CELL and value[1] + offset == layout.CELL_LIMIT:
-            return (v.LIMIT,)
-        if kind == v.SYMBOL and value[2] + offset == -4 - self.machine.code_bit:
-            return (v.WORD, value[1], 0)
-        if kind == v.IMAGE and value[1] + offset + 4 <= len(self.around.code):
-            return self._literal(value[1] + offset)
-        return None
-
-    def _load_instance(self, place: int, width: int) -> Value:
-        if self.function.kind != LIBRARY and not any(lo <= place <= hi - width for lo, hi in self.around.readable):
-            raise Broken(f"a read at {place} from the instance pointer, where nothing is that program code may read")
-        if place == -layout.INSTANCE_RUNTIME:
-            return (v.CELL, 0)
-        if -place in self.around.imports:
-            return (v.IMPORTED, -place)
-        if layout.IMPORT_SLOT_INSTANCE - place in self.around.imports:
-            return (v.OWNER, layout.IMPORT_SLOT_INSTANCE - place)
-        return None
-
-    def _load_at(self, state: State, effect: Effect) -> Value:
-        _, _, base, index, shift, width = effect
-        place = self._sum(state, base, index, shift)
-        if place is None and self.function.kind != LIBRARY and self._any_stack(state, base, index):
-            raise Broken("the frame is read at an offset that is no constant")
-        return self._read(state, place, 0, width)
-
-    @staticmethod
-    def _any_stack(state: State, *registers: int) -> bool:
-        values = [state.registers[r] for r in registers]
-        return any(value is not None and value[0] == v.STACK for value in values)
-
-    def _store(self, state: State, effect: Effect) -> None:
-        _, source, base, offset, width = effect
-        if state.registers[base] is not None:
-            self._write(state, state.registers[base], offset, width, source)
-
-    def _store_at(self, state: State, effect: Effect) -> None:
-        _, source, base, index, shift, width = effect
-        place = self._sum(state, base, index, shift)
-        if place is not None:
-            self._write(state, place, 0, width, source)
-            return
-        for value in (state.registers[base], state.registers[index]):
-            if value and value[0] not in _ADDRESSES and value[0] != v.INSTANCE:
-                raise Broken("a write at an offset that is no constant from what is not linear memory")
-
-    def _write(self, state: State, value: Value, offset: int, width: int, source: int) -> None:
-        """A store to value + offset, which is known."""
-        assert value is not None
-        kind = value[0]
-        if kind == v.STACK:
-            place = value[1] + offset
-            self._in_own_stack(state, place, width)
-            if width == 4 and place % 4 == 0 and source != do.NO_REGISTER:
-                state.slots[place] = state.registers[source]
-            else:
-                for word in range(place & ~3, place + width, 4):
-                    state.slots.pop(word, None)
-        elif kind == v.INSTANCE:
-            place = value[1] + offset
-            if not any(low <= place <= high - width for low, high in self.around.writable):
-                raise Broken(f"a write at {place} from the instance pointer, where program code must not write")
-        elif kind not in _ADDRESSES:
-            raise Broken("a write through an address that is none of linear memory")
-
-    def _in_own_stack(self, state: State, place: int, width: int) -> None:
-        sp = state.registers[self.machine.sp][1]  # type: ignore[index]
-        if place < sp:
-            raise Broken("an access below the stack pointer")
-        if (
-            place + width > 0
-            and self.function.kind != LIBRARY
-            and (place < 0 or place + width > self.function.incoming)
-        ):
-            raise Broken("an access above the frame and the arguments")

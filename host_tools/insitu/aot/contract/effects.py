@@ -1,0 +1,273 @@
+"""What one instruction does to the registers and the frame, and whether it may: the stack pointer, reads and writes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from insitu.aot.contract import instruction as do
+from insitu.aot.contract import values as v
+from insitu.aot.contract.functions import LIBRARY, Broken, Function, Surroundings, Walk
+from insitu.aot.contract.values import State, Value
+from insitu.port.xip import layout
+
+if TYPE_CHECKING:
+    from insitu.aot.contract.instruction import Effect
+
+# What may be part of an address of linear memory or of a table.
+_ADDRESSES = (v.SYMBOL, v.WORD, v.BOUNDED, v.SCALED, v.CONSTANTS)
+
+
+class Effects:
+    """Of the instructions of one function; what they read as constants is noted in its walk."""
+
+    def __init__(self, around: Surroundings, function: Function, walk: Walk) -> None:
+        self.around, self.function, self.walk = around, function, walk
+        self.machine = around.architecture
+
+    def apply(self, effect: Effect, state: State, at: int) -> None:
+        """Change state as the effect of the instruction at that offset does. Raises Broken."""
+        kind = effect[0]
+        registers = state.registers
+        if kind == do.WRITE:
+            if effect[1] == self.machine.sp:
+                raise Broken("the stack pointer is changed by what is no constant")
+            registers[effect[1]] = None
+        elif kind == do.COPY:
+            self._set(state, effect[1], registers[effect[2]])
+        elif kind == do.LOAD:
+            self._set(state, effect[1], self._load(state, effect, at))
+            self._named(state, effect, at)
+        elif kind == do.STORE:
+            self._store(state, effect)
+        elif kind == do.ADD:
+            self._set(state, effect[1], self._plus(registers[effect[2]], effect[3]))
+        elif kind == do.SET:
+            self._set(state, effect[1], v.constant(effect[2]))
+        elif kind == do.COMPARE_CONSTANT:
+            self._compare(state, at, effect[1], v.constant(effect[2]))
+        elif kind == do.COMPARE:
+            self._compare_registers(state, at, effect[1], effect[2])
+        elif kind == do.BOUND:
+            self._set(state, effect[1], (v.BOUNDED, effect[2]))
+        elif kind == do.SUM:
+            self._set(state, effect[1], self._sum(state, effect[2], effect[3], effect[4]))
+        elif kind == do.SHIFT:
+            self._set(state, effect[1], self._shifted(state, registers[effect[2]], effect[3]))
+        elif kind == do.FORGET_FLAGS:
+            state.flags = None
+        elif kind == do.LOAD_AT:
+            self._set(state, effect[1], self._load_at(state, effect))
+            self._named(state, effect, at)
+        elif kind == do.STORE_AT:
+            self._store_at(state, effect)
+        elif kind == do.SET_HIGH:
+            low = v.number(registers[effect[1]])
+            high = None if low is None else v.constant(low & 0xFFFF | effect[2] << 16)
+            self._set(state, effect[1], high)
+        elif kind == do.DIFFERENCE:
+            self._set(state, effect[1], self._difference(registers[effect[2]], registers[effect[3]]))
+        elif kind == do.PC:
+            self._set(state, effect[1], (v.IMAGE, (at & -effect[3]) + effect[2]))
+        elif kind == do.LITERAL:
+            value = self._literal((at & -effect[3]) + effect[2])
+            if effect[1] != do.NO_REGISTER:
+                self._set(state, effect[1], value)
+        elif kind == do.SUM_PC:
+            self._set(state, effect[1], self._from_image(state, at + effect[3], registers[effect[2]]))
+
+    def _set(self, state: State, register: int, value: Value) -> None:
+        if register == self.machine.sp:
+            if value is None or value[0] != v.STACK:
+                raise Broken("the stack pointer is changed by what is no constant")
+            if value[1] > 0 and self.function.kind != LIBRARY:
+                raise Broken("the stack pointer is raised above the frame")
+            self.walk.frame = max(self.walk.frame, -value[1])
+            for at in [at for at in state.slots if at < value[1]]:
+                del state.slots[at]
+        state.registers[register] = value
+
+    def _plus(self, value: Value, n: int) -> Value:
+        if value is None:
+            return None
+        kind = value[0]
+        if kind in (v.STACK, v.INSTANCE, v.CELL):
+            return (kind, value[1] + n)
+        if kind == v.IMAGE:
+            return (kind, value[1] + n & 0xFFFFFFFF)
+        if kind == v.CONSTANTS:
+            return (kind, frozenset(c + n & 0xFFFFFFFF for c in value[1]))
+        if kind in (v.SYMBOL, v.WORD):
+            return (kind, value[1], value[2] + n)
+        if kind == v.ENTRY:
+            return (kind, value[1] + n, *value[2:])
+        return None
+
+    def _sum(self, state: State, a: int, b: int, shift: int) -> Value:
+        first, second = state.registers[a], state.registers[b]
+        if shift:
+            second = self._shifted(state, second, shift)
+        for one, other in ((first, second), (second, first)):
+            n = v.number(one)
+            if n is not None:
+                return self._plus(other, n - (1 << 32) if n >> 31 else n)
+        for one, other in ((first, second), (second, first)):
+            if one and other and one[0] == v.IMAGE:
+                return self._from_image(state, one[1], other)
+        return None
+
+    @staticmethod
+    def _from_image(state: State, base: int, value: Value) -> Value:
+        """base, an offset in the code, and value."""
+        n = v.number(value)
+        if n is not None:
+            return (v.IMAGE, base + n & 0xFFFFFFFF)
+        if value and value[0] == v.SCALED:
+            return (v.ENTRY, base, value[1], value[2])
+        if value and value[0] == v.DISTANCE:
+            return (v.TARGET, *value[1:], base)
+        most = state.bound(value)
+        return None if most is None else (v.ENTRY, base, most, 0)
+
+    def _difference(self, a: Value, b: Value) -> Value:
+        n = v.number(b)
+        return None if n is None else self._plus(a, -n if not n >> 31 else (1 << 32) - n)
+
+    def _shifted(self, state: State, value: Value, shift: int) -> Value:
+        n = v.number(value)
+        if n is not None:
+            return v.constant(n << shift)
+        if value and value[0] == v.DISTANCE and value[3] < 4:
+            return (*value[:4], value[4] + shift)
+        most = state.bound(value)
+        return None if most is None or most << shift >= 1 << 32 else (v.SCALED, most, shift)
+
+    def _literal(self, offset: int) -> Value:
+        self.walk.constants.add(offset)
+        return v.constant(int.from_bytes(self.around.code[offset : offset + 4], "little"))
+
+    # --- comparisons ---
+
+    def _compare(self, state: State, at: int, register: int, with_what: Value) -> None:
+        value = state.registers[register]
+        kind = value[0] if value else v.BOUNDED
+        if kind == v.BOUNDED or (kind == v.SYMBOL and value[2]) or (kind == v.CONSTANTS and len(value[1]) > 1):  # type: ignore[index]
+            state.name(register, at << 1)
+        state.flags = state.registers[register], with_what
+
+    def _compare_registers(self, state: State, at: int, a: int, b: int) -> None:
+        first, second = state.registers[a], state.registers[b]
+        if v.number(second) is not None:
+            self._compare(state, at, a, second)
+        elif v.number(first) is not None:
+            self._compare(state, at, b, first)
+            state.flags = first, state.registers[b]
+        else:
+            state.flags = (first, second) if first and second else None
+
+    # --- memory ---
+
+    def _named(self, state: State, effect: Effect, at: int) -> None:
+        """A word that was loaded from somewhere has a name: it may be a function's address, and copied before use."""
+        if effect[-1] == 4 and state.registers[effect[1]] is None and effect[1] != self.machine.sp:
+            state.name(effect[1], at << 1)
+
+    def _load(self, state: State, effect: Effect, at: int) -> Value:
+        _, d, base, offset, width = effect
+        value = state.registers[base]
+        if value is None and offset == -4 - self.machine.code_bit and width == 4 and base != d:
+            state.name(base, at << 1 | 1)
+            return (v.WORD, at << 1 | 1, 0)
+        return self._read(state, value, offset, width)
+
+    def _read(self, state: State, value: Value, offset: int, width: int) -> Value:
+        """What lies at value + offset."""
+        unknown = (v.BOUNDED, (1 << 8 * width) - 1) if width < 4 else None
+        if value is None:
+            return unknown
+        kind = value[0]
+        if kind == v.STACK:
+            place = value[1] + offset
+            self._in_own_stack(state, place, width)
+            return state.slots.get(place) if width == 4 else unknown
+        if kind == v.INSTANCE:
+            found = self._load_instance(value[1] + offset, width)
+            return found if width == 4 else unknown
+        if kind == v.ENTRY and width == 1 << value[3]:
+            return (v.DISTANCE, value[1] + offset, value[2], width, 0)
+        if width < 4:
+            return unknown
+        if kind == v.CELL and value[1] + offset == layout.CELL_LIMIT:
+            return (v.LIMIT,)
+        if kind == v.SYMBOL and value[2] + offset == -4 - self.machine.code_bit:
+            return (v.WORD, value[1], 0)
+        if kind == v.IMAGE and value[1] + offset + 4 <= len(self.around.code):
+            return self._literal(value[1] + offset)
+        return None
+
+    def _load_instance(self, place: int, width: int) -> Value:
+        if self.function.kind != LIBRARY and not any(lo <= place <= hi - width for lo, hi in self.around.readable):
+            raise Broken(f"a read at {place} from the instance pointer, where nothing is that program code may read")
+        if place == -layout.INSTANCE_RUNTIME:
+            return (v.CELL, 0)
+        if -place in self.around.imports:
+            return (v.IMPORTED, -place)
+        if layout.IMPORT_SLOT_INSTANCE - place in self.around.imports:
+            return (v.OWNER, layout.IMPORT_SLOT_INSTANCE - place)
+        return None
+
+    def _load_at(self, state: State, effect: Effect) -> Value:
+        _, _, base, index, shift, width = effect
+        place = self._sum(state, base, index, shift)
+        if place is None and self.function.kind != LIBRARY and self._any_stack(state, base, index):
+            raise Broken("the frame is read at an offset that is no constant")
+        return self._read(state, place, 0, width)
+
+    @staticmethod
+    def _any_stack(state: State, *registers: int) -> bool:
+        values = [state.registers[r] for r in registers]
+        return any(value is not None and value[0] == v.STACK for value in values)
+
+    def _store(self, state: State, effect: Effect) -> None:
+        _, source, base, offset, width = effect
+        if state.registers[base] is not None:
+            self._write(state, state.registers[base], offset, width, source)
+
+    def _store_at(self, state: State, effect: Effect) -> None:
+        _, source, base, index, shift, width = effect
+        place = self._sum(state, base, index, shift)
+        if place is not None:
+            self._write(state, place, 0, width, source)
+            return
+        for value in (state.registers[base], state.registers[index]):
+            if value and value[0] not in _ADDRESSES and value[0] != v.INSTANCE:
+                raise Broken("a write at an offset that is no constant from what is not linear memory")
+
+    def _write(self, state: State, value: Value, offset: int, width: int, source: int) -> None:
+        """A store to value + offset, which is known."""
+        assert value is not None
+        kind = value[0]
+        if kind == v.STACK:
+            place = value[1] + offset
+            self._in_own_stack(state, place, width)
+            if width == 4 and place % 4 == 0 and source != do.NO_REGISTER:
+                state.slots[place] = state.registers[source]
+            else:
+                for word in range(place & ~3, place + width, 4):
+                    state.slots.pop(word, None)
+        elif kind == v.INSTANCE:
+            place = value[1] + offset
+            if not any(low <= place <= high - width for low, high in self.around.writable):
+                raise Broken(f"a write at {place} from the instance pointer, where program code must not write")
+        elif kind not in _ADDRESSES:
+            raise Broken("a write through an address that is none of linear memory")
+
+    def _in_own_stack(self, state: State, place: int, width: int) -> None:
+        sp = state.registers[self.machine.sp][1]  # type: ignore[index]
+        if place < sp:
+            raise Broken("an access below the stack pointer")
+        if (
+            place + width > 0
+            and self.function.kind != LIBRARY
+            and (place < 0 or place + width > self.function.incoming)
+        ):
+            raise Broken("an access above the frame and the arguments")

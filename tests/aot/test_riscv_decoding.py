@@ -1,0 +1,84 @@
+"""The contract's own decoding of RISC-V against capstone's: lengths, where branches lead, what sets sp."""
+
+from __future__ import annotations
+
+import random
+
+import capstone
+import pytest
+from insitu.aot.contract import instruction as do
+from insitu.aot.contract.instruction import Instruction, NotAllowed
+from insitu.aot.contract.riscv import decode
+
+MD = capstone.Cs(capstone.CS_ARCH_RISCV, capstone.CS_MODE_RISCV32 | capstone.CS_MODE_RISCVC)
+BRANCHES = {"beq", "bne", "blt", "bge", "bltu", "bgeu", "beqz", "bnez", "bltz", "bgez", "blez", "bgtz"}
+# Opcodes of the base: of random words too few would be instructions.
+OPCODES = (0x13, 0x33, 0x03, 0x23, 0x63, 0x37, 0x17, 0x6F, 0x67, 0x73, 0x0F, 0x2F)
+
+
+def _words(count: int) -> list[bytes]:
+    chance = random.Random(7)
+    wide = [(chance.getrandbits(25) << 7 | chance.choice(OPCODES)).to_bytes(4, "little") for _ in range(count)]
+    return wide + [word.to_bytes(2, "little") for word in range(1 << 16) if word & 3 != 3]
+
+
+def _mine(data: bytes) -> Instruction | None:
+    try:
+        return decode(data + bytes(4), 0)
+    except NotAllowed:
+        return None
+
+
+def _changes_sp(i: Instruction) -> bool:
+    none = (do.STORE, do.STORE_AT, do.COMPARE, do.COMPARE_CONSTANT, do.FORGET_FLAGS)
+    return any(effect[0] not in none and effect[1] == 2 for effect in i.effects)
+
+
+def test_all_compressed_and_many_others() -> None:
+    """What one takes for a branch, a jump, a load or a store, the other does, too; privileged ones are refused."""
+    seen = 0
+    for data in _words(40_000):
+        listed = list(MD.disasm_lite(data, 0))
+        mine = _mine(data)
+        if not listed or mine is None:
+            continue
+        _, size, mnemonic, operands = listed[0]
+        name = mnemonic.removeprefix("c.")
+        assert mine.size == size, (data.hex(), mnemonic)
+        last = operands.split(", ")[-1]
+        if name in BRANCHES:
+            assert mine.flow == do.BRANCH and mine.target == int(last, 0), (data.hex(), mnemonic, operands)
+        elif name in ("j", "jal"):
+            assert mine.flow in (do.JUMP, do.CALL) and mine.target == int(last, 0), (data.hex(), mnemonic, operands)
+        elif name in ("jr", "jalr", "ret"):
+            assert mine.flow in (do.JUMP_REGISTER, do.CALL_REGISTER), (data.hex(), mnemonic)
+        else:
+            assert mine.flow == do.NEXT, (data.hex(), mnemonic)
+            if name in ("sw", "sh", "sb", "swsp"):
+                assert [e[0] for e in mine.effects] == [do.STORE], (data.hex(), mnemonic)
+            else:
+                assert _changes_sp(mine) == (operands.split(", ")[0] == "sp"), (data.hex(), mnemonic, operands)
+        seen += 1
+    assert seen > 40_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    # ECALL, EBREAK, MRET, WFI, CSRRW, CSRRS, FENCE, FENCE.I, LR.W, C.EBREAK, C.UNIMP
+    [
+        "73000000",
+        "73001000",
+        "73002030",
+        "73005010",
+        "73100530",
+        "f3200030",
+        "0f00f00f",
+        "0f100000",
+        "2f200510",
+        "0290",
+        "0000",
+    ],
+)
+def test_refused(text: str) -> None:
+    with pytest.raises(NotAllowed):
+        decode(bytes.fromhex(text) + bytes(4), 0)

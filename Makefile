@@ -56,7 +56,7 @@ test: setup build/toolchains.stamp build/spec.stamp
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy host_tools
-	@$(VENV)/bin/pytest -n 2 $(if $(SPEC),--spec $(SPEC))
+	@$(VENV)/bin/pytest -n 2 $(if $(SPEC),--spec=$(SPEC))
 
 bench: setup
 	@$(RUN) -m bench

@@ -103,7 +103,11 @@ class AllocatorHeap(_Blocks):
     def _put(self, address, keeper):
         self._free(keeper)
 
-    def realloc(self, offset, size):
+    # The program's own function moves a block and frees the old one at once.
+    def free_kept(self, offset):
+        pass
+
+    def realloc(self, offset, size, keep=False):
         if not offset:
             return self.alloc(size)
         had, keeper = self._known(offset)
@@ -138,7 +142,10 @@ class SystemHeap(_Blocks):
     def _put(self, address, keeper):
         pass
 
-    def realloc(self, offset, size):
+    def free_kept(self, offset):
+        self.free(offset)
+
+    def realloc(self, offset, size, keep=False):
         if not offset:
             return self.alloc(size)
         had = self.size_of(offset)
@@ -148,5 +155,6 @@ class SystemHeap(_Blocks):
 
             length = min(had, size)
             view(self.base + new, length)[:] = view(self.base + offset, length)
-            self.free(offset)
+            if not keep:
+                self.free(offset)
         return new

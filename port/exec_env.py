@@ -72,8 +72,8 @@ class ExecEnv(Mortal):
         if self.busy:
             raise Error("the exec env is running")
         self.state[0] = 0  # functions that were made for it know it, too
-        self.runtime.heap.free(self.offset)
-        self.offset = 0
+        offset, self.offset = self.offset, 0
+        self.runtime.heap.free(offset)
         self.instance.exec_envs.remove(self)
         if self.instance.exec_env is self:
             self.instance.exec_env = None

@@ -517,8 +517,9 @@ class Heap:
             self.free(rest)
         _put(self.base, 2, max(peak, self.used()))
 
-    # The block's new offset; 0 if there is no room, and then the block is as it was.
-    def realloc(self, offset, size):
+    # The block's new offset; 0 if there is no room, and then the block is as it was. keep: if it moves, the old one
+    # stays until free_kept.
+    def realloc(self, offset, size, keep=False):
         have = self.size_of(offset) if offset else 0
         if not 0 <= size <= self.size:
             return 0
@@ -534,8 +535,12 @@ class Heap:
         target = self._alloc_low(size)
         if target:
             _copy(self.base, target, offset, have)
-            self.free(offset)
+            if not keep:
+                self.free(offset)
         return target
+
+    def free_kept(self, offset):
+        self.free(offset)
 
     def free(self, offset):
         code = _free(self.base, offset)

@@ -7,7 +7,7 @@ from .errors import Error, Trap
 from .exec_env import ExecEnv
 from .function import Function
 from .memory import Memory, allocate_memory
-from .table import Table, holders, make
+from .table import Table, holders, make, tables_apart
 from .variables import Global, global_offset
 from .xip.enter import store_result
 from .xip.layout import (
@@ -94,9 +94,10 @@ class Instance(Mortal, app_heap.ModuleHeap, Addresses):
         runtime, module = self.runtime, self.module
         size, plan = module.word(IMAGE_INSTANCE_SIZE), self.plan
         whole = size + plan.size if plan.fixed else size
-        self.block = plan.place(runtime, whole, "the instance") if plan.fixed else runtime.alloc(whole, "the instance")
-        self.pointer = self.block + size
-        platform.fill(add(runtime.base, self.block), whole, 0)
+        block = plan.place(runtime, whole, "the instance") if plan.fixed else runtime.alloc(whole, "the instance")
+        self.pointer = block + size
+        platform.fill(add(runtime.base, block), whole, 0)
+        self.block = block
         args = add(runtime.base, self.pointer - module.word(IMAGE_ARGS))
         self.slots = platform.view(args, 8 * module.word(IMAGE_ARG_SLOTS))
         self.put_address(INSTANCE_RUNTIME, runtime.base, runtime.cell)
@@ -197,8 +198,9 @@ class Instance(Mortal, app_heap.ModuleHeap, Addresses):
 
     # --- the end ---
 
+    # Again where it was interrupted.
     def deinstantiate(self):
-        if not self.block:
+        if self not in self.module.instances:
             return
         for other in self.runtime.instances:
             if other is not None and other is not self and self in other.providers:
@@ -216,7 +218,8 @@ class Instance(Mortal, app_heap.ModuleHeap, Addresses):
     def _discard(self):
         segments.forget(self)
         self.release()
-        self.runtime.instances[self.id] = None
+        if self in self.runtime.instances:
+            self.runtime.instances[self.id] = None
         while self.runtime.instances and self.runtime.instances[-1] is None:
             self.runtime.instances.pop()
         self.module.instances.remove(self)
@@ -227,20 +230,20 @@ class Instance(Mortal, app_heap.ModuleHeap, Addresses):
 
     # Gives all blocks back.
     def release(self):
-        heap = self.runtime.heap
         for env in self.exec_envs[:]:
             env.destroy()
         self.exec_env = None
-        for offset in self.owned:
-            heap.free(offset)
-        self.owned = ()
-        own = self.plan.region is None
+        blocks, own = list(self.owned), self.plan.region is None
         if self.memory_block and own:
-            heap.free(self.memory_block)
+            blocks.append(self.memory_block)
         if self.block:
-            segments.release_tables(self)
+            blocks += tables_apart(self)
             if own or not self.plan.fixed:
-                heap.free(self.block)
+                blocks.append(self.block)
+        # whatever interrupts this, nothing that is free is in use
         self.block = self.memory_block = 0
+        self.owned = ()
         self.slots = None
         self.providers = self.tables = ()
+        for offset in blocks:
+            self.runtime.heap.free(offset)

@@ -78,10 +78,10 @@ class MemoryPlan:
             raise Error("%s needs a region of %d bytes at a multiple of 8" % (what, size))
         return offset
 
-    # The block with another size, perhaps elsewhere; 0: no room.
+    # The block with another size, perhaps elsewhere, and then the old one is kept; 0: no room.
     def resize(self, runtime, block, size):
         if self.region is None:
-            return runtime.heap.realloc(block, size)
+            return runtime.heap.realloc(block, size, True)
         address, have = self.region
         return 0 if have < size or address & 7 else address - runtime.base
 
@@ -129,7 +129,8 @@ def share_memory(instance, owner):
     _place(instance, owner.memory_offset(), owner.memory_size(), owner.get(INSTANCE_MEMORY_PAGES))
 
 
-# Pages before, -1: refused.
+# Pages before, -1: refused. At every moment, whatever interrupts it, all who share the memory find one that is not
+# free.
 def grow(instance, pages):
     owner, runtime = instance.memory_owner, instance.runtime
     module = owner.module
@@ -142,11 +143,13 @@ def grow(instance, pages):
     offset = owner.plan.resize(runtime, owner.memory_block, size)
     if not offset:
         return -1
-    owner.memory_block = offset
+    block, owner.memory_block = owner.memory_block, offset
     platform.fill(add(runtime.base, offset + had), size - had, 0)
     for other in runtime.instances:
         if other is not None and other.memory_owner is owner:
             _place(other, offset, size, old + pages)
+    if block and block != offset:
+        runtime.heap.free_kept(block)
     return old
 
 

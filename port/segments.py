@@ -134,10 +134,3 @@ def forget(instance):
         for at in table.holders(instance):
             poke(base, at, table.null(instance.runtime))
             poke(base, at + 4, 0)
-
-
-def release_tables(instance):
-    for index in range(len(instance.tables), table.module_tables(instance)):
-        block = table.apart(instance, index)
-        if block:  # offsets may be negative
-            instance.runtime.heap.free(block)

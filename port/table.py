@@ -68,6 +68,12 @@ def apart(instance, index):
     return 0 if instance.block <= at < instance.pointer else at
 
 
+# All such blocks of an instance's own tables.
+def tables_apart(instance):
+    blocks = [apart(instance, i) for i in range(len(instance.tables), module_tables(instance))]
+    return [block for block in blocks if block]  # offsets may be negative
+
+
 # --- the words of references ---
 
 
@@ -90,8 +96,11 @@ def function_words(instance, index):
 
 # words: low, high; high means nothing to an externref.
 def put_words(instance, index, i, words):
-    size, base = entry_size(instance.module, index), instance.runtime.base
-    at = entries(instance, index) + i * size
+    size = entry_size(instance.module, index)
+    _put(instance.runtime.base, entries(instance, index) + i * size, size, words)
+
+
+def _put(base, at, size, words):
     poke(base, at, words[0])
     if size == FUNCREF_SIZE:
         poke(base, at + 4, words[1])
@@ -146,7 +155,8 @@ def fill(instance, index, start, count, words):
         put_words(instance, index, i, words)
 
 
-# Entries before, -1: refused. New ones are of these words.
+# Entries before, -1: refused. New ones are of these words. At every moment, whatever interrupts it, all who share the
+# table find entries that are not free.
 def grow(instance, index, count, words):
     owner, index = owner_of(instance, index)
     runtime, module = owner.runtime, owner.module
@@ -156,19 +166,22 @@ def grow(instance, index, count, words):
         return -1
     if count:
         block = apart(owner, index)
-        at = runtime.heap.realloc(block, (old + count) * size) if block else runtime.heap.alloc((old + count) * size)
+        at = runtime.heap.realloc(block, (old + count) * size, True)
         if not at:
             return -1
         if not block:
             was = entries(owner, index)
             for i in range(0, old * size, 4):
                 poke(runtime.base, at + i, peek(runtime.base, was + i))
+        for i in range(old, old + count):
+            _put(runtime.base, at + i * size, size, words)
         for other in runtime.instances:
             if other is not None and other.block:
                 for i in range(module_tables(other)):
                     if owner_of(other, i) == (owner, index):
                         place(other, i, at, old + count)
-        fill(owner, index, old, count, words)
+        if block and block != at:
+            runtime.heap.free_kept(block)
     return old
 
 

@@ -39,8 +39,7 @@ def _python_heap():
 
 # Blocks that an instance has beside its own and its linear memory's: tables that grew, constants as imports.
 def _apart(instance):
-    apart = [table.apart(instance, i) for i in range(len(instance.tables), table.module_tables(instance))]
-    return [offset for offset in apart if offset] + list(instance.owned)
+    return table.tables_apart(instance) + list(instance.owned)
 
 
 class _Snapshot:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import struct
+import sys
 import zlib
+from pathlib import Path
 from typing import Any
 
+import insitu.port
 import pytest
 import wasmtime
 from insitu import aot
@@ -13,6 +16,7 @@ from insitu.aot.targets import TARGETS
 from insitu.port.xip import layout
 from insitu.wasm.errors import Unsupported
 
+PORT = str(Path(str(insitu.port.__file__)).parent)
 TRUNCATED = """(module (memory (export "memory") 1)
   (global (export "__data_end") i32 (i32.const 1040)) (global (export "__heap_base") i32 (i32.const 1040)))"""
 # The code leaves out the check of what lies below the minimum that it declares.
@@ -770,3 +774,119 @@ def test_2_of_several_growing_instances_all_grow(make_device: Any) -> None:
     assert instances[2].memory_offset() == places[2]
     assert [(instance.memory[100], instance.memory.pages) for instance in instances] == [(1, 2), (2, 2), (3, 2)]
     device.runtime.heap.check()
+
+
+# --- found by reading on ---
+
+
+def _interrupted_at_every_line(run: Any, check: Any, prepare: Any = lambda: None) -> int:
+    """Run again and again, with a KeyboardInterrupt before another line of port/ each time; how many lines there are.
+
+    Not inside of viper functions, which MicroPython does not interrupt.
+    """
+
+    def trace(frame: Any, event: str, _: Any) -> Any:
+        if not frame.f_code.co_filename.startswith(PORT) or "sim/micropython" in frame.f_back.f_code.co_filename:
+            return None
+        if event == "line":
+            left[0] -= 1
+            if left[0] == 0:
+                raise KeyboardInterrupt
+        return trace
+
+    for line in range(1, 2000):
+        prepare()
+        left = [line]
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            run()
+        except KeyboardInterrupt:
+            sys.settrace(before)
+            check()
+            continue
+        finally:
+            sys.settrace(before)
+        return line
+    raise AssertionError("it has no end")
+
+
+BIG = """(module (memory (export "memory") 1 200) (table (export "table") 2 5000 funcref) (elem (i32.const 0) $f $f)
+  (func $f (result i32) (i32.const 42))
+  (func (export "call") (param i32) (result i32) (call_indirect (result i32) (local.get 0)))
+  (func (export "last") (result i32) (i32.load8_u (i32.sub (i32.mul (memory.size) (i32.const 65536)) (i32.const 1))))
+  (func (export "first") (result i32) (i32.load8_u (i32.const 0)))
+  (func (export "size") (result i32) (table.size 0))
+  (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0))))"""
+
+
+@pytest.mark.parametrize("kind", ["pool", "system"])
+def test_an_interrupt_at_any_line_of_growth_leaves_nothing_free_in_use(make_device: Any, kind: str) -> None:
+    """KeyboardInterrupt between the free of the old block and the new place: compiled code used what was free."""
+    device = make_device(40_000_000)
+    runtime = device.runtime if kind == "pool" else device.port.Runtime()
+    module = runtime.load(device.put(device.image(BIG)))
+    instance = module.instantiate(stack_size=1024)
+    exports, table = instance.exports, instance.exports.table
+    call, first, last, size = exports.call, exports.first, exports.last, exports.size
+
+    def used() -> set[int]:
+        return {offset for offset, _, free in runtime.heap.walk() if not free}
+
+    def check() -> None:
+        runtime.heap.check()
+        from insitu.port.table import entries, tables_apart
+
+        places = used()
+        assert instance.memory_offset() in places
+        assert all(block in places for block in tables_apart(instance))
+        assert instance.memory_offset() == instance.memory_block or first() in (0, 9)
+        assert (call(0), call(1), last()) == (42, 42, 0)
+        for i in range(size()):
+            if i > 1:
+                with pytest.raises(device.port.Trap, match="uninitialized element"):
+                    call(i)
+        assert entries(instance, 0)
+
+    grown = [0, 0]
+
+    def grow_memory() -> None:
+        runtime.heap.realloc(0, 64)
+        instance.memory.grow(1)
+        grown[0] += 1
+
+    def grow_table() -> None:
+        runtime.heap.realloc(0, 64)
+        table.grow(1)
+        grown[1] += 1
+
+    assert _interrupted_at_every_line(grow_memory, check) > 10
+    assert _interrupted_at_every_line(grow_table, check) > 10
+    check()
+    assert grown == [1, 1]
+
+
+def test_an_interrupt_at_any_line_of_the_end_leaves_nothing_free_in_use(make_device: Any) -> None:
+    """KeyboardInterrupt in deinstantiate: handles find the instance gone, or whole; at worst a block is lost."""
+    device = make_device(60_000_000)
+    module = device.load(BIG)
+    made: list[Any] = []
+
+    def make() -> None:
+        made.append(module.instantiate(stack_size=1024))
+        made[-1].memory[0] = 9
+        made[-1].exports.table.grow(3)
+
+    def check() -> None:
+        device.runtime.heap.check()
+        places = {offset for offset, _, free in device.runtime.heap.walk() if not free}
+        for instance in [*made, *(i for i in device.runtime.instances if i is not None)]:
+            if instance.block:
+                assert instance.block in places
+            for env in instance.exec_envs:
+                assert not env.offset or env.offset in places
+        for instance in module.instances[:]:
+            instance.deinstantiate()
+
+    assert _interrupted_at_every_line(lambda: made[-1].deinstantiate(), check, make) > 50
+    assert device.runtime.instances == module.instances == []

@@ -11,7 +11,10 @@ from insitu.errors import InsituError
 _ASK = b"\x05A\x01"
 _YES = b"R\x01"
 _MORE, _STOP, _END = b"\x01", b"\x04", b"\x04"
-_PATIENCE = 1.0  # seconds for an answer; a firmware that does not know the question says its banner again
+_PATIENCE = (
+    10.0  # seconds for an answer, as long as a busy emulator may need; a firmware that does not know the question
+)
+# says its banner again
 
 
 class Line(Protocol):

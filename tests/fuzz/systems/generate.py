@@ -174,7 +174,7 @@ class Generator:
             if exported:
                 self._export(module, name, table)
         if chance.random() < 0.02:
-            module.padding = 1100
+            module.padding = chance.choice((1000, 1000, 1100))  # 1100 are too many for insitu
         self._own_variables(module, scope)
 
     def _export(self, module: Module, name: str, thing: Thing, origin: tuple[int, str] | None = None) -> None:

@@ -12,13 +12,17 @@ BUILD = ROOT / "build"
 MANIFESTS = ROOT / "firmware"
 
 
+# What the firmware calls itself: build/ lies in this repository, whose commits are not MicroPython's.
+_VERSION = {} if os.environ.get("MICROPY_DIR") else {"MICROPY_GIT_TAG": "v1.25.0", "MICROPY_GIT_HASH": "Debian"}
+
+
 class SetupError(Exception):
     """Something that the user can mend; one line."""
 
 
 def run(command: list[str], out: TextIO, log: Path, environment: dict[str, str]) -> None:
     """Run a command of a build, its words into the open log. Raises SetupError with the log's end."""
-    environment = {**os.environ, **environment}
+    environment = {**os.environ, **_VERSION, **environment}
     if subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, env=environment, check=False).returncode:
         raise SetupError(
             f"the firmware did not build; the last lines of {log}:\n" + "".join(log.open().readlines()[-15:])

@@ -92,6 +92,10 @@ class Instance(Mortal, app_heap.ModuleHeap, Addresses):
 
     def _make(self, stack_size, imports):
         runtime, module = self.runtime, self.module
+        start = module.word(IMAGE_START_FUNCTION)
+        # before anything is put into the tables of others
+        if start != NONE and not stack_size:
+            raise Error("the module has a start function: instantiate it with a stack_size")
         size, plan = module.word(IMAGE_INSTANCE_SIZE), self.plan
         whole = size + plan.size if plan.fixed else size
         block = plan.place(runtime, whole, "the instance") if plan.fixed else runtime.alloc(whole, "the instance")
@@ -115,10 +119,7 @@ class Instance(Mortal, app_heap.ModuleHeap, Addresses):
             self.exec_env = self.create_exec_env(stack_size)
         segments.init_elements(self)
         segments.init_data(self)
-        start = module.word(IMAGE_START_FUNCTION)
         if start != NONE:
-            if not stack_size:
-                raise Error("the module has a start function: instantiate it with a stack_size")
             Function(self, start)()
 
     def _init_globals(self):

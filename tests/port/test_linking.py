@@ -262,3 +262,16 @@ def test_link_errors(device, text, message):
     with pytest.raises(device.port.LinkError, match=message):
         device.instantiate(f"(module {text})", imports={"a": exports})
     assert device.runtime.heap.used() == before
+
+
+def test_a_start_function_without_an_exec_env_leaves_others_tables_as_they_were(device):
+    """Found by tests/state: the entry was overwritten, and null once the instance was given up."""
+    owner = device.instantiate(
+        '(module (table (export "t") 1 funcref) (elem (i32.const 0) $f) (func $f (result i32) (i32.const 7)))'
+    )
+    starts = device.load(
+        '(module (import "a" "t" (table 1 funcref)) (elem (i32.const 0) $f) (start $f) (func $f))',
+    )
+    with pytest.raises(device.port.Error, match="has a start function"):
+        starts.instantiate(stack_size=0, imports={"a": owner})
+    assert owner.exports.t[0]() == 7

@@ -103,7 +103,7 @@ class Generator:
                 return self._instance_of(name.upper(), loaded, model, depth)
             imports[name] = given
         options: dict[str, Any] = {}
-        if kind == "A" and chance.random() < 0.2:
+        if model.handles[module].kind == "A" and chance.random() < 0.2:
             options = chance.choice(({"initial_memory": 2}, {"max_memory": 2}, {"heap_size": 1000}))
         stack = chance.choice((None, 0, 8, 100, 400, 1000, 2000, 2000, 4000, 4000))
         program = [self._program(model, depth)] if kind == "S" else []

@@ -106,7 +106,7 @@ def test_recursion_overflows_the_operand_stack(device: Device, name: str) -> Non
 
 def test_recursion_through_imports_overflows_the_operand_stack(device: Device) -> None:
     # ports/rp2 has a C stack of 8 KiB, in which Python takes three calls through imports, not four.
-    size = "512" if device.board.firmware.port == "rp2" else "1024"
+    size = "384" if device.board.firmware.port == "rp2" else "1024"
     device.instance("recursion", stack_size=size, imports="{'env': {'again': lambda n: inst.exports.wide(n)}}")
     before = device.value("used()")
     for _ in range(3):

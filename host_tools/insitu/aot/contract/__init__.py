@@ -236,10 +236,10 @@ class _Image:
     def _all_reached(self, start: int) -> None:
         """What lies between a function's instructions is constants that it reads, its jump tables, or padding.
 
-        But for a function that calls one that never returns: LLVM may not know that, and what it wrote behind the call
-        is no part of the program.
+        But for a function that calls one that never returns, or compares what is a constant of the image: LLVM may
+        not know that, and what it wrote for the other case is no part of the program.
         """
-        if self.walkers[start].waiting:
+        if self.walkers[start].waiting or self.walkers[start].pruned:
             return
         found, function = self.walks[start], self.functions[start]
         at = function.start

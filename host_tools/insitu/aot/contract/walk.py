@@ -53,6 +53,7 @@ class Walker:
         self.calls: dict[int, tuple[Call, list[Value]]] = {}
         # What goes on, and where, when a callee turns out to return: its start to offset and state.
         self.waiting: dict[int, dict[int, State]] = {}
+        self.pruned = False  # a way that what is known excludes: a word before code, say, that is read from the image
         self.tails: set[int] = set()  # callees on whose return this function's hangs
         self.returning = False
         self._at = function.start  # the instruction under consideration
@@ -167,10 +168,10 @@ class Walker:
                 return at, self._join(*ways.values())
             self._instruction(at, begun)
 
-    @staticmethod
-    def _fork(state: State, condition: int) -> dict[bool, State | None]:
+    def _fork(self, state: State, condition: int) -> dict[bool, State | None]:
         taken = state.copy()
         holds, fails = taken.learn(condition), state.learn(do.OPPOSITE[condition])
+        self.pruned |= not (holds and fails)
         return {True: taken if holds else None, False: state if fails else None}
 
     def _join(self, one: State | None, other: State | None) -> State | None:
@@ -187,10 +188,10 @@ class Walker:
     def _flow(self, i: Instruction, state: State, at: int) -> bool:
         """Whether control goes on behind the instruction, with state as it is then."""
         if i.flow == do.BRANCH:
-            taken = state.copy()
-            if taken.learn(i.condition):
-                self._branch(at + i.target, taken, at)
-            return state.learn(do.OPPOSITE[i.condition])
+            ways = self._fork(state, i.condition)
+            if ways[True] is not None:
+                self._branch(at + i.target, ways[True], at)
+            return ways[False] is not None
         if i.flow == do.JUMP:
             self._branch(at + i.target, state, at)
             return False

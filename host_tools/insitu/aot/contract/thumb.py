@@ -313,6 +313,15 @@ def _stored_many_below(i: Any, ops: list[Any]) -> list[Effect]:
     return [(do.ADD, base, base, down), *_stored_many(i, ops)[: len(registers)]] if i.writeback else stores
 
 
+def _loaded_many_below(i: Any, ops: list[Any]) -> list[Effect]:
+    base, registers = _register(ops[0]), [_register(operand) for operand in ops[1:]]
+    down = -4 * len(registers)
+    if i.writeback:
+        return [(do.ADD, base, base, down), *((do.LOAD, r, base, 4 * n, 4) for n, r in enumerate(registers))]
+    loads: list[Effect] = [(do.LOAD, r, base, down + 4 * n, 4) for n, r in enumerate(registers)]
+    return sorted(loads, key=lambda effect: effect[1] == base)
+
+
 def _double(operand: Any) -> int:
     return 8 if arm.ARM_REG_D0 <= operand.reg <= arm.ARM_REG_D31 else 4
 
@@ -383,6 +392,7 @@ _EFFECTS: dict[int, Callable[[Any, list[Any]], list[Effect]]] = (
         arm.ARM_INS_LDM: _loaded_many,
         arm.ARM_INS_STM: _stored_many,
         arm.ARM_INS_STMDB: _stored_many_below,
+        arm.ARM_INS_LDMDB: _loaded_many_below,
         arm.ARM_INS_VPUSH: _float_pushed,
         arm.ARM_INS_VPOP: _float_popped,
     }

@@ -189,8 +189,9 @@ class Walker:
         """Whether control goes on behind the instruction, with state as it is then."""
         if i.flow == do.BRANCH:
             ways = self._fork(state, i.condition)
-            if ways[True] is not None:
-                self._branch(at + i.target, ways[True], at)
+            taken = ways[True]
+            if taken is not None:
+                self._branch(at + i.target, taken, at)
             return ways[False] is not None
         if i.flow == do.JUMP:
             self._branch(at + i.target, state, at)

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 
 import numpy as np
-from insitu.aot.targets import TARGETS
+from insitu.sim import CPUS as TARGETS
 
 from tests.floats import compare, folding, judges, operands
 from tests.floats.arrays import COUNT, Simulated

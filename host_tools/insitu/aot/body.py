@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from insitu.aot import calls, memory, tables, variables
 from insitu.aot.function import FunctionBuilder
-from insitu.aot.ir_types import ir_types, result_type
+from insitu.aot.ir_types import ir_types
 from insitu.aot.numeric import NUMERIC, float_literal
 from insitu.port.xip import layout
 from insitu.wasm.opcodes import OPCODES
@@ -209,15 +209,5 @@ def build_body(plan: Plan, function: Function) -> str:
         elif opcode == _ELSE and not skipped:
             f.begin_else()
     if f.reachable:
-        _emit_return(f, results)
+        calls.emit_return(f, results, f.pop_many(len(results)))
     return f.finish()
-
-
-def _emit_return(f: FunctionBuilder, results: tuple[str, ...]) -> None:
-    values = f.pop_many(len(results))
-    if not results:
-        f.line("ret void")
-    elif len(results) == 1:
-        f.line(f"ret {results[0]} {values[0]}")
-    else:
-        f.line(f"ret {result_type(results)} {calls.aggregate(f, results, values)}")

@@ -21,6 +21,16 @@ def aggregate(f: FunctionBuilder, types: tuple[str, ...], values: list[str]) -> 
     return whole
 
 
+def emit_return(f: FunctionBuilder, results: tuple[str, ...], values: list[str]) -> None:
+    """Return values, of the IR types results: none, one, or a struct of all."""
+    if not results:
+        f.line("ret void")
+    elif len(results) == 1:
+        f.line(f"ret {results[0]} {values[0]}")
+    else:
+        f.line(f"ret {result_type(results)} {aggregate(f, results, values)}")
+
+
 def _call(f: FunctionBuilder, code: str, instance: str, function_type: FuncType) -> None:
     """Call code (an operand or @name) with the operands on the stack, and push its results."""
     params, results = ir_types(function_type.params), ir_types(function_type.results)

@@ -90,7 +90,7 @@ def _wrapper(plan: Plan, index: int) -> str:
     f.line(f"br i1 {f.value(f'icmp eq ptr {code}, null')}, label %python, label %direct")
     f.start_block("python")
     f.request(layout.REQUEST_IMPORT, index, arguments)
-    _return(f, results, [f.load_argument(i, t) for i, t in enumerate(results)])
+    calls.emit_return(f, results, [f.load_argument(i, t) for i, t in enumerate(results)])
     f.start_block("direct")
     f.line("call void @insitu_stack_check(ptr %inst)")
     owner = f.instance_pointer(plan.import_slots[index] - layout.IMPORT_SLOT_INSTANCE)
@@ -103,15 +103,6 @@ def _wrapper(plan: Plan, index: int) -> str:
         f.line(call)
         f.line("ret void")
     return f"{_define(plan, index, '%a')}\n{f.finish()}\n}}"
-
-
-def _return(f: FunctionBuilder, results: tuple[str, ...], values: list[str]) -> None:
-    if not results:
-        f.line("ret void")
-    elif len(results) == 1:
-        f.line(f"ret {results[0]} {values[0]}")
-    else:
-        f.line(f"ret {result_type(results)} {calls.aggregate(f, results, values)}")
 
 
 def _thunk(plan: Plan, type_index: int) -> str:

@@ -140,8 +140,9 @@ class Provenance:
             if placed.role == PROGRAM:
                 symbols = placed.object.defined.get(placed.section, [])
                 marks = sorted((s for s in symbols if s.name[:2] in _MAPPING), key=lambda s: s.value)
-                # a section of constants alone may have no mark, and then nothing to tell apart
-                for mark, end in zip(marks, [*(mark.value for mark in marks[1:]), placed.size], strict=False):
+                if not marks:  # a section of constants alone: nothing to tell apart
+                    continue
+                for mark, end in zip(marks, [*(mark.value for mark in marks[1:]), placed.size], strict=True):
                     if mark.name[:2] == "$d":
                         found.update(range(placed.offset + mark.value, placed.offset + end, 2))
         return found

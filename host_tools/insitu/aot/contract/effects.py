@@ -49,6 +49,9 @@ class Effects:
             self._compare_registers(state, at, effect[1], effect[2])
         elif kind == do.BOUND:
             self._set(state, effect[1], (v.BOUNDED, effect[2]))
+        elif kind == do.AND:
+            most = [n for n in (state.bound(registers[r]) for r in effect[2:]) if n is not None]
+            self._set(state, effect[1], (v.BOUNDED, min(most)) if most else None)
         elif kind == do.SUM:
             self._set(state, effect[1], self._sum(state, effect[2], effect[3], effect[4]))
         elif kind == do.SHIFT:

@@ -32,7 +32,8 @@ Effect = tuple[int, ...]
     PC,  # d, offset, alignment: address of the instruction, rounded down, plus offset
     LITERAL,  # d, offset, alignment: the word that lies there
     SUM_PC,  # d, s, offset: s + address of the instruction + offset
-) = range(19)
+    AND,  # d, a, b: some value not above either
+) = range(20)
 NO_REGISTER = -1
 
 # How control goes on.

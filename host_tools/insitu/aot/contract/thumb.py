@@ -156,9 +156,11 @@ def _compared_negative(i: Any, ops: list[Any]) -> list[Effect]:
 
 
 def _masked(i: Any, ops: list[Any]) -> list[Effect]:
-    d, _, b = _sides(ops)
+    d, a, b = _sides(ops)
     if b.type == arm.ARM_OP_IMM and b.imm >= 0:
         return [(do.BOUND, d, b.imm)]
+    if b.type == arm.ARM_OP_REG and not b.shift.type:
+        return [(do.AND, d, a, _register(b))]
     return [(do.WRITE, d)]
 
 

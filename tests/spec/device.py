@@ -101,10 +101,10 @@ class Script:
     def _watch(self, heap):
         realloc = heap.realloc
 
-        def watched(block, size):
+        def watched(block, size, *further):
             if size > heap.size:
                 self.wanted = max(self.wanted, size)
-            return realloc(block, size)
+            return realloc(block, size, *further)
 
         heap.realloc = watched
 

@@ -107,7 +107,7 @@ TEXTS = {
       (global (export "__data_end") i32 (i32.const 1040)) (global (export "__heap_base") i32 (i32.const 1040)))""",
     "relies": """(module (import "a" "memory" (memory 1))
       (func (export "load") (result i32) (i32.load offset=1040 (i32.const 0))))""",
-    "many tables": f"""(module {"(table 1 funcref)" * 1023} (table $last 2 10 funcref) (elem $e func $f)
+    "many tables": f"""(module {"(table 0 funcref)" * 1023} (table $last 2 10 funcref) (elem $e func $f)
       (func $f (result i32) (i32.const 7))
       (func (export "go") (result i32)
         (table.init 1023 $e (i32.const 1) (i32.const 0) (i32.const 1))

@@ -175,6 +175,7 @@ def _run(name: str, check: Check, bench: Bench) -> tuple[Outcome, bool]:
     """Its outcome, and whether the board still answers."""
     start, state, why, facts, alive = time.monotonic(), "passed", "", {}, True
     try:
+        bench.forget()
         facts = check(bench)
     except Skipped as error:
         state, why = "skipped", str(error)

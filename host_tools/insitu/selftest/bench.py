@@ -71,13 +71,17 @@ class Bench:
         """Where in _values they are; those that are not there yet are sent."""
         new = [value for value in dict.fromkeys(wanted) if value not in self.values]
         if len(self.values) + len(new) > _MOST_VALUES:
-            self.session.run("_values.clear()\n")
-            self.values.clear()
+            self.forget()
             new = [*dict.fromkeys(wanted)]
         if new:
             self.session.run(f"_values.extend({new!r})\n")
             self.values.update({value: len(self.values) + number for number, value in enumerate(new)})
         return bytes(self.values[value] for value in wanted)
+
+    def forget(self) -> None:
+        """The board lets go of the values that it was sent, and of what a check left: a small heap has room for one."""
+        self.session.run("_values = []\ngc.collect()\n")
+        self.values.clear()
 
     def compare(self, name: str, samples: list[Sample], bits: int) -> int:
         """How many samples there were. Raises Failed at the first that differs."""

@@ -11,7 +11,7 @@ from insitu.board import boards
 from tests.boards.device import Device, boot, slow
 
 
-@pytest.fixture(scope="session", params=[pytest.param(name, marks=slow(name)) for name in boards.emulated()])
+@pytest.fixture(scope="module", params=[pytest.param(name, marks=slow(name)) for name in boards.emulated()])
 def booted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
     """Each board in turn; one at a time, for a MicroPython that waits for input keeps a core of the host busy."""
     base = tmp_path_factory.getbasetemp()

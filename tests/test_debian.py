@@ -43,7 +43,7 @@ def apt(tmp_path: Path, archive: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The apt-get on the path; to be written anew where it is to do something else."""
     (tmp_path / "bin").mkdir()
     script = tmp_path / "bin" / "apt-get"
-    script.write_text(_APT.format(site="http://mirror.invalid/archive", update=0, archive=archive))
+    script.write_text(_APT.format(site="http://mirror.invalid/debian", update=0, archive=archive))
     script.chmod(0o755)
     monkeypatch.setenv("PATH", f"{script.parent}:/usr/bin:/bin")
     return script
@@ -78,7 +78,7 @@ def test_a_package_that_debian_updates_says_so_and_goes_on(
 @pytest.mark.parametrize(
     ("site", "update", "text"),
     [
-        ("http://mirror.invalid/archive", 100, "apt-get update for Debian's trixie failed"),
+        ("http://mirror.invalid/debian", 100, "apt-get update for Debian's trixie failed"),
         ("http://mirror.invalid/other", 0, "no Debian archive in apt's configuration; set MICROPY_DIR"),
     ],
 )

@@ -12,6 +12,7 @@ import wasmtime
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from insitu import aot
+from insitu.aot.targets import TARGETS
 from insitu.board import boards
 from insitu.commands import inspect
 from insitu.image.pack import seal
@@ -94,6 +95,16 @@ def test_the_ram_is_what_telemetry_reports(wasm: Callable[..., Path], board: str
     }
     assert env["stack_size"] == said["operand_stack"]
     assert found["global_heap"]["used"] == said["sum"] - said["block_headers"]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("name", MODULES)
+def test_the_ram_is_known_before_there_is_an_image(name: str, target: str) -> None:
+    """From the compiler's plan, without a board: the same for each of them."""
+    source = bytes(wasmtime.wat2wasm(MODULES[name]))
+    planned, made = inspect.module_facts(source), inspect.image_facts(aot.compile_wasm(source, target))
+    assert planned["ram"] == made["ram"]
+    assert planned["linear_memory"] == made["linear_memory"]
 
 
 def test_what_is_no_module_and_no_image(insitu: Command, wasm: Callable[..., Path], tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ A plan holds no IR: `inspect`, `limits`, `frames` and `image.pack` read the same
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -66,9 +66,14 @@ class Table:
     entries: int
     element: ValType
 
+    @property
+    def entry_size(self) -> int:
+        """Bytes."""
+        return layout.FUNCREF_SIZE if self.element is ValType.funcref else layout.EXTERNREF_SIZE
+
 
 class Plan:
-    """Layout of a module's instance block for one target.
+    """Layout of a module's instance block, the same for every target, and the target that it is written for.
 
     Attributes:
         global_slots, import_slots: distances below the instance pointer, by index.
@@ -152,9 +157,8 @@ class Plan:
         exported = any(e.kind == "table" and e.index == index for e in self.wasm.exports)
         slot, length = take(8), table_type.limits.minimum
         apart = imported or index in self._growing_tables or length > _MOST_ENTRIES_INSIDE
-        size = layout.FUNCREF_SIZE if table_type.element is ValType.funcref else layout.EXTERNREF_SIZE
-        entries = 0 if apart else take(size * length)
-        return Table(not apart and not exported, length, slot, entries, table_type.element)
+        table = Table(not apart and not exported, length, slot, 0, table_type.element)
+        return table if apart else replace(table, entries=take(table.entry_size * length))
 
     @cached_property
     def _growing_tables(self) -> set[int]:

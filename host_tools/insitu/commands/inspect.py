@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
-from insitu.aot import aux_stack
+from insitu.aot.plan import Plan
+from insitu.aot.targets import TARGETS
 from insitu.errors import InsituError
 from insitu.image.read import ARCH_NAMES, Image, read
 from insitu.port.xip import layout
@@ -13,6 +15,7 @@ from insitu.wasm.errors import WasmError
 from insitu.wasm.module import Module
 from insitu.wasm.validate import validate
 
+ANY_TARGET = next(iter(TARGETS.values()))  # the layout of an instance is the same for all
 _MISSING = {"operand_stack_needed": "not known: there is recursion"}
 
 
@@ -25,25 +28,60 @@ def block_bytes(size: int) -> int:
     return max((size + 11) // 8, 2) * 8 - 4
 
 
-def ram(image: Image, stack: int) -> dict[str, int]:
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What of an instance lies where, in bytes: as an image says it, and as the compiler plans it.
+
+    Attributes:
+        instance: the block below the instance pointer.
+        memory: linear memory of its own at instantiation.
+        inside: whether linear memory lies in the instance's block.
+        tables: of each that has a block of its own.
+    """
+
+    instance: int
+    memory: int
+    inside: bool
+    tables: tuple[int, ...]
+
+
+def image_layout(image: Image) -> Layout:
+    """Read from the header and the tables."""
+    flags = image.word(layout.IMAGE_FLAGS)
+    return Layout(
+        instance=image.word(layout.IMAGE_INSTANCE_SIZE),
+        memory=0 if flags & layout.FLAG_MEMORY_IMPORTED else image.memory_size,
+        inside=bool(flags & layout.FLAG_MEMORY_FIXED),
+        tables=tuple(max(count, 1) * size for count, size in image.tables_apart),
+    )
+
+
+def planned_layout(plan: Plan) -> Layout:
+    """Decided before there is any code."""
+    own = plan.tables[plan.wasm.imported_table_count :]
+    return Layout(
+        instance=plan.instance_size,
+        memory=0 if plan.wasm.imported_memory_count else plan.memory.size,
+        inside=plan.memory.fixed,
+        tables=tuple(max(t.length, 1) * t.entry_size for t in own if not t.entries),
+    )
+
+
+def ram(found: Layout, stack: int) -> dict[str, int]:
     """Bytes of the global heap that one instance with one exec env takes, by pool; they add up to the last.
 
     As it is right after instantiation: memory and tables may grow, and imported constants take 12 bytes each.
     """
-    flags, size = image.word(layout.IMAGE_FLAGS), image.word(layout.IMAGE_INSTANCE_SIZE)
-    memory = 0 if flags & layout.FLAG_MEMORY_IMPORTED else image.memory_size
-    fixed = bool(flags & layout.FLAG_MEMORY_FIXED)
-    tables = [max(count, 1) * size for count, size in image.tables_apart]
-    blocks = 3 + len(tables) + (memory > 0 and not fixed)
+    memory, apart = found.memory, found.memory > 0 and not found.inside
     pools = {
         "runtime": block_bytes(layout.CELL_SIZE),
         "module": 0,
-        "instance": block_bytes(size + memory) - memory if fixed else block_bytes(size),
-        "tables": sum(map(block_bytes, tables)),
-        "linear_memory": memory if fixed or not memory else block_bytes(memory),
+        "instance": block_bytes(found.instance + memory) - memory if found.inside else block_bytes(found.instance),
+        "tables": sum(map(block_bytes, found.tables)),
+        "linear_memory": block_bytes(memory) if apart else memory,
         "exec_env": block_bytes(layout.ENV_SIZE + stack) - stack,
         "operand_stack": stack,
-        "block_headers": 4 * blocks,
+        "block_headers": 4 * (3 + len(found.tables) + apart),
     }
     return {**pools, "sum": sum(pools.values())}
 
@@ -68,18 +106,18 @@ def image_facts(data: bytes, stack: int = 2048) -> dict[str, Any]:
         "linear_memory": image.memory_size,
         "linear_memory_note": image.memory_note(),
         "linear_memory_hint": image.memory_hint(),
-        "ram": ram(image, stack),
+        "ram": ram(image_layout(image), stack),
         "stack_guard": word(layout.IMAGE_STACK_GUARD),
         "operand_stack_needed": _optional(word(layout.IMAGE_STACK_NEEDED)),
     }
 
 
-def module_facts(data: bytes) -> dict[str, Any]:
-    """Sections, names and toolchain marks of a .wasm file. Raises WasmError."""
+def module_facts(data: bytes, stack: int = 2048) -> dict[str, Any]:
+    """Sections, names and toolchain marks of a .wasm file, and the RAM that the compiler plans. Raises WasmError."""
     module: Module = decode(data)
     validate(module)
-    aux = aux_stack.find(module)
-    memory = module.memory_types[0].limits if module.memory_types else None
+    plan = Plan(module, ANY_TARGET)
+    aux, memory = plan.aux_stack, module.memory_types[0].limits if module.memory_types else None
     return {
         "kind": "module",
         "sections": [{"name": n, "offset": o, "bytes": s} for n, o, s in module.sections],
@@ -91,6 +129,8 @@ def module_facts(data: bytes) -> dict[str, Any]:
         "heap_base": aux.heap_base,
         "aux_stack_bottom": aux.bottom,
         "aux_stack_size": aux.top - aux.bottom,
+        "linear_memory": plan.memory.size,
+        "ram": ram(planned_layout(plan), stack),
     }
 
 
@@ -99,7 +139,7 @@ def facts(data: bytes, name: str, stack: int = 2048) -> dict[str, Any]:
     if data[:4] != b"\0asm":
         return image_facts(data, stack)
     try:
-        return module_facts(data)
+        return module_facts(data, stack)
     except WasmError as error:
         raise InsituError(f"{name} {error}") from None
 

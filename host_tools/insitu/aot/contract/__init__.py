@@ -125,10 +125,9 @@ class _Image:
         own = plan.global_slots[plan.imported_globals :]
         places = [(-slot, 8 - slot) for slot in own]
         places.append((-plan.args_distance, 8 * plan.args_slots - plan.args_distance))
-        sizes = {"funcref": layout.FUNCREF_SIZE, "externref": layout.EXTERNREF_SIZE}
         for table in plan.tables:
             if table.entries:
-                places.append((-table.entries, sizes[table.element.name] * table.length - table.entries))
+                places.append((-table.entries, table.entry_size * table.length - table.entries))
         end = plan.memory.size if plan.memory.fixed else 0
         words: dict[int, tuple[int, int]] = {}
         for t in plan.wasm.types:

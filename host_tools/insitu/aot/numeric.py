@@ -118,6 +118,8 @@ def _saturate(signed: str, source: str, result: str) -> Emit:
 # The operands, by position, for which LLVM drops an operation where it comes to know that they are 0, 1 or -1:
 # x + -0, x - 0, -0 - x (as a change of sign), x * 1, x * -1, x / 1, x / -1. A signaling NaN would stay signaling.
 _FENCED = {"fadd": (0, 1), "fsub": (0, 1), "fmul": (0, 1), "fdiv": (1,)}
+# Bits of a double without its sign; another constant needs no fence: x / 65536 may become a product.
+_DROPPED = (0, 0x3FF << 52)
 
 
 def _fence(f: FunctionBuilder, t: str, value: str) -> str:
@@ -125,8 +127,15 @@ def _fence(f: FunctionBuilder, t: str, value: str) -> str:
     return f.value(f"call {t} @llvm.arithmetic.fence.{_SUFFIX[t]}({t} {value})")
 
 
+def _harmless(value: str) -> bool:
+    """Whether it is a literal for which LLVM does not drop an operation."""
+    return value.startswith("0x") and int(value, 16) & (1 << 63) - 1 not in _DROPPED
+
+
 def _arithmetic(f: FunctionBuilder, op: str, t: str, *operands: str) -> str:
-    given = [_fence(f, t, value) if i in _FENCED[op] else value for i, value in enumerate(operands)]
+    given = [
+        _fence(f, t, value) if i in _FENCED[op] and not _harmless(value) else value for i, value in enumerate(operands)
+    ]
     return f.value(f"{op} {t} {', '.join(given)}")
 
 

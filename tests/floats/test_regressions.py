@@ -54,3 +54,11 @@ def test_an_operation_is_not_dropped_for_what_its_operand_is_known_to_be(target:
     for operation in operations:
         (bits,) = machine.run(operation, {"a": np.array([_SIGNALING[t]], WORD[t])})
         assert int(bits) & _QUIET[t], operation.expression
+
+
+def test_conversions_that_undo_each_other_stay(target: str) -> None:
+    """Code generation takes a demotion of a promotion for nothing, and a signaling NaN would stay signaling."""
+    there_and_back = apply("f32.demote_f64", apply("f64.promote_f32", Operand("a", "f32")))
+    operation = Operation("there and back", there_and_back, ("f32",), "f32.abs")
+    (bits,) = Simulated(target, [operation]).run(operation, {"a": np.array([_SIGNALING["f32"]], WORD["f32"])})
+    assert int(bits) & _QUIET["f32"]

@@ -26,9 +26,10 @@ _BRANCH = "\n  br i1 "
 
 _MARK = "call void @insitu_stack_check("
 
-# A fence (numeric.py) whose operand is still no constant: none of LLVM's later passes makes it one. Left in, it would
-# hold a soft double in registers of the FPU. A bitcast to the same type is nothing, and keeps the values' numbers.
-_FENCE = re.compile(r"(?:tail )?call (float|double) @llvm\.arithmetic\.fence\.f\d\d\((?:float|double) (%[^)]+)\)")
+# A fence (numeric.py) whose operand is no constant yet: none of LLVM's later passes makes it one. Left in, it would
+# hold a soft double in the FPU's registers. Those of conversions stay: code generation drops two that undo each other.
+_FENCE = re.compile(r"(%\S+) = (?:tail )?call (\w+) @llvm\.arithmetic\.fence\.f\d\d\(\w+ (%[^)]+)\)")
+_CONVERTED = re.compile(r" = (?:fptrunc double|fpext float) (%\S+) to ")
 
 # Whether the operand stack has room is asked with the stack pointer as the prologue left it: see docs/SPEC.md.
 _CHECK = """insitu.check:
@@ -169,8 +170,14 @@ def _calls_any(function: llvm.ValueRef, program: set[str]) -> bool:
     return False
 
 
+def _without_fences(text: str) -> str:
+    """A function's text; a bitcast to the same type is nothing, and keeps the numbers of the values behind it."""
+    converted = set(_CONVERTED.findall(text))
+    return _FENCE.sub(lambda m: m[0] if m[1] in converted else f"{m[1]} = bitcast {m[2]} {m[3]} to {m[2]}", text)
+
+
 def generate(ir: str, target: Target) -> bytes:
     """The object file of finished IR."""
-    module = llvm.parse_assembly(_FENCE.sub(r"bitcast \1 \2 to \1", ir))
+    module = llvm.parse_assembly("\ndefine ".join(map(_without_fences, ir.split("\ndefine "))))
     module.verify()
     return bytes(machine(target).emit_object(module))

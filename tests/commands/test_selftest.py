@@ -18,7 +18,7 @@ from insitu.errors import InsituError
 from insitu.flash import write
 from insitu.flash.writer import Over, Target, Writer
 from insitu.selftest import CHECKS, calls, flash, image, interrupts, memory
-from insitu.selftest.bench import IMPORTS, PRELUDE, Bench, Failed, Skipped
+from insitu.selftest.bench import IMPORTS, PRELUDE, Bench, Failed, Sample, Skipped
 from insitu.session.session import Session
 
 BOARD = load_board("qemu_stm32f405")
@@ -123,7 +123,7 @@ def simulated() -> Iterator[Bench]:
 
 @pytest.mark.parametrize(("rounds", "every"), [(0, 0), (1, 1), (1000, 0), (1000, 64)])
 def test_spin_gives_what_is_expected(simulated: Bench, rounds: int, every: int) -> None:
-    simulated.compare("spin", [((rounds, every), interrupts.expected(rounds, every))], 64)
+    simulated.compare([Sample("spin", (rounds, every), interrupts.expected(rounds, every), 64)])
 
 
 class Told(Bench):

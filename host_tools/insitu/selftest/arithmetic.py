@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from insitu.selftest.bench import Bench, Facts, Sample
+from insitu.selftest.bench import Bench, Facts, Failed, Sample
 
 _PAIRS = 6  # of each instruction
 
@@ -54,17 +54,30 @@ def _traps(name: str, a: int, b: int, bits: int) -> bool:
     return name[:3] in ("div", "rem") and (not b or (name == "div_s" and a == 1 << bits - 1 and b == (1 << bits) - 1))
 
 
+def _through_python(bench: Bench) -> int:
+    """A value goes in as any of Python's integers that means it, and comes out signed."""
+    for bits in (32, 64):
+        values = _values(bits)
+        name, given = f"i{bits}.xor", [*values, *(_signed(value, bits) for value in values)]
+        found = bench.value(f"[getattr(inst.exports, {name!r})(a, 0) for a in {given!r}]")
+        for value, got in zip(given, found, strict=True):
+            if got != _signed(value % (1 << bits), bits):
+                raise Failed(f"{name}({value}, 0) gave Python {got}")
+    return 2 * len(given)
+
+
 def check(bench: Bench) -> Facts:
     """Some pairs of the values, the same ones every time."""
-    samples = 0
+    samples: list[Sample] = []
     for bits in (32, 64):
         values, choose = _values(bits), random.Random(bits)
         for name, binary in _BINARY.items():
             pairs = [(choose.choice(values), choose.choice(values)) for _ in range(_PAIRS)]
-            known: list[Sample] = [
-                ((a, b), binary(a, b, bits) % (1 << bits)) for a, b in pairs if not _traps(name, a, b, bits)
+            samples += [
+                Sample(f"i{bits}.{name}", (a, b), binary(a, b, bits) % (1 << bits), bits)
+                for a, b in pairs
+                if not _traps(name, a, b, bits)
             ]
-            samples += bench.compare(f"i{bits}.{name}", known, bits)
         for name, unary in _UNARY.items():
-            samples += bench.compare(f"i{bits}.{name}", [((a,), unary(a, bits)) for a in values], bits)
-    return {"samples": samples}
+            samples += [Sample(f"i{bits}.{name}", (a,), unary(a, bits), bits) for a in values]
+    return {"samples": bench.compare(samples) + _through_python(bench)}

@@ -3,35 +3,63 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+import base64
+import struct
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import groupby
+from typing import Any, NamedTuple
 
 from insitu.board.record import Board
 from insitu.errors import InsituError
 from insitu.session.session import Session
 
 _BATCH = 40  # calls that are asked for at a time
-_MOST_VALUES = 256  # on the board: a byte is the number of one
+_FIRST, _END = 32, 256  # places of values on the board: a byte each, one character of code from 32 on
 
-# What module.c imports, and the ticks that interrupts.py counts.
-PRELUDE = """
-import gc
+# What module.c imports, and _many, which calls its exports. Of the first: MicroPython runs what interrupts have
+# scheduled where a loop goes back to its start. Of the second: arguments and results are bits in the args area, for
+# a call with integers of Python's that do not fit into a word takes a small board many times as long.
+PRELUDE = f"""
+import gc, binascii
 def _tick(n):
     return n ^ 0x5a5a
+def _turn(n):
+    for _ in (0,): n ^= 0x5a5a
+    return n
 def _collect(n):
     junk = [bytearray(16) for _ in range(20)]
     gc.collect()
     return n + len(junk)
-_values = []
-def _many(name, numbers, count):
-    f = getattr(inst.exports, name)
-    return [f(*[_values[i] for i in numbers[k:k + count]]) for k in range(0, len(numbers), count)]
+_slots = bytearray()
+def _many(places, *runs):
+    found, at, slots = bytearray(), 0, inst.slots
+    for name, count, times in runs:
+        function = inst.lookup_function(name)
+        for _ in range(times):
+            for slot in range(0, 8 * count, 8):
+                value = 8 * (places[at] - {_FIRST})
+                slots[slot:slot + 8] = _slots[value:value + 8]
+                at += 1
+            _insitu_call(function)
+            found += slots[:8]
+    return binascii.b2a_base64(found)
 """
-IMPORTS = {"env.tick": "_tick", "env.collect": "_collect"}
+IMPORTS = {"env.tick": "_tick", "env.turn": "_turn", "env.collect": "_collect"}
 
 Facts = dict[str, Any]
-Sample = tuple[tuple[int, ...], int]  # arguments, and what they give
+
+
+class Sample(NamedTuple):
+    """An export of module.c, its arguments, and its result, which is wanted modulo 2^bits."""
+
+    name: str
+    arguments: tuple[int, ...]
+    wanted: int
+    bits: int
+
+    def same(self, got: int) -> bool:
+        return not (got - self.wanted) % (1 << self.bits)
 
 
 class Failed(InsituError):
@@ -47,7 +75,7 @@ class Bench:
     """The board, and the session in which it runs module.c.
 
     Attributes:
-        values: what the board's list _values holds, and where: hard values are sent once.
+        values: what the board's _slots holds, and where: hard values are sent once.
     """
 
     board: Board
@@ -58,37 +86,44 @@ class Bench:
         """What an expression of literals gives on the device."""
         return ast.literal_eval(self.session.run(f"print(repr({expression}))\n", timeout).decode())
 
-    def results(self, name: str, arguments: list[tuple[int, ...]], bits: int) -> list[int]:
-        """What an export of module.c gives for each arguments, without a sign."""
+    def results(self, samples: Sequence[Sample]) -> list[int]:
+        """What each gives, without a sign; many are asked for at a time, for on a slow line it is the questions."""
+        self.session.prepare_invoke()
         found: list[int] = []
-        for at in range(0, len(arguments), _BATCH):
-            batch = arguments[at : at + _BATCH]
-            numbers = self._numbers([value for given in batch for value in given])
-            found += self.value(f"_many({name!r}, {numbers!r}, {len(batch[0])})")
-        return [value % (1 << bits) for value in found]
+        for at in range(0, len(samples), _BATCH):
+            batch = samples[at : at + _BATCH]
+            places = self._places([value for sample in batch for value in sample.arguments])
+            runs = [
+                (name, count, len([*alike]))
+                for (name, count), alike in groupby(batch, lambda sample: (sample.name, len(sample.arguments)))
+            ]
+            data = base64.b64decode(self.value(f"_many({places!r}, {', '.join(map(repr, runs))})"))
+            found += struct.unpack(f"<{len(batch)}Q", data)
+        return [got % (1 << sample.bits) for got, sample in zip(found, samples, strict=True)]
 
-    def _numbers(self, wanted: list[int]) -> bytes:
-        """Where in _values they are; those that are not there yet are sent."""
+    def _places(self, wanted: list[int]) -> bytes:
+        """Where in _slots they are; those that are not there yet are sent."""
         new = [value for value in dict.fromkeys(wanted) if value not in self.values]
-        if len(self.values) + len(new) > _MOST_VALUES:
+        if _FIRST + len(self.values) + len(new) > _END:
             self.forget()
             new = [*dict.fromkeys(wanted)]
         if new:
-            self.session.run(f"_values.extend({new!r})\n")
-            self.values.update({value: len(self.values) + number for number, value in enumerate(new)})
+            data = b"".join(struct.pack("<Q", value % (1 << 64)) for value in new)
+            self.session.run(f"_slots += binascii.a2b_base64({base64.b64encode(data)!r})\n")
+            self.values.update({value: _FIRST + len(self.values) + number for number, value in enumerate(new)})
         return bytes(self.values[value] for value in wanted)
 
     def forget(self) -> None:
         """The board lets go of the values that it was sent, and of what a check left: a small heap has room for one."""
-        self.session.run("_values = []\ngc.collect()\n")
+        self.session.run("_slots = bytearray()\ngc.collect()\n")
         self.values.clear()
 
-    def compare(self, name: str, samples: list[Sample], bits: int) -> int:
+    def compare(self, samples: Sequence[Sample]) -> int:
         """How many samples there were. Raises Failed at the first that differs."""
-        found = self.results(name, [arguments for arguments, _ in samples], bits)
-        for (arguments, wanted), got in zip(samples, found, strict=True):
-            if got != wanted:
-                raise Failed(f"{name}({', '.join(map(hex, arguments))}) gave {got:#x}, not {wanted:#x}")
+        for sample, got in zip(samples, self.results(samples), strict=True):
+            if not sample.same(got):
+                given = ", ".join(map(hex, sample.arguments))
+                raise Failed(f"{sample.name}({given}) gave {got:#x}, not {sample.wanted:#x}")
         return len(samples)
 
 

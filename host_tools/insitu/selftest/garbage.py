@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from insitu.selftest.bench import Bench, Facts
+from insitu.selftest.bench import Bench, Facts, Sample
 
 _ROUNDS = 20
 _WORDS = 64
@@ -20,6 +20,6 @@ def expected(rounds: int) -> int:
 
 def check(bench: Bench) -> Facts:
     """Memory that was written before a collection is read after it."""
-    bench.compare("churn", [((_ROUNDS,), expected(_ROUNDS))], 32)
+    bench.compare([Sample("churn", (_ROUNDS,), expected(_ROUNDS), 32)])
     bench.session.run("rt.heap.check()\n")
     return {"collections": _ROUNDS}

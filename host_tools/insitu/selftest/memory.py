@@ -26,9 +26,7 @@ def _too_large():
 def check(bench: Bench) -> Facts:
     """Telemetry is checked by itself: every byte of the global heap has one owner."""
     found = ask.snapshot(bench.session.link)
-    bench.session.run(
-        f"_stack = {bench.session.stack}\n_imports = {{'env': {{'tick': _tick, 'collect': _collect}}}}\n" + _SECOND
-    )
+    bench.session.run(f"_stack, _imports = {bench.session.stack}, {bench.session.bound()}\n" + _SECOND)
     before, after, same = bench.value("_second()")
     if same != 42:
         raise Failed(f"a second instance adds 20 and 22 to {same}")

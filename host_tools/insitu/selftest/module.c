@@ -8,6 +8,7 @@
 #define BARRIER(x) __asm__ volatile("" : "+r"(x)) // clang sees no value through it, so a recursion stays one
 
 IMPORT("tick") uint32_t tick(uint32_t n);
+IMPORT("turn") uint32_t turn(uint32_t n);
 IMPORT("collect") uint32_t collect(uint32_t n);
 
 // --- integers ---
@@ -92,7 +93,7 @@ EXPORT("spin") uint64_t spin(uint32_t rounds, uint32_t every) {
     x = x * 1664525 + 1013904223;
     sum = sum * 0.5 + x;
     if (every && i % every == 0)
-      x ^= tick(i);
+      x ^= turn(i);
   }
   return bits_of_f64(sum) ^ x;
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from insitu.selftest.bench import Bench, Facts, Failed
+from insitu.selftest.bench import Bench, Facts, Failed, Sample
 from insitu.session.session import RunError
 
 _INFINITY = 0x7FF0000000000000
@@ -41,6 +41,6 @@ def check(bench: Bench) -> Facts:
     traps = (*_TRAPS, ("indirect", (wrong,), "indirect call type mismatch"))
     for name, arguments, message in traps:
         expect_trap(bench, name, arguments, message)
-        bench.compare("i32.add", [((2, 3), 5)], 32)
+        bench.compare([Sample("i32.add", (2, 3), 5, 32)])
     bench.session.run("rt.heap.check()\n")
     return {"traps": len(traps)}

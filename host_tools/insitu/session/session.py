@@ -38,13 +38,15 @@ def _insitu_guard(mark, call, *args):
 """
 # A call with the bits of its arguments and results: a firmware's floats may be narrower than f64.
 _INVOKE = """
+from insitu.platform import start as _insitu_start
+from insitu.xip.enter import go_on as _insitu_go_on
+def _insitu_call(function):
+    if _insitu_start(function.plan, None) is False:
+        _insitu_go_on(inst.exec_env, function, function.plan, None)
 def _insitu_invoke(name, arguments, results):
-    from insitu.platform import start
-    from insitu.xip.enter import go_on
     function = inst.lookup_function(name)
     inst.slots[:len(arguments)] = arguments
-    if start(function.plan, None) is False:
-        go_on(inst.exec_env, function, function.plan, None)
+    _insitu_call(function)
     return bytes(inst.slots[:8 * results])
 """
 
@@ -215,19 +217,22 @@ class Session(AbstractContextManager["Session"]):
             return f"({self.heap_address}, {self.heap})"
         return f"bytearray({self.heap})"
 
-    def _instantiate(self) -> str:
+    def bound(self) -> str:
+        """The device's expression for the functions that are imported, WASI's apart."""
         modules: dict[str, list[str]] = {}
         for module, name, _, _ in self.image.imports:
             if module != WASI:
                 modules.setdefault(module, []).append(f"{name!r}: {self.imports[f'{module}.{name}']}")
-        imports = ", ".join(f"{module!r}: {{{', '.join(names)}}}" for module, names in modules.items())
+        return "{" + ", ".join(f"{module!r}: {{{', '.join(names)}}}" for module, names in modules.items()) + "}"
+
+    def _instantiate(self) -> str:
         lines = [
             "def _insitu_instantiate():",
             "    global rt, mod, inst",
             "    rt = insitu.Runtime(heap=heap)",
             f"    mod = rt.load({self.board.image.address})",
         ]
-        bound = f"{{{imports}}}"
+        bound = self.bound()
         if self.image.uses(WASI):
             lines += ["    from insitu.wasi import Wasi", "    wasi = Wasi(('app',))"]
             bound = f"wasi.imports(mod, {bound})"
@@ -257,13 +262,17 @@ class Session(AbstractContextManager["Session"]):
             raise _run_error(kind, text, code, printed)
         return printed, result
 
+    def prepare_invoke(self) -> None:
+        """Have _insitu_call on the device: it calls a function with the arguments that lie in inst.slots."""
+        if not self._can_invoke:
+            self.run(_INVOKE)
+            self._can_invoke = True
+
     def invoke(self, name: str, arguments: list[int | float]) -> tuple[bytes, list[Value]]:
         """Call an export: what was printed meanwhile, and its results."""
         parameters, results = export_type(self.image, name)
         passed = values.pack(parameters, arguments)
-        if not self._can_invoke:
-            self.run(_INVOKE)
-            self._can_invoke = True
+        self.prepare_invoke()
         try:
             printed, slots = self._guarded("_insitu_invoke", repr(name), repr(passed), str(len(results)))
         except ProgramExit as end:

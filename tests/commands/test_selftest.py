@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,7 +18,7 @@ from insitu.commands import selftest
 from insitu.errors import InsituError
 from insitu.flash import write
 from insitu.flash.writer import Over, Target, Writer
-from insitu.selftest import CHECKS, calls, flash, image, interrupts, memory
+from insitu.selftest import CHECKS, arithmetic, calls, flash, image, interrupts, memory
 from insitu.selftest.bench import IMPORTS, PRELUDE, Bench, Failed, Sample, Skipped
 from insitu.session.session import Session
 
@@ -86,6 +87,16 @@ def test_wrong_code_fails(name: str) -> None:
     report = selftest.selftest(BOARD, sim=True, text=text.replace(old, new), checks=checks)
     assert states(report) == {name: "failed", "memory": "passed"}
     assert said in report.outcomes[0].why
+
+
+def test_integers_that_python_gets_wrong_fail() -> None:
+    """As the bits they are right: what fails is the way between them and Python's integers."""
+
+    def unsigned(expression: str) -> list[int]:
+        return [value % (1 << 32) for value in ast.literal_eval(expression.partition(" in ")[2][:-1])]
+
+    with pytest.raises(Failed, match=r"i32\.xor\(2147483648, 0\) gave Python 2147483648"):
+        arithmetic._through_python(Told({"[getattr(inst.exports, 'i32.xor')": unsigned}))
 
 
 def test_exit_status_of_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -176,10 +176,10 @@ def clock(export: int) -> Told:
     """A board whose Python calls take 10 us, and its exports so many."""
 
     def repeat(expression: str) -> int:
-        count = int(expression.removeprefix("_repeat(").partition(",")[0])
+        count = int(expression.removeprefix("_least(").split(",")[1])
         return count * (10 if "_python" in expression else export)
 
-    return Told({"_repeat": repeat, "ticks_us": True})
+    return Told({"_least": repeat, "ticks_us": True})
 
 
 def test_calls() -> None:

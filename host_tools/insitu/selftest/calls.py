@@ -18,28 +18,34 @@ except ImportError:
 def _python(a, b):
     return a
 def _repeat(n, f, *args):
-    start = ticks_us() if ticks_us else 0
     for _ in range(n):
         f(*args)
-    return ticks_diff(ticks_us(), start) if ticks_us else None
+def _least(times, *args):
+    found = []
+    for _ in range(times):
+        start = ticks_us()
+        _repeat(*args)
+        found.append(ticks_diff(ticks_us(), start))
+    return min(found)
 """
 
 
-def _seconds(bench: Bench, count: int, call: str) -> float:
+def _seconds(bench: Bench, clock: str, count: int, call: str) -> float:
     """Of count calls, by the device's clock, or where its firmware has none by the host's."""
-    start = time.monotonic()
-    taken = bench.value(f"_repeat({count}, {call})")
-    return time.monotonic() - start if taken is None else float(taken) / 1e6
+    if clock == "device":
+        return float(bench.value(f"_least({_TIMES}, {count}, {call})")) / 1e6
+    found = []
+    for _ in range(_TIMES):
+        start = time.monotonic()
+        bench.value(f"_repeat({count}, {call})")
+        found.append(time.monotonic() - start)
+    return min(found)
 
 
-def _microseconds(bench: Bench, call: str, enough: float) -> float:
+def _microseconds(bench: Bench, clock: str, call: str) -> float:
     """Of one call; what none at all take is the line's."""
-
-    def least(count: int) -> float:
-        return min(_seconds(bench, count, call) for _ in range(_TIMES))
-
-    nothing, count = least(0), 16
-    while (seconds := least(count) - nothing) < enough and count < _MOST:
+    nothing, count = _seconds(bench, clock, 0, call), 16
+    while (seconds := _seconds(bench, clock, count, call) - nothing) < _ENOUGH[clock] and count < _MOST:
         count *= 4
     return max(seconds, 0.0) / count * 1e6
 
@@ -50,11 +56,10 @@ def check(bench: Bench) -> Facts:
         raise Skipped("the simulated CPU keeps no time")
     bench.session.run(_MEASURE)
     clock = "device" if bench.value("ticks_us is not None") else "host"
-    enough = _ENOUGH[clock]
-    python = _microseconds(bench, "_python, 1, 2", enough)
-    export = _microseconds(bench, "getattr(inst.exports, 'i32.add'), 1, 2", enough)
+    python = _microseconds(bench, clock, "_python, 1, 2")
+    export = _microseconds(bench, clock, "getattr(inst.exports, 'i32.add'), 1, 2")
     many = 64
-    imports = _microseconds(bench, f"getattr(inst.exports, 'call tick'), {many}", enough) / many
+    imports = _microseconds(bench, clock, f"getattr(inst.exports, 'call tick'), {many}") / many
     facts = {
         "clock": clock,
         "python_call_us": round(python, 2),

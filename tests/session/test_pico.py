@@ -1,0 +1,110 @@
+"""Every verb on the Raspberry Pi Pico, stock firmware in rp2040py: in its emulator, and over a port, the pty of one.
+
+deploy and flash over a port are what the pages of docs/boards/ show: tests/docs/test_recipes.py runs them.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import wasmtime
+from insitu import places
+from insitu.aot import compile_wasm
+from insitu.board.boards import load_board
+from insitu.commands.selftest import selftest
+from insitu.machine import emulated
+from insitu.package.deploy import METHODS
+from insitu.selftest import CHECKS
+
+from tests.cli.conftest import Command, refused
+
+pytestmark = pytest.mark.slow
+
+BOARD = load_board("rpi_pico")
+_APP = """(module (memory (export "memory") 1)
+  (global (export "__data_end") i32 (i32.const 8)) (global (export "__heap_base") i32 (i32.const 8))
+  (func (export "add") (param i32 f64) (result f64) (f64.add (f64.convert_i32_s (local.get 0)) (local.get 1)))
+  (func (export "fail") unreachable))"""
+_OVER_THE_PORT = ("image", "memory", "flash")  # all of them would take another minute and a half
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("pico") / "app.xip"
+    path.write_bytes(compile_wasm(bytes(wasmtime.wat2wasm(_APP)), BOARD.target))
+    return path
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[str]:
+    """Of a board with the package on its file system, which test_files.py sends. From here on it keeps a core busy."""
+    with emulated(BOARD, METHODS["files"].contents(BOARD)) as machine:
+        yield machine.port
+
+
+def _flashed(insitu: Command, image: Path, *where: str) -> None:
+    assert insitu("flash", image, *where, "--json").json == {
+        "board": BOARD.name,
+        "address": BOARD.image.address,
+        "size": image.stat().st_size,
+        "crc": zlib.crc32(image.read_bytes()),
+        "writer": "emulated",
+        "read_back": True,
+    }
+
+
+def _runs(insitu: Command, image: Path, *where: str) -> None:
+    done = insitu("run", image, *where, "--invoke", "add", 2, 0.1)
+    assert (done.status, done.out, done.err) == (0, "2.1\n", "")
+
+
+def _shows_memory(insitu: Command, image: Path, *where: str) -> None:
+    found = insitu("mem", *where, "--json").json
+    assert [(module["address"], module["image_bytes"]) for module in found["modules"]] == [
+        (BOARD.image.address, image.stat().st_size)
+    ]
+
+
+def _deployed(insitu: Command, *where: str) -> None:
+    done = insitu("deploy", *where, "--json").json
+    assert (done["board"], done["method"]) == (BOARD.name, "files")
+    assert done["ram_bytes"] < done["flash_bytes"]
+
+
+def test_in_the_emulator(insitu: Command, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(places, "flash_file", lambda board: tmp_path / f"{board.name}.bin")
+    where = ("-b", BOARD.name)
+    refused(insitu("mem", *where), "no image is flashed on rpi_pico")
+    _deployed(insitu, *where)
+    _flashed(insitu, image, *where)
+    _runs(insitu, image, *where)
+    _shows_memory(insitu, image, *where)
+
+
+def test_selftest_in_the_emulator(insitu: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every check, none skipped."""
+    monkeypatch.setattr(places, "flash_file", lambda board: tmp_path / f"{board.name}.bin")
+    made = tmp_path / "report.json"
+    done = insitu("selftest", "-b", BOARD.name, "--to", made)
+    report = json.loads(made.read_text())
+    assert (done.status, report["passed"]) == (0, True), done.out
+    assert {check["name"]: check["state"] for check in report["checks"]} == dict.fromkeys(CHECKS, "passed")
+    assert report["board"]["runs on"] == "an emulator, rp2040"
+    assert report["firmware"]["machine"] == BOARD.firmware.reports
+
+
+def test_over_a_port(insitu: Command, image: Path, port: str) -> None:
+    """The board is known by what its firmware says. run writes the image; mem asks the instance that run has left."""
+    where = ("--port", port)
+    _runs(insitu, image, *where)
+    _shows_memory(insitu, image, *where)
+
+
+def test_selftest_over_a_port(port: str) -> None:
+    report = selftest(BOARD, port=port, checks={name: CHECKS[name] for name in _OVER_THE_PORT})
+    assert {outcome.name: outcome.state for outcome in report.outcomes} == dict.fromkeys(_OVER_THE_PORT, "passed")
+    assert report.about["board"]["runs on"] == "the board at a serial port"

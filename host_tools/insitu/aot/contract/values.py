@@ -194,14 +194,22 @@ class State:
         return self.flags != before
 
     def _join_facts(self, other: State, names: _Names) -> bool:
-        """Of a name that is new here, or means something else than before, only what holds of both."""
-        most = {s: max(n, other.most[s]) for s, n in self.most.items() if s in other.most and s not in names.new}
-        words = {s: w | other.words[s] for s, w in self.words.items() if s in other.words and s not in names.new}
-        most |= names.most
-        words |= names.words
-        changed = most != self.most or words != self.words
-        self.most, self.words = most, words
-        return changed
+        """Of a name that is new here, or means something else than before, only what holds of both.
+
+        What nothing holds any more is forgotten, and to forget it is no loss: no other state can give it back.
+        """
+        held = self._held()
+        before = {s: n for s, n in self.most.items() if s in held}, {s: w for s, w in self.words.items() if s in held}
+        kept = held - names.new
+        most = {s: max(n, other.most[s]) for s, n in before[0].items() if s in kept and s in other.most}
+        words = {s: w | other.words[s] for s, w in before[1].items() if s in kept and s in other.words}
+        self.most, self.words = most | names.most, words | names.words
+        return (self.most, self.words) != before
+
+    def _held(self) -> set[Name]:
+        """Symbols that a register, a slot or the flags have."""
+        values = [*self.registers, *self.slots.values(), *(self.flags or ())]
+        return {value[1] for value in values if value and value[0] in _NAMED}
 
     def name(self, register: int, symbol: int) -> None:
         """Call what register holds by a symbol; what an earlier value of that name was is forgotten."""

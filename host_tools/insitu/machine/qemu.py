@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from insitu.board.record import Board, Region
 from insitu.errors import InsituError
 from insitu.machine.emulator import Emulator
+from insitu.machine.process import start_process
 
 _PTY = re.compile(r"char device redirected to (\S+)")
 
@@ -54,10 +55,7 @@ class Qemu(Emulator):
         command += ["-monitor", "none", "-serial", "pty", *_STORAGE[self.option("flash")](self)]
         if self.counted:
             command += ["-icount", "shift=0"]  # an instruction a nanosecond
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        self.on_exit.callback(_end, process)
+        process = start_process(command, self.on_exit, errors=subprocess.STDOUT)
         assert process.stdout is not None
         said = ""
         while line := process.stdout.readline():
@@ -81,10 +79,3 @@ def _pflash(machine: Qemu) -> list[str]:
 
 
 _STORAGE: dict[str, Callable[[Qemu], list[str]]] = {"loader": _loader, "pflash": _pflash}
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    process.kill()
-    process.wait()
-    assert process.stdout is not None
-    process.stdout.close()

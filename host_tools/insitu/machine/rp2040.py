@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import subprocess
 import sys
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -12,6 +11,7 @@ from insitu.board.record import Board, Region
 from insitu.errors import InsituError
 from insitu.link.raw_repl import Link
 from insitu.machine.emulator import Emulator
+from insitu.machine.process import start_process
 
 _PATIENCE = 180.0  # seconds
 
@@ -50,17 +50,9 @@ class Rp2040(Emulator):
         if self.flash.read(start, len(firmware)) != firmware:
             self.flash.write(start, firmware)
         command = [sys.executable, "-m", "insitu.machine.rp2040_process", str(self.flash.path), str(self.operations)]
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-        self.on_exit.callback(_end, process)
+        process = start_process(command, self.on_exit)
         assert process.stdout is not None
         port = process.stdout.readline().strip()
         if not port:
             raise InsituError(f"the emulator of {self.board.name} did not start; its words are above")
         return port
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    process.kill()
-    process.wait()
-    assert process.stdout is not None
-    process.stdout.close()

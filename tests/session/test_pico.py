@@ -15,7 +15,7 @@ import wasmtime
 from insitu import places
 from insitu.aot import compile_wasm
 from insitu.board.boards import load_board
-from insitu.commands.selftest import selftest
+from insitu.commands.selftest import build, selftest, source
 from insitu.machine import emulated
 from insitu.package.deploy import METHODS
 from insitu.selftest import CHECKS
@@ -41,8 +41,10 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[str]:
-    """Of a board with the package on its file system, which test_files.py sends. From here on it keeps a core busy."""
-    with emulated(BOARD, METHODS["files"].contents(BOARD)) as machine:
+    """Of a board with the package on its file system, which test_files.py sends, and selftest's image, which takes
+    the line long. From here on it keeps a core busy."""
+    contents = [*METHODS["files"].contents(BOARD), (BOARD.image.address, build(BOARD.target, source()))]
+    with emulated(BOARD, contents) as machine:
         yield machine.port
 
 
@@ -97,14 +99,14 @@ def test_selftest_in_the_emulator(insitu: Command, tmp_path: Path, monkeypatch: 
     assert report["firmware"]["machine"] == BOARD.firmware.reports
 
 
+def test_selftest_over_a_port(port: str) -> None:
+    report = selftest(BOARD, port=port, checks={name: CHECKS[name] for name in _OVER_THE_PORT})
+    assert {outcome.name: outcome.state for outcome in report.outcomes} == dict.fromkeys(_OVER_THE_PORT, "passed")
+    assert report.about["board"]["runs on"] == "the board at a serial port"
+
+
 def test_over_a_port(insitu: Command, image: Path, port: str) -> None:
     """The board is known by what its firmware says. run writes the image; mem asks the instance that run has left."""
     where = ("--port", port)
     _runs(insitu, image, *where)
     _shows_memory(insitu, image, *where)
-
-
-def test_selftest_over_a_port(port: str) -> None:
-    report = selftest(BOARD, port=port, checks={name: CHECKS[name] for name in _OVER_THE_PORT})
-    assert {outcome.name: outcome.state for outcome in report.outcomes} == dict.fromkeys(_OVER_THE_PORT, "passed")
-    assert report.about["board"]["runs on"] == "the board at a serial port"

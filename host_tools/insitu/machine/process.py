@@ -9,7 +9,7 @@ from contextlib import ExitStack
 # end. Not prctl's PR_SET_PDEATHSIG: that is Linux's, and comes when the thread ends that started the command.
 # The shell lets go of the output, so that it ends with the command's; what interrupts a terminal's programs is left
 # to this process.
-_WATCHED = 'trap "" INT HUP; "$@" & child=$!; exec > /dev/null 2>&1; cat; kill -9 $child'
+_WATCHED = 'trap "" INT HUP; "$@" & child=$!; exec > /dev/null 2>&1; cat; kill -9 $child; wait'
 
 
 def start_process(command: list[str], on_exit: ExitStack, *, errors: int | None = None) -> subprocess.Popen[str]:

@@ -62,3 +62,25 @@ def test_conversions_that_undo_each_other_stay(target: str) -> None:
     operation = Operation("there and back", there_and_back, ("f32",), "f32.abs")
     (bits,) = Simulated(target, [operation]).run(operation, {"a": np.array([_SIGNALING["f32"]], WORD["f32"])})
     assert int(bits) & _QUIET["f32"]
+
+
+@pytest.mark.parametrize("t", ["f32", "f64"])
+def test_a_choice_is_no_minimum(target: str, t: str) -> None:
+    """a < 0 ? a : 0 is 0 of -0 and of NaNs; code generation for FPv5 took it for VMINNM, whose -0 is below 0."""
+    a, zero, sign = Operand("a", t), Constant(t, 0), 1 << (BITS[t] - 1)
+    choices = {
+        "a below 0, else 0": (a, zero, apply(f"{t}.lt", a, zero)),
+        "a above 0, else 0": (a, zero, apply(f"{t}.gt", a, zero)),
+        "0 unless a is below": (zero, a, apply(f"{t}.ge", a, zero)),
+        "0 unless 0 is above": (zero, a, apply(f"{t}.le", zero, a)),
+    }
+    operations = [Operation(name, apply("select", *choice), (t,), f"{t}.lt") for name, choice in choices.items()]
+    machine, quiet = Simulated(target, operations), _SIGNALING[t] | _QUIET[t]
+    given = [sign, 0, _SIGNALING[t], quiet]
+    found = {o.name: [int(b) for b in machine.run(o, {"a": np.array(given, WORD[t])})] for o in operations}
+    assert found == {
+        "a below 0, else 0": [0, 0, 0, 0],
+        "a above 0, else 0": [0, 0, 0, 0],
+        "0 unless a is below": [0, 0, _SIGNALING[t], quiet],
+        "0 unless 0 is above": [0, 0, _SIGNALING[t], quiet],
+    }

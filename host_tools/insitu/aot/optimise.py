@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import subprocess
 import sys
@@ -30,6 +31,12 @@ _MARK = "call void @insitu_stack_check("
 # hold a soft double in the FPU's registers. Those of conversions stay: code generation drops two that undo each other.
 _FENCE = re.compile(r"(%\S+) = (?:tail )?call (\w+) @llvm\.arithmetic\.fence\.f\d\d\(\w+ (%[^)]+)\)")
 _CONVERTED = re.compile(r" = (?:fptrunc double|fpext float) (%\S+) to ")
+
+# A choice between floats. For FPv5, code generation takes one by a comparison of the same two for VMINNM or VMAXNM,
+# which choose otherwise where one is a signaling NaN or they are zeros (Armv8-M Architecture Reference Manual,
+# FPMinNum). Behind a fence the two are not the same; f32 is in the FPU's registers there, so it costs no instruction.
+_CHOICE = re.compile(r"^( +%\S+ = select i1 \S+, float )([^,\s]+)(, float [^,\s]+)", re.MULTILINE)
+_FENCE_DECLARATION = "declare float @llvm.arithmetic.fence.f32(float)"
 
 # Whether the operand stack has room is asked with the stack pointer as the prologue left it: see docs/SPEC.md.
 _CHECK = """insitu.check:
@@ -176,8 +183,26 @@ def _without_fences(text: str) -> str:
     return _FENCE.sub(lambda m: m[0] if m[1] in converted else f"{m[1]} = bitcast {m[2]} {m[3]} to {m[2]}", text)
 
 
+def _with_choices_fenced(text: str) -> str:
+    """A module's text."""
+    numbers = itertools.count()
+
+    def fenced(choice: re.Match[str]) -> str:
+        name = f"%insitu.chosen{next(numbers)}"
+        return f"  {name} = call float @llvm.arithmetic.fence.f32(float {choice[2]})\n{choice[1]}{name}{choice[3]}"
+
+    text = _CHOICE.sub(fenced, text)
+    return text if _FENCE_DECLARATION in text else f"{text}\n{_FENCE_DECLARATION}\n"
+
+
+def finished(ir: str, target: Target) -> str:
+    """The IR with the fences that code generation needs, and no others."""
+    text = "\ndefine ".join(map(_without_fences, ir.split("\ndefine ")))
+    return _with_choices_fenced(text) if target.cpu_features & layout.FEATURE_ARMV8M else text
+
+
 def generate(ir: str, target: Target) -> bytes:
-    """The object file of finished IR."""
-    module = llvm.parse_assembly("\ndefine ".join(map(_without_fences, ir.split("\ndefine "))))
+    """The object file of IR with its stack checks."""
+    module = llvm.parse_assembly(finished(ir, target))
     module.verify()
     return bytes(machine(target).emit_object(module))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from insitu.aot.contract.instruction import Effect
 
 # What may be part of an address of linear memory or of a table.
-_ADDRESSES = (v.SYMBOL, v.WORD, v.BOUNDED, v.SCALED, v.CONSTANTS)
+_ADDRESSES = (v.SYMBOL, v.WORD, v.SHIFTED, v.BOUNDED, v.SCALED, v.CONSTANTS)
 
 
 class Effects:
@@ -55,7 +55,7 @@ class Effects:
         elif kind == do.SUM:
             self._set(state, effect[1], self._sum(state, effect[2], effect[3], effect[4]))
         elif kind == do.SHIFT:
-            self._set(state, effect[1], self._shifted(state, registers[effect[2]], effect[3]))
+            self._set(state, effect[1], self._shift(state, effect, at))
         elif kind == do.FORGET_FLAGS:
             state.flags = None
         elif kind == do.LOAD_AT:
@@ -124,6 +124,8 @@ class Effects:
         n = v.number(value)
         if n is not None:
             return (v.IMAGE, base + n & 0xFFFFFFFF)
+        if value and value[0] == v.SHIFTED:
+            value = Effects._scaled(state.most.get(value[1]), value[2])
         if value and value[0] == v.SCALED:
             return (v.ENTRY, base, value[1], value[2])
         if value and value[0] == v.DISTANCE:
@@ -141,8 +143,26 @@ class Effects:
             return v.constant(n << shift)
         if value and value[0] == v.DISTANCE and value[3] < 4:
             return (*value[:4], value[4] + shift)
-        most = state.bound(value)
+        return self._scaled(state.bound(value), shift)
+
+    @staticmethod
+    def _scaled(most: int | None, shift: int) -> Value:
+        """What is not above most, shifted: known where no bit is lost."""
         return None if most is None or most << shift >= 1 << 32 else (v.SCALED, most, shift)
+
+    def _shift(self, state: State, effect: Effect, at: int) -> Value:
+        """A shift into another register gives what it shifts a name.
+
+        LLVM shares the shift of a jump table's index with that of an address, and compares the index only behind it.
+        """
+        _, d, source, shift = effect
+        value = state.registers[source]
+        if d != source and (value is None or value[0] == v.BOUNDED or (value[0] == v.SYMBOL and value[2])):
+            state.name(source, at << 1)
+            value = state.registers[source]
+        if value and value[0] == v.SYMBOL and not value[2]:
+            return (v.SHIFTED, value[1], shift)
+        return self._shifted(state, value, shift)
 
     def _literal(self, offset: int) -> Value:
         self.walk.constants.add(offset)
@@ -152,8 +172,8 @@ class Effects:
 
     def _compare(self, state: State, at: int, register: int, with_what: Value) -> None:
         value = state.registers[register]
-        kind = value[0] if value else v.BOUNDED
-        if kind == v.BOUNDED or (kind == v.SYMBOL and value[2]) or (kind == v.CONSTANTS and len(value[1]) > 1):  # type: ignore[index]
+        nameless = value is None or value[0] in (v.BOUNDED, v.SHIFTED)
+        if nameless or (value[0] == v.SYMBOL and value[2]) or (value[0] == v.CONSTANTS and len(value[1]) > 1):  # type: ignore[index]
             state.name(register, at << 1)
         state.flags = state.registers[register], with_what
 

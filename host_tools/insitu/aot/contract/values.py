@@ -38,14 +38,15 @@ _SLOTS = 1 << 32  # added to a slot's distance, which is below 0, in names
     GIVEN,  # what a thunk is told to call
     SYMBOL,  # name, n: the value made where the name says, plus n
     WORD,  # name, n: the signature word before the code that the symbol is the address of, plus n
+    SHIFTED,  # name, shift: the symbol times 2**shift, modulo 2**32; how high it is, is looked up where it is used
     BOUNDED,  # n: not above n
     SCALED,  # n, shift: not above n, times 2**shift
     ENTRY,  # offset, n, shift: address of entry 0 to n of a table in the code
     DISTANCE,  # offset, n, bytes, shift: what such an entry holds, of so many bytes, times 2**shift
     TARGET,  # offset, n, bytes, shift, base: base and such a distance
-) = range(18)
+) = range(19)
 
-_NAMED = (SYMBOL, WORD)
+_NAMED = (SYMBOL, WORD, SHIFTED)
 _MOST_CONSTANTS = 16
 
 
@@ -215,11 +216,11 @@ class State:
         """Call what register holds by a symbol; what an earlier value of that name was is forgotten."""
         registers = self.registers
         for i, value in enumerate(registers):
-            if value and value[0] in (SYMBOL, WORD) and value[1] == symbol:
+            if value and value[0] in _NAMED and value[1] == symbol:
                 registers[i] = None
-        for at in [at for at, v in self.slots.items() if v and v[0] in (SYMBOL, WORD) and v[1] == symbol]:
+        for at in [at for at, v in self.slots.items() if v and v[0] in _NAMED and v[1] == symbol]:
             del self.slots[at]
-        if self.flags and any(v and v[0] in (SYMBOL, WORD) and v[1] == symbol for v in self.flags):
+        if self.flags and any(v and v[0] in _NAMED and v[1] == symbol for v in self.flags):
             self.flags = None
         self.words.pop(symbol, None)
         self.most.pop(symbol, None)

@@ -1,0 +1,94 @@
+"""Jump tables whose index LLVM scales before it compares it with the table's length, as machine code."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+from insitu.aot.contract import ContractError, functions
+from insitu.aot.contract import values as v
+from insitu.aot.contract.thumb import ARMV6M
+from insitu.aot.contract.values import State, Value
+from insitu.aot.contract.walk import Walker
+
+# Encodings: ARMv6-M Architecture Reference Manual, A6.7. What LLVM makes of a br_table for Cortex-M0+.
+SHARED = (
+    0x0081,  # lsls r1, r0, #2
+    0xBF00,  # nop
+    0x2801,  # cmp r0, #1
+    0xD900,  # bls over the next
+    0x4770,  # bx lr
+    0xA002,  # adr r0, table
+    0x5841,  # ldr r1, [r0, r1]
+    0x1840,  # adds r0, r0, r1
+    0x4687,  # mov pc, r0
+    0xBF00,  # nop
+    *(8, 0, 10, 0),  # table: two words, distances of the ends below
+    0x4770,  # bx lr
+    0x4770,  # bx lr
+)
+TABLE = 20
+
+
+def _walk(code: tuple[int, ...]) -> functions.Walk:
+    data = struct.pack(f"<{len(code)}H", *code)
+    function = functions.Function("f", "function 0", 0, len(data), functions.PROGRAM)
+    around = functions.Surroundings(ARMV6M, data, {0: function}, frozenset(), {}, [], [], {})
+    registers: list[Value] = [None] * ARMV6M.registers
+    registers[ARMV6M.sp], registers[ARMV6M.link] = (v.STACK, 0), (v.RETURN,)
+    for r in ARMV6M.saved:
+        registers[r] = (v.SAVED, r)
+    return Walker(around, function, registers).run()
+
+
+def test_scaled_before_it_is_compared() -> None:
+    found = _walk(SHARED)
+    assert found.tables == {TABLE: TABLE + 8}
+    assert {28, 30} <= set(found.instructions)
+
+
+@pytest.mark.parametrize(
+    ("place", "instruction"),
+    [
+        pytest.param(0, 0x0091, id="another register is scaled"),
+        pytest.param(0, 0x0041, id="scaled by less"),
+        pytest.param(0, 0x00C1, id="scaled by more"),
+        pytest.param(1, 0x1C40, id="the index is changed before it is compared"),
+        pytest.param(1, 0x6800, id="the index is loaded before it is compared"),
+        pytest.param(1, 0x1C49, id="what was scaled is changed"),
+        pytest.param(2, 0x2A01, id="another register is compared"),
+        pytest.param(2, 0x2802, id="an entry more"),
+        pytest.param(3, 0xBF00, id="no branch"),
+        pytest.param(3, 0xDD00, id="a signed comparison"),
+    ],
+)
+def test_refused(place: int, instruction: int) -> None:
+    if place == 3 and instruction == 0xBF00:
+        code = (*SHARED[:3], 0xBF00, 0xBF00, *SHARED[5:])
+    else:
+        code = (*SHARED[:place], instruction, *SHARED[place + 1 :])
+    with pytest.raises(ContractError):
+        _walk(code)
+
+
+def _state(index: int, scaled: int) -> State:
+    """A stack pointer, then registers with a symbol and a symbol times 4."""
+    return State([(v.STACK, 0), (v.SYMBOL, index, 0), (v.SHIFTED, scaled, 2)])
+
+
+def test_a_name_made_anew_is_none_of_what_had_it() -> None:
+    state = _state(5, 5)
+    state.slots[-4] = (v.SHIFTED, 5, 2)
+    state.registers.append(None)
+    state.name(3, 5)
+    assert state.registers[2] is None and not state.slots
+
+
+def test_where_ways_join_scaled_and_index_stay_of_one_symbol() -> None:
+    same, differs = _state(1, 1), _state(1, 1)
+    same.join(_state(2, 2), 0, 100)
+    differs.join(_state(2, 3), 0, 100)
+    index, scaled = same.registers[1:]
+    assert index and scaled and index[1] == scaled[1]
+    index, scaled = differs.registers[1:]
+    assert index and scaled and index[1] != scaled[1]

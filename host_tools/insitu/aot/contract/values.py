@@ -156,15 +156,15 @@ class State:
             raise Mismatch
         names = _Names(self, other, place)
         changed = False
-        if mine != others:
+        # A name of this place may get another meaning by any pair that differs: then all that have it are looked at.
+        if mine != others or self.slots != other.slots or self.flags != other.flags:
             for i, value in enumerate(mine):
                 if value is not None and (value != others[i] or value[0] in _NAMED):
                     mine[i] = names.merged(value, others[i], i)
                     changed |= mine[i] != value
-        if self.slots != other.slots:
             changed |= self._join_slots(other, names)
-        if self.flags is not None and self.flags != other.flags:
-            changed |= self._join_flags(other, names)
+            if self.flags is not None:
+                changed |= self._join_flags(other, names)
         if names.new or self.most != other.most or self.words != other.words:
             changed |= self._join_facts(other, names)
         if self.checked is not None and (other.checked is None or other.checked < self.checked):

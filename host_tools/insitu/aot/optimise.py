@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 import subprocess
 import sys
@@ -35,7 +34,8 @@ _CONVERTED = re.compile(r" = (?:fptrunc double|fpext float) (%\S+) to ")
 # A choice between floats. For FPv5, code generation takes one by a comparison of the same two for VMINNM or VMAXNM,
 # which choose otherwise where one is a signaling NaN or they are zeros (Armv8-M Architecture Reference Manual,
 # FPMinNum). Behind a fence the two are not the same; f32 is in the FPU's registers there, so it costs no instruction.
-_CHOICE = re.compile(r"^( +%\S+ = select i1 \S+, float )([^,\s]+)(, float [^,\s]+)", re.MULTILINE)
+_CHOICE = re.compile(r"^  %(\S+) = (select i1 \S+, float )([^,\s]+)(?=, float )", re.MULTILINE)
+_FENCED_CHOICE = r"  %chosen.\1 = call float @llvm.arithmetic.fence.f32(float \3)\n  %\1 = \2%chosen.\1"
 _FENCE_DECLARATION = "declare float @llvm.arithmetic.fence.f32(float)"
 
 # Whether the operand stack has room is asked with the stack pointer as the prologue left it: see docs/SPEC.md.
@@ -185,13 +185,7 @@ def _without_fences(text: str) -> str:
 
 def _with_choices_fenced(text: str) -> str:
     """A module's text."""
-    numbers = itertools.count()
-
-    def fenced(choice: re.Match[str]) -> str:
-        name = f"%insitu.chosen{next(numbers)}"
-        return f"  {name} = call float @llvm.arithmetic.fence.f32(float {choice[2]})\n{choice[1]}{name}{choice[3]}"
-
-    text = _CHOICE.sub(fenced, text)
+    text = _CHOICE.sub(_FENCED_CHOICE, text)
     return text if _FENCE_DECLARATION in text else f"{text}\n{_FENCE_DECLARATION}\n"
 
 

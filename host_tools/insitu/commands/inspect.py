@@ -15,7 +15,7 @@ from insitu.wasm.errors import WasmError
 from insitu.wasm.module import Module
 from insitu.wasm.validate import validate
 
-ANY_TARGET = next(iter(TARGETS.values()))  # the layout of an instance is the same for all
+_ANY_TARGET = next(iter(TARGETS.values()))  # the layout of an instance is the same for all
 _MISSING = {"operand_stack_needed": "not known: there is recursion"}
 
 
@@ -116,7 +116,7 @@ def module_facts(data: bytes, stack: int = 2048) -> dict[str, Any]:
     """Sections, names and toolchain marks of a .wasm file, and the RAM that the compiler plans. Raises WasmError."""
     module: Module = decode(data)
     validate(module)
-    plan = Plan(module, ANY_TARGET)
+    plan = Plan(module, _ANY_TARGET)
     aux, memory = plan.aux_stack, module.memory_types[0].limits if module.memory_types else None
     return {
         "kind": "module",

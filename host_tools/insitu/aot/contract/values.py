@@ -163,8 +163,7 @@ class State:
                     mine[i] = names.merged(value, others[i], i)
                     changed |= mine[i] != value
             changed |= self._join_slots(other, names)
-            if self.flags is not None:
-                changed |= self._join_flags(other, names)
+            changed |= self._join_flags(other, names)
         if names.new or self.most != other.most or self.words != other.words:
             changed |= self._join_facts(other, names)
         if self.checked is not None and (other.checked is None or other.checked < self.checked):

@@ -1,15 +1,17 @@
 # A module instance: one block of the global heap holds its globals, import slots, tables and, where it cannot
 # grow, its linear memory. `pointer` is the instance pointer of compiled code, from the heap's base.
-from . import app_heap, link, platform, segments
-from .addresses import Addresses
+from . import link, platform
 from .alive import Mortal
 from .errors import Error, Trap
-from .exec_env import ExecEnv
-from .function import Function
-from .memory import Memory, allocate_memory
-from .table import Table, holders, make, tables_apart
-from .variables import Global, global_offset
-from .xip.enter import store_result
+from .host import app_heap
+from .host.addresses import Addresses
+from .run.enter import store_result
+from .run.exec_env import ExecEnv
+from .run.function import Function
+from .store import segments
+from .store.memory import Memory, allocate_memory
+from .store.table import Table, holders, make, tables_apart
+from .store.variables import Global, global_offset
 from .xip.layout import (
     FLAG_MEMORY,
     GLOBAL_INIT,
@@ -63,7 +65,7 @@ class Instance(Mortal, app_heap.ModuleHeap, Addresses):
         # offsets of blocks in the heap, 0: none
         self.block = self.memory_block = 0
         self.owned = ()  # what imports of constants are kept in
-        # Python functions, by function index; None: linked; with its type where its kind (xip/enter.py) is OTHER
+        # Python functions, by function index; None: linked; with its type where its kind (run/enter.py) is OTHER
         self.imports = ()
         self.kinds = b""
         self.slots = None  # the args area
@@ -225,7 +227,7 @@ class Instance(Mortal, app_heap.ModuleHeap, Addresses):
             self.runtime.instances.pop()
         self.module.instances.remove(self)
         if self.runtime.references:
-            from .references import release
+            from .store.references import release
 
             release(self.runtime)
 

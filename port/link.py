@@ -1,12 +1,12 @@
 # Imports: found by name, checked against what the module says, written into the instance's slots.
 from . import platform
 from .errors import LinkError
-from .function import Function
-from .memory import Memory, share_memory
-from .table import Table, entries, function_words, length, owner_of, place, table_word
-from .values import name_of, store
-from .variables import Global, global_offset, global_type
-from .xip.enter import KIND_OTHER, import_kind
+from .run.enter import KIND_OTHER, import_kind
+from .run.function import Function
+from .run.values import name_of, store
+from .store.memory import Memory, share_memory
+from .store.table import Table, entries, function_words, length, owner_of, place, table_word
+from .store.variables import Global, global_offset, global_type
 from .xip.layout import (
     GLOBAL_SIZE,
     GLOBAL_SLOT,

@@ -125,7 +125,7 @@ class Module(Mortal):
         self, stack_size=2048, heap_size=0, imports=None, initial_memory=None, max_memory=None, memory=None
     ):
         from .instance import Instance
-        from .memory import MemoryPlan
+        from .store.memory import MemoryPlan
 
         self.alive()
         if heap_size and self.exports_allocator():

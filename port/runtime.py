@@ -4,7 +4,7 @@ from micropython import const
 from . import platform
 from .alive import Mortal
 from .errors import Error, LoadError, OutOfHeap
-from .heap import Heap
+from .heap.heap import Heap
 from .module import Module
 from .xip import image
 from .xip.layout import CELL_NULL, CELL_SIZE, IMAGE_FEATURES, IMAGE_STACK_GUARD
@@ -27,11 +27,11 @@ class Runtime(Mortal):
         if heap is not None:
             self.heap = Heap(heap)
         elif allocator is not None:
-            from .blocks import AllocatorHeap
+            from .heap.blocks import AllocatorHeap
 
             self.heap = AllocatorHeap(*allocator)
         else:
-            from .blocks import SystemHeap
+            from .heap.blocks import SystemHeap
 
             self.heap = SystemHeap()
         # who runs now: compiled code finds it through its instance
@@ -44,7 +44,7 @@ class Runtime(Mortal):
         self.instances = []
         # unchecked frames of any module may need this much, whoever owns the exec env
         self.guard = 0
-        # what externrefs stand for (references.py), None: free; and how many there may be before a sweep
+        # what externrefs stand for (store/references.py), None: free; and how many there may be before a sweep
         self.references = []
         self.references_room = 16
         Runtime.last = self

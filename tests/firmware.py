@@ -13,6 +13,7 @@ from insitu.errors import InsituError
 from insitu.link.raw_repl import DeviceError
 from insitu.machine import emulated
 from insitu.package import deploy
+from insitu.package.names import on_device
 from insitu.port.xip import layout
 
 # Of each target: a board with RAM to spare, and where that is.
@@ -31,9 +32,9 @@ def device_text(source: str) -> str:
     """A test's device code as a board takes it: the package is called insitu there, and its layout, constants that
     mpy-cross has folded, is not on it."""
     text = _OWN_IMPORTS.sub("", source)
-    return _LAYOUT.sub(
-        lambda m: f"{m[1]} = {', '.join(str(getattr(layout, n)) for n in m[1].split(', '))}\n", text
-    ).replace("insitu.port", "insitu")
+    return on_device(
+        _LAYOUT.sub(lambda m: f"{m[1]} = {', '.join(str(getattr(layout, n)) for n in m[1].split(', '))}\n", text)
+    )
 
 
 class Firmware(AbstractContextManager["Firmware"]):

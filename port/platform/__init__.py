@@ -1,5 +1,5 @@
 # What differs from chip to chip, behind one set of names:
-#   start(plan, args), resume(state, result): enter compiled code, see xip/enter.py
+#   start(plan, args), resume(state, result): enter compiled code, see run/enter.py
 #   view(address, size): the bytes there, writable where they are RAM
 #   count(address, size, byte): how many from the first on are byte
 #   address_of(buffer), fill(address, size, byte), executable(address)
@@ -16,7 +16,7 @@ if sys.implementation.name == "micropython":
         from .rv32 import archs, code_bit, enable, executable, features, name, resume, start
     else:
         raise ImportError("insitu runs on Cortex-M0+ and up and on rv32imc; this firmware has neither")
-    from .memory import address_of, count, fill, heaps, view
+    from .device_memory import address_of, count, fill, heaps, view
 else:
     from .simulated import (  # noqa: F401
         address_of,

@@ -142,7 +142,7 @@ def test_1_9_heaps_and_interrupts(device: Device) -> None:
         "HeapError",
         "another runtime has this memory: destroy() it first",
     )
-    device.run("from insitu.xip.raw import poke\npoke(rt.base, rt.cell + 4, inst.exec_env.address)")
+    device.run("from insitu.raw import poke\npoke(rt.base, rt.cell + 4, inst.exec_env.address)")
     kind, text, _, _ = device.value("caught(inst.exports.seven)")
     assert (kind, "compiled code is running" in text) == ("Error", True)
     device.run("poke(rt.base, rt.cell + 4, 0)")

@@ -80,7 +80,7 @@ def test_the_ram_is_what_telemetry_reports(wasm: Callable[..., Path], board: str
     said = inspect.image_facts(data, stack)["ram"]
     imports = {"env.f": "print"} if "env" in MODULES[name] else {}
     with Session(described, data, imports=imports, heap=200_000, stack=stack, sim=True) as session:
-        from insitu.port import telemetry
+        from insitu.port.host import telemetry
 
         assert isinstance(session.link, Here)
 

@@ -14,14 +14,12 @@ from insitu.package import compile as package
 from insitu.package import deploy, files
 
 BOARD = load_board("rpi_pico")
-_SOURCES = ("__init__.py", "runtime.py", "instance.py", "xip/raw.py")
+_SOURCES = ("__init__.py", "runtime.py", "instance.py", "raw.py")
 
 
 @pytest.mark.slow
 def test_is_sent_once_and_again_where_it_differs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sent = {str(Path(name).with_suffix(".mpy")): name.encode() for name in _SOURCES} | {
-        "xip/raw.mpy": b"\x04\x03" * 999
-    }
+    sent = {str(Path(name).with_suffix(".mpy")): name.encode() for name in _SOURCES} | {"raw.mpy": b"\x04\x03" * 999}
     monkeypatch.setattr(package, "device_sources", lambda _: dict.fromkeys(_SOURCES, ""))
     monkeypatch.setattr(package, "compiled", lambda _: sent)
     with emulated(BOARD, [], flash_file=tmp_path / "flash.bin") as machine, machine.link() as link:
@@ -33,14 +31,16 @@ def test_is_sent_once_and_again_where_it_differs(tmp_path: Path, monkeypatch: py
             deploy.keep(link, BOARD)
         with monkeypatch.context() as patch:  # the line breaks in the middle
             patch.setattr(deploy, "send", _fail)
-            sent["xip/raw.mpy"] = b"newer"
+            sent["raw.mpy"] = b"newer"
             with pytest.raises(InsituError, match="gone"):
                 deploy.keep(link, BOARD)
         assert not files.is_there(link, BOARD)
         deploy.keep(link, BOARD)
         assert isinstance(link, Link)
-        read = "import os\nprint(sorted(os.listdir('/lib/insitu')), open('/lib/insitu/xip/raw.mpy', 'rb').read())"
-        assert link.run(read).strip() == b"['__init__.mpy', 'digest', 'instance.mpy', 'runtime.mpy', 'xip'] b'newer'"
+        read = "import os\nprint(sorted(os.listdir('/lib/insitu')), open('/lib/insitu/raw.mpy', 'rb').read())"
+        assert (
+            link.run(read).strip() == b"['__init__.mpy', 'digest', 'instance.mpy', 'raw.mpy', 'runtime.mpy'] b'newer'"
+        )
 
 
 def _fail(*_: object) -> None:

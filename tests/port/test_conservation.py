@@ -26,7 +26,7 @@ class Model:
 
     def __init__(self, size: int) -> None:
         insitu.sim.install(insitu.sim.Cpu("cortex-m4f"))
-        from insitu.port.heap import Heap
+        from insitu.port.heap.heap import Heap
 
         self.heap: Any = Heap(bytearray(size))
         self.blocks: dict[int, bytes] = {}
@@ -182,7 +182,7 @@ class Program:
 @pytest.mark.parametrize("seed", range(4))
 def test_every_byte_has_an_owner(seed: int) -> None:
     program = Program(seed)
-    from insitu.port import telemetry
+    from insitu.port.host import telemetry
 
     for _ in range(150):
         program.step()

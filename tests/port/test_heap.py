@@ -8,7 +8,7 @@ import insitu.sim
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from insitu.port.heap import Heap, HeapError
+from insitu.port.heap.heap import Heap, HeapError
 
 RAM = 0x2400_0000
 HEADER = 4  # bytes before each block

@@ -89,7 +89,7 @@ def test_runs_grows_and_gives_back(target: str, kind: str) -> None:
 
 def test_host_allocations(kind: str) -> None:
     runtime, _ = _make(kind, _machine("cortex-m4f"))
-    from insitu.port.heap import HeapError
+    from insitu.port.heap.heap import HeapError
 
     cpu, before = insitu.sim.current(), runtime.heap.used()
     first = runtime.malloc(100)

@@ -134,7 +134,7 @@ _RETURNS = {  # code that returns 0x40000000 and 0x80000000
 def test_1_2_the_twin_is_as_narrow_as_the_device(device: Any) -> None:
     """1.2: start keeps 31 bits of a request, as the object of a small int; resume's result is a signed word."""
     from insitu.port import platform
-    from insitu.port.xip.enter import half
+    from insitu.port.run.enter import half
 
     code = _RETURNS["rv32" if device.target == "rv32imc" else "arm"]
     for data, started, resumed in zip(code, (-0x40000000, 0), (0x40000000, -0x80000000), strict=True):
@@ -242,7 +242,7 @@ def test_2_blocks_below_the_first_one_are_given_back(device: Any) -> None:
     instance = module.instantiate(stack_size=1024)
     assert instance.block < 0
     assert (instance.exports.grow_table(5), instance.exports.grow(1)) == (2, 1)
-    from insitu.port import telemetry
+    from insitu.port.host import telemetry
     from insitu.telemetry.decode import check_sums, decode, owners
 
     snapshot = decode(telemetry.snapshot(runtime))
@@ -434,7 +434,7 @@ def test_1_9_an_interrupt_before_the_first_request_is_served_leaves_the_stack_as
     device: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """1.9: KeyboardInterrupt between start and the try of _serve_all left the stack pointer low, for good."""
-    from insitu.port.xip import enter
+    from insitu.port.run import enter
 
     serve = enter._serve_all
 
@@ -835,7 +835,7 @@ def test_an_interrupt_at_any_line_of_growth_leaves_nothing_free_in_use(make_devi
 
     def check() -> None:
         runtime.heap.check()
-        from insitu.port.table import entries, tables_apart
+        from insitu.port.store.table import entries, tables_apart
 
         places = used()
         assert instance.memory_offset() in places

@@ -75,7 +75,7 @@ class Program:
     def __init__(self, target: str, **options: Any) -> None:
         cpu = insitu.sim.install(insitu.sim.Cpu(target))
         from insitu import port
-        from insitu.port import wasi
+        from insitu.port.host import wasi
 
         cpu.map_flash(FLASH[target], image(_text(), target))
         self.console = io.BytesIO()
@@ -178,7 +178,7 @@ def test_what_is_not_imported_is_not_made() -> None:
         FLASH["cortex-m3"], aot.compile_wasm(bytes(wasmtime.wat2wasm(text)), "cortex-m3")
     )
     from insitu import port
-    from insitu.port import wasi
+    from insitu.port.host import wasi
 
     module = port.Runtime(bytearray(4096)).load(FLASH["cortex-m3"])
     found = wasi.Wasi().imports(module, {"env": {"f": print}})
@@ -277,7 +277,7 @@ def test_only_the_standard_s_names_are_answered(name: str) -> None:
         f'(module (import "wasi_snapshot_preview1" "{name}" (func $f (param i32 i32) (result i32)))'
         '(func (export "f") (result i32) (call $f (i32.const 0) (i32.const 0))))'
     )
-    from insitu.port import wasi
+    from insitu.port.host import wasi
 
     program = wasi.Wasi()
     instance = module.instantiate(imports=program.imports(module))
@@ -288,7 +288,8 @@ def test_only_the_standard_s_names_are_answered(name: str) -> None:
 @pytest.mark.parametrize(("name", "type_"), [("fd_close", "(param i64) (result i32)"), ("fd_sync", "(param i32)")])
 def test_a_function_of_another_type_is_refused(name: str, type_: str) -> None:
     module = _module(f'(module (import "wasi_snapshot_preview1" "{name}" (func {type_})))')
-    from insitu.port import errors, wasi
+    from insitu.port import errors
+    from insitu.port.host import wasi
 
     with pytest.raises(errors.LinkError, match=f"incompatible import type: wasi_snapshot_preview1.{name} is "):
         wasi.Wasi().imports(module)
@@ -301,7 +302,8 @@ def test_a_start_function_may_print() -> None:
         '(memory 1) (data (i32.const 0) "\\08\\00\\00\\00\\02\\00\\00\\00hi")'
         "(func $go (drop (call $w (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 32)))) (start $go))"
     )
-    from insitu.port import errors, wasi
+    from insitu.port import errors
+    from insitu.port.host import wasi
 
     console = io.BytesIO()
     program = wasi.Wasi(files={1: console})
@@ -334,7 +336,7 @@ class _Time:
 
 
 def test_the_clock_of_a_port(monkeypatch: pytest.MonkeyPatch) -> None:
-    from insitu.port import wasi
+    from insitu.port.host import wasi
 
     clock = wasi.Clock()
     monkeypatch.setitem(sys.modules, "time", _Time)

@@ -8,9 +8,9 @@ import struct
 
 from insitu.port import platform
 from insitu.port.errors import Error, LinkError, Trap
+from insitu.port.run.enter import go_on
+from insitu.port.run.values import store
 from insitu.port.runtime import Runtime
-from insitu.port.values import store
-from insitu.port.xip.enter import go_on
 
 _CELL = {"i": "<I", "I": "<Q", "f": "<I", "F": "<Q"}
 

@@ -15,6 +15,7 @@ from insitu.link.raw_repl import Link
 from insitu.link.runner import DeviceError
 from insitu.machine import emulated
 from insitu.package import deploy
+from insitu.package.names import on_device
 
 Step = tuple[Any, ...]  # a method of device.Script and its arguments
 Came = tuple[str, Any, int]  # what it gives
@@ -99,7 +100,7 @@ class Qemu(Machine):
         machine = self._stack.enter_context(emulated(board, contents))
         self._link = self._stack.enter_context(machine.link())
         method.install(self._link, board)
-        self._link.run(_DEVICE.read_text().replace("insitu.port", "insitu"))
+        self._link.run(on_device(_DEVICE.read_text()))
         self._link.run(
             f"script = Script({self._heap}, {_STACK}, {self._addresses})\n"
             f"def run(*steps):\n for step in steps: print({_MARK!r} + repr(script.step(*step)))\n",

@@ -9,7 +9,7 @@ import struct
 
 from insitu.port import platform
 from insitu.port.errors import Error, Trap
-from insitu.port.function import Function
+from insitu.port.run.function import Function
 from insitu.port.runtime import Runtime
 from insitu.port.xip.layout import ENV_BOTTOM, ENV_CELL, ENV_SIZE, ENV_TOP
 
@@ -245,7 +245,7 @@ class State:
         self.get(module).unload()
 
     def _snapshot(self):
-        from insitu.port import telemetry
+        from insitu.port.host import telemetry
 
         return len(telemetry.snapshot(self.runtime)) > 0
 

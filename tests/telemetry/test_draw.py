@@ -23,7 +23,7 @@ TEXT = """(module (memory (export "memory") 1) (global $sp (mut i32) (i32.const 
 def snapshot() -> Any:
     cpu = insitu.sim.install(insitu.sim.Cpu("cortex-m4f"))
     from insitu import port
-    from insitu.port import telemetry
+    from insitu.port.host import telemetry
 
     cpu.map_flash(FLASH, aot.compile_wasm(bytes(wasmtime.wat2wasm(TEXT)), "cortex-m4f", app_heap=128))
     runtime = port.Runtime(bytearray(8000))

@@ -92,7 +92,7 @@ def test_arbitrary_bytes(line: bytes, places: list[int]) -> None:
 
 @given(bodies)
 def test_what_the_device_sends_is_by_the_specification(body: bytes) -> None:
-    from insitu.port.telemetry import frame
+    from insitu.port.host.telemetry import frame
 
     sent = frame(body)
     assert sent == stuffed(body)

@@ -85,7 +85,7 @@ class Device:
 
     def snapshot(self) -> dict[str, Any]:
         """What arrives on the host."""
-        from insitu.port import telemetry
+        from insitu.port.host import telemetry
 
         sent: list[bytes] = []
         telemetry.send(self.runtime, sent.append)

@@ -60,7 +60,7 @@ def _oracle(module: Module, wasm: bytes, output: Path) -> str:
 def _insitu(module: Module, image: bytes, target: str) -> str:
     cpu = insitu.sim.install(insitu.sim.Cpu(target))
     from insitu import port
-    from insitu.port import wasi
+    from insitu.port.host import wasi
 
     cpu.map_flash(FLASH, image)
     console = io.BytesIO()

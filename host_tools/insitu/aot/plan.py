@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from insitu.aot import aux_stack
 from insitu.image.read import has_allocator
-from insitu.port.app_heap import ENV
+from insitu.port.host.app_heap import ENV
 from insitu.port.xip import layout
 from insitu.wasm.types import ValType
 

@@ -19,7 +19,7 @@ from insitu.commands.build import read_file
 from insitu.errors import InsituError
 from insitu.image.pack import seal
 from insitu.image.read import has_allocator, read
-from insitu.port.wasi import NAME as WASI
+from insitu.port.host.wasi import NAME as WASI
 from insitu.port.xip import layout
 from insitu.session import values
 from insitu.session.session import Session, check_imports, parse_arguments, printer

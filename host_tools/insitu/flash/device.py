@@ -17,7 +17,7 @@ from insitu.board.record import Board, Region
 from insitu.errors import InsituError
 from insitu.flash.writer import Over, Progress, Target, Writer
 from insitu.link.raw_repl import Link
-from insitu.package.compile import PORT
+from insitu.package.names import PORT
 
 _PROGRAMS = {"RP2040": "platform/flash_rp2040.py"}
 _SECTOR, _PAGE = 4096, 256

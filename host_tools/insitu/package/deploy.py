@@ -107,8 +107,7 @@ def send(link: Runner, board: Board) -> None:
     """Put the package onto the board behind link: into its file system, or where it has none, straight into RAM."""
     link.run(_WRITER)
     modules, compiled = package.modules(package.device_sources(board)), package.compiled(board)
-    for folder in sorted({str(parent) for name in compiled for parent in Path("insitu", name).parents} - {"."}):
-        link.run(f"_mkdir(_root + '/{folder}')\n")
+    link.run("_mkdir(_root + '/insitu')\n")
     for source, module in modules.items():
         name = str(Path(source).with_suffix(".mpy"))
         _send_file(link, name, compiled[name])

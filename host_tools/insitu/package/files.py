@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 
 from insitu.board.record import Board, Region
 from insitu.errors import InsituError
@@ -54,8 +53,8 @@ def build(board: Board) -> bytes:
         ) from None
     made = littlefs.LittleFS(block_size=_BLOCK, block_count=region.size // _BLOCK, prog_size=_PROGRAMMED)
     files = {f"{_FOLDER}/{name}": data for name, data in package.compiled(board).items()}
+    made.makedirs(_FOLDER)
     for path, data in {**files, _DIGEST: digest(board).encode()}.items():
-        made.makedirs(str(Path(path).parent), exist_ok=True)
         with made.open(path, "wb") as file:
             file.write(data)
     return bytes(made.context.buffer)

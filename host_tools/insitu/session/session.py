@@ -20,11 +20,11 @@ from insitu.machine import Machine, emulated
 from insitu.machine.port import Port
 from insitu.machine.simulated import Simulated
 from insitu.package.deploy import METHODS, best
-from insitu.port.wasi import NAME as WASI
+from insitu.port.host.wasi import NAME as WASI
 from insitu.session import values
 from insitu.session.values import Value
 
-# Exceptions of port/errors.py, port/heap.py and port/wasi.py, whose texts say all that there is to say.
+# Exceptions of port/errors.py, port/heap/heap.py and port/host/wasi.py, whose texts say all that there is to say.
 _OWN_ERRORS = ("Trap", "Exit", "LoadError", "LinkError", "OutOfHeap", "Error", "HeapError")
 # What came of a call, behind a mark that the program cannot know: its texts may hold names that the module chose.
 _GUARD = f"""
@@ -39,7 +39,7 @@ def _insitu_guard(mark, call, *args):
 # A call with the bits of its arguments and results: a firmware's floats may be narrower than f64.
 _INVOKE = """
 from insitu.platform import start as _insitu_start
-from insitu.xip.enter import go_on as _insitu_go_on
+from insitu.enter import go_on as _insitu_go_on
 def _insitu_call(function):
     if _insitu_start(function.plan, None) is False:
         _insitu_go_on(inst.exec_env, function, function.plan, None)

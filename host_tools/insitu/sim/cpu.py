@@ -168,7 +168,7 @@ class Cpu:
     Attributes:
         cpu: its name, one of CPUS.
         memory: what is mapped.
-        heaps: what port/heap.py notes of the heaps in memory.
+        heaps: what port/heap/heap.py notes of the heaps in memory.
         seconds: how long a call may take; instructions: how many it may execute (None: any number).
     """
 

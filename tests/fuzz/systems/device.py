@@ -8,11 +8,11 @@ import sys
 
 from insitu.port import platform
 from insitu.port.errors import Error, LinkError, LoadError, OutOfHeap, Trap
-from insitu.port.function import Function
-from insitu.port.memory import Memory
+from insitu.port.run.enter import go_on
+from insitu.port.run.function import Function
 from insitu.port.runtime import Runtime
-from insitu.port.table import Table
-from insitu.port.xip.enter import go_on
+from insitu.port.store.memory import Memory
+from insitu.port.store.table import Table
 from insitu.port.xip.layout import ENV_BOTTOM, ENV_CELL, ENV_SIZE, ENV_TOP
 
 from tests.fuzz.systems.host import Extern, Refused, World
@@ -134,7 +134,7 @@ class Device(World):
         elif letter in "iI":
             struct.pack_into(_FORMATS[letter], instance.slots, at, value & _MASKS[letter])
         else:
-            from insitu.port.values import store
+            from insitu.port.run.values import store
 
             store(self.runtime, letter, instance.slots, at, value, "the argument")
 

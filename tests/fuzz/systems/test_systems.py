@@ -54,7 +54,8 @@ def test_a_seed_gives_the_same_system() -> None:
 
 def test_a_check_that_is_missing_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """Table instructions that do not look at the table's length."""
-    from insitu.port import requests, segments
+    from insitu.port.run import requests
+    from insitu.port.store import segments
 
     for module in (requests, segments):
         monkeypatch.setattr(module, "_check", lambda *_: None)

@@ -1,10 +1,9 @@
 # Tables and other places of references. A funcref is two words wherever it is kept: code address and instance
 # pointer; an externref is one, a handle of references.py. Nothing else makes or reads such words.
-from . import platform
-from .errors import OutOfHeap
-from .values import count_of
-from .variables import global_offset, global_type
-from .xip.layout import (
+from .. import platform
+from ..errors import OutOfHeap
+from ..run.values import count_of
+from ..xip.layout import (
     CELL_SIZE,
     EXTERNREF_SIZE,
     FUNCREF_SIZE,
@@ -26,7 +25,8 @@ from .xip.layout import (
     TABLE_SLOT_LENGTH,
     TABLE_TYPE,
 )
-from .xip.raw import add, peek, peek_offset, poke, poke_address
+from ..xip.raw import add, peek, peek_offset, poke, poke_address
+from .variables import global_offset, global_type
 
 _FUNCREF = 112  # "p"
 

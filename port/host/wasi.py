@@ -10,8 +10,8 @@ import sys
 
 from micropython import const
 
-from .errors import Error, LinkError
-from .xip.layout import IMPORT_INDEX, IMPORT_KIND, IMPORT_MODULE, IMPORT_NAME, KIND_FUNCTION
+from ..errors import Error, LinkError
+from ..xip.layout import IMPORT_INDEX, IMPORT_KIND, IMPORT_MODULE, IMPORT_NAME, KIND_FUNCTION
 
 NAME = "wasi_snapshot_preview1"
 # Error numbers of the standard

@@ -17,8 +17,7 @@ from micropython import const
 
 from .. import platform
 from ..errors import Error
-from ..values import load_all, store_all
-from .layout import (
+from ..xip.layout import (
     ENV_INSTANCE,
     ENV_LEFT,
     ENV_SP,
@@ -30,7 +29,8 @@ from .layout import (
     REQUEST_BUSY,
     REQUEST_IMPORT,
 )
-from .raw import add, poke
+from ..xip.raw import add, poke
+from .values import load_all, store_all
 
 _STATE_SP = const(4)
 _STATE_REQUEST = const(5)
@@ -154,7 +154,7 @@ def go_on(env, function, plan, args):
 
 
 def _release(runtime):
-    from ..references import release
+    from ..store.references import release
 
     release(runtime)
 
@@ -197,7 +197,7 @@ def _serve(env, request):
     if request & 255 == REQUEST_IMPORT:
         _import(instance, request >> 8)
     else:
-        from .. import requests
+        from . import requests
 
         requests.serve(env, instance, request & 255, request >> 8)
 

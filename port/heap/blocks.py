@@ -1,8 +1,8 @@
 # The two other kinds of global heap: a user's functions, and MicroPython's own heap. Both know their blocks by
 # the distance from base, as heap.py does, so that the runtime need not know which heap it has.
+from ..platform import address_of
+from ..xip.raw import peek, poke
 from .heap import HeapError
-from .platform import address_of
-from .xip.raw import peek, poke
 
 _GUARD = 0x5AFEB10C  # the word after a block; found changed when the block is freed
 _GUARD_SIZE = 4
@@ -151,7 +151,7 @@ class SystemHeap(_Blocks):
         had = self.size_of(offset)
         new = self.alloc(size)
         if new:
-            from .platform import view
+            from ..platform import view
 
             length = min(had, size)
             view(self.base + new, length)[:] = view(self.base + offset, length)

@@ -1,6 +1,6 @@
 # A function of an instance, as Python calls it.
-from .platform import start
-from .xip.enter import go_on, make_plan
+from ..platform import start
+from .enter import go_on, make_plan
 
 
 class Function:
@@ -26,7 +26,7 @@ class Function:
     def _more(self, args):
         env = self.instance.exec_env
         if env is None or env.state is not self.plan[2]:
-            from .errors import Error
+            from ..errors import Error
 
             self.instance.alive()
             raise Error("the function has no exec env (stack_size=0): create_exec_env and call through it")

@@ -1,9 +1,9 @@
 # Linear memory, as Python and compiled code grow it and Python reads and writes it.
-from . import platform
-from .errors import Error, OutOfHeap
-from .heap import heap_in, region_of
-from .values import count_of
-from .xip.layout import (
+from .. import platform
+from ..errors import Error, OutOfHeap
+from ..heap.heap import heap_in, region_of
+from ..run.values import count_of
+from ..xip.layout import (
     FLAG_MEMORY_FIXED,
     FLAG_MEMORY_GROWS,
     FLAG_MEMORY_IMPORTED,
@@ -17,7 +17,7 @@ from .xip.layout import (
     INSTANCE_MEMORY_SIZE,
     MOST_PAGES,
 )
-from .xip.raw import add
+from ..xip.raw import add
 
 _PAGE = 65536
 

@@ -8,10 +8,10 @@
 # at its top so that small numbers, addresses and floats near 1 are none.
 from micropython import const
 
+from ..run.function import Function
+from ..xip.layout import ENV_SP, IMAGE_ARCH, IMAGE_ARG_SLOTS, IMAGE_ARGS, INSTANCE_ID
+from ..xip.raw import mark, peek, peek_offset
 from . import table
-from .function import Function
-from .xip.layout import ENV_SP, IMAGE_ARCH, IMAGE_ARG_SLOTS, IMAGE_ARGS, INSTANCE_ID
-from .xip.raw import mark, peek, peek_offset
 
 _TAG = const(0xE5700000)
 _MOST = const(0x100000)  # handles

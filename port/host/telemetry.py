@@ -4,9 +4,9 @@ import gc
 import struct
 import sys
 
-from . import table
-from .runtime import Runtime
-from .xip.frames import (
+from ..runtime import Runtime
+from ..store import table
+from ..xip.frames import (
     FRAME_END,
     FRAME_ESCAPE,
     FRAME_FLIP,
@@ -19,7 +19,7 @@ from .xip.frames import (
     RECORD_MODULE,
     RECORD_PYTHON,
 )
-from .xip.layout import IMAGE_CODE_SIZE
+from ..xip.layout import IMAGE_CODE_SIZE
 
 # Bytes that must not go over the line as they are.
 _ESCAPED = bytes((FRAME_START0, FRAME_START1, FRAME_END, FRAME_ESCAPE, 0x03, 0x04, 0x0A, 0x0D))

@@ -1,9 +1,8 @@
 # Constant expressions, and the data and element segments that they place.
-from . import platform, table
-from .errors import Trap
-from .traps import MESSAGES
-from .variables import global_offset
-from .xip.layout import (
+from .. import platform
+from ..errors import Trap
+from ..traps import MESSAGES
+from ..xip.layout import (
     DATA_LENGTH,
     DATA_MODE,
     DATA_OFFSET,
@@ -27,7 +26,9 @@ from .xip.layout import (
     TRAP_OUT_OF_BOUNDS_MEMORY,
     TRAP_OUT_OF_BOUNDS_TABLE,
 )
-from .xip.raw import add, peek, poke
+from ..xip.raw import add, peek, poke
+from . import table
+from .variables import global_offset
 
 
 # The two words of an expression's value. record: its offset in the image.

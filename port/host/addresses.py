@@ -1,6 +1,6 @@
 # Addresses of the module (in linear memory) and of the device, checked and translated; WAMR's names. Where there
 # is no such address the answer is False, 0 or None.
-from .xip.raw import add
+from ..xip.raw import add
 
 
 class Addresses:

@@ -1,10 +1,11 @@
 # What compiled code asks the runtime for, other than calling an import. Imported when first asked.
 import struct
 
-from . import memory, platform, segments, table
-from .errors import Trap
-from .traps import MESSAGES
-from .xip.layout import (
+from .. import platform
+from ..errors import Trap
+from ..store import memory, segments, table
+from ..traps import MESSAGES
+from ..xip.layout import (
     ENV_PC,
     FUNCTION_CODE,
     FUNCTION_SIZE,
@@ -21,7 +22,7 @@ from .xip.layout import (
     TABLE_SHIFT,
     TRAP_OUT_OF_BOUNDS_TABLE,
 )
-from .xip.raw import add, distance, nearest_below, peek
+from ..xip.raw import add, distance, nearest_below, peek
 
 
 def serve(env, instance, kind, operand):

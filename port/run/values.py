@@ -38,7 +38,7 @@ def _float(value, what):
 def store(runtime, letter, view, at, value, what):
     k = _LETTERS.find(letter)
     if k < 0:
-        from .references import words_of
+        from ..store.references import words_of
 
         struct.pack_into("<II", view, at, *words_of(runtime, letter, value, what))
         return
@@ -52,7 +52,7 @@ def store(runtime, letter, view, at, value, what):
 def load(runtime, letter, view, at):
     k = _LETTERS.find(letter)
     if k < 0:
-        from .references import value_of
+        from ..store.references import value_of
 
         return value_of(runtime, letter, struct.unpack_from("<II", view, at))
     return struct.unpack_from(_LOAD[k], view, at)[0]

@@ -1,8 +1,8 @@
 # Globals, as Python sees them.
-from . import platform
-from .values import load, store
-from .xip.layout import GLOBAL_SIZE, GLOBAL_SLOT, GLOBAL_TYPE, IMAGE_GLOBALS, KIND_GLOBAL
-from .xip.raw import add, peek_offset
+from .. import platform
+from ..run.values import load, store
+from ..xip.layout import GLOBAL_SIZE, GLOBAL_SLOT, GLOBAL_TYPE, IMAGE_GLOBALS, KIND_GLOBAL
+from ..xip.raw import add, peek_offset
 
 
 def _word(module, index, field):

@@ -16,9 +16,9 @@
 import micropython
 from micropython import const
 
-from .errors import Error
-from .platform import address_of as addressof
-from .platform import heaps
+from ..errors import Error
+from ..platform import address_of as addressof
+from ..platform import heaps
 
 _HEADS = const(10)  # head of class c: 16-bit word _HEADS + c
 _CONTROL = const(24)  # bytes before the heads

@@ -1,10 +1,10 @@
 # An exec env: the operand stack that compiled code runs on, and where it was when it left.
-from . import platform
-from .alive import Mortal
-from .errors import Error
-from .xip.enter import make_state
-from .xip.layout import ENV_BOTTOM, ENV_CELL, ENV_LIMIT, ENV_SIZE, ENV_SP, ENV_START_INSTANCE, ENV_TOP
-from .xip.raw import add, poke_address
+from .. import platform
+from ..alive import Mortal
+from ..errors import Error
+from ..xip.layout import ENV_BOTTOM, ENV_CELL, ENV_LIMIT, ENV_SIZE, ENV_SP, ENV_START_INSTANCE, ENV_TOP
+from ..xip.raw import add, poke_address
+from .enter import make_state
 
 _PAINT = 0xA5  # no stack pointer and no small number has this byte in every place
 

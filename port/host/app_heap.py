@@ -2,8 +2,8 @@
 #
 # The app heap's bytes are the module's to overwrite, so nothing that the host trusts is kept among them: which
 # parts are free and which are used stands in lists on Python's side.
-from .errors import Error
-from .xip.layout import IMPORT_KIND, IMPORT_MODULE, IMPORT_NAME
+from ..errors import Error
+from ..xip.layout import IMPORT_KIND, IMPORT_MODULE, IMPORT_NAME
 
 # What a module that is to have the app heap imports from "env".
 ENV = ("malloc", "calloc", "realloc", "free")

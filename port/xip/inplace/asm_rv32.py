@@ -1,0 +1,10 @@
+# What the probe looks at of the inline assembler.
+import micropython
+
+
+def functions():
+    @micropython.asm_rv32
+    def asm(a0, a1):
+        add(a0, a0, a1)
+
+    return (asm,)

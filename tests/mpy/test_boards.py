@@ -143,7 +143,7 @@ def test_the_probe_says_what_differs(stm32: Link, name: str) -> None:
         f"import {LOADER} as l\np = l.part('probe')\nseen = lambda a, w: w\nfirst = l.word(id(p._functions) + 8)\n"
     )
     stm32.run(f"tables = l.word(first)\n{code}\n")
-    said = stm32.run("print(p.probe(lambda a: seen(a, l.word(a)), l.part))").decode()
+    said = stm32.run("print(p.probe(lambda a: seen(a, l.word(a))))").decode()
     assert said.startswith("insitu: machine code of modules is copied to RAM: ")
     assert text in said
     assert said.endswith("\r\n0\r\n")

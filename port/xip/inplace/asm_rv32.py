@@ -2,7 +2,7 @@
 import micropython
 
 
-def functions():
+def assembler():
     @micropython.asm_rv32
     def asm(a0, a1):
         add(a0, a0, a1)

@@ -2,7 +2,7 @@
 import micropython
 
 
-def functions():
+def assembler():
     @micropython.asm_thumb
     def asm(r0, r1):
         add(r0, r0, r1)

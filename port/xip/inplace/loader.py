@@ -42,4 +42,4 @@ def bind(names, make, tag, place):
 
 
 # kinds of raw codes, 1 << kind each, that this firmware keeps as they must be
-kinds = part("probe").probe(word, part)
+kinds = part("probe").probe(word)

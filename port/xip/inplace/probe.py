@@ -4,6 +4,7 @@ import sys
 
 import micropython
 
+from .asm_thumb import assembler  # or asm_rv32: the one that the CPU has is put in here when this is packed
 from .blob import (
     ASM_CODE,
     ASM_N_ARGS,
@@ -20,6 +21,7 @@ from .blob import (
     RECORD_SIGNATURE,
     RECORD_SIGNATURE_SAVE,
 )
+from .ports import REFUSED
 
 
 def _functions():
@@ -44,20 +46,19 @@ def _functions():
     return viper, native, outer, generator
 
 
-# The kinds of raw codes, 1 << kind each, that linked modules may have here; 0: none, and a line has said why. word and
-# part are the loader's.
-def probe(word, part):
-    kinds, why = _kinds(word, part)
+# The kinds of raw codes, 1 << kind each, that linked modules may have here; 0: none, and a line has said why. word:
+# the loader's.
+def probe(word):
+    kinds, why = _kinds(word)
     if why:
         print("insitu: machine code of modules is copied to RAM:", why)
     return kinds
 
 
-def _kinds(word, part):
-    refused = part("ports").REFUSED
-    for start in refused:
+def _kinds(word):
+    for start in REFUSED:
         if sys.platform.startswith(start):
-            return 0, refused[start]
+            return 0, REFUSED[start]
     if hasattr(sys, "settrace"):  # which reads further fields of a raw code
         return 0, "this firmware has sys.settrace"
     if sys.maxsize >> 32:
@@ -68,12 +69,11 @@ def _kinds(word, part):
     if not differs and (viper(1), native(1), outer(1)(), next(generator())) != (2, 2, 2, 2):
         differs = "results"
     kinds = 1 << KIND_BYTECODE | 1 << KIND_NATIVE | 1 << KIND_VIPER
-    functions = part("asm").functions
-    (asm,) = made = functions()
+    (asm,) = made = assembler()
     # where there is no inline assembler, its functions are taken for bytecode
-    if not differs and type(asm) is not type(functions):
+    if not differs and type(asm) is not type(assembler):
         kinds |= 1 << KIND_ASM
-        differs = _differs(word, functions, made, (KIND_ASM,), None)
+        differs = _differs(word, assembler, made, (KIND_ASM,), None)
         if not differs and asm(1, 1) != 2:
             differs = "results"
     return (0, "this firmware differs in " + differs) if differs else (kinds, "")

@@ -11,6 +11,7 @@ from bench.clocks import CLOCKS
 
 BOARD = "qemu_stm32f405"
 OPERATIONS = 1500
+_BUFFER = "buffer = bytearray(24000)"  # before anything else lies in the middle of MicroPython's heap
 _MODULE = "(module (memory 0))"
 # A heap in all states: random sizes of all classes, kept until it is full, freed in random order, neighbours of
 # free blocks and not.
@@ -18,7 +19,7 @@ _MEASURE = """
 import gc
 from insitu import heap as module
 from insitu.heap import Heap
-heap, blocks, seed = Heap(bytearray(24000)), [], 1
+heap, blocks, seed = Heap(buffer), [], 1
 gc.collect()
 gc.disable()
 def nothing(a, b): return 0
@@ -65,7 +66,9 @@ def measure(*, methods: bool = False) -> tuple[float, float]:
     board = boards.load_board(BOARD)
     image = compile_wasm(bytes(wasmtime.wat2wasm(_MODULE)), board.target)
     clock, nanoseconds = CLOCKS[BOARD]
-    with Session(board, image, imports={}, prelude=clock, heap=2048, stack=1024, counted=True) as session:
+    with Session(
+        board, image, imports={}, prelude=f"{clock}\n{_BUFFER}", heap=2048, stack=1024, counted=True
+    ) as session:
         alloc, free = map(
             int,
             session.run(

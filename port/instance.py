@@ -7,11 +7,11 @@ from .host import app_heap
 from .host.addresses import Addresses
 from .run.enter import store_result
 from .run.exec_env import ExecEnv
-from .run.function import Function
+from .run.handles import Function, Global, Memory, Table
 from .store import segments
-from .store.memory import Memory, allocate_memory
-from .store.table import Table, holders, make, tables_apart
-from .store.variables import Global, global_offset
+from .store.memory import allocate_memory
+from .store.table import holders, make, tables_apart
+from .store.variables import global_offset
 from .xip.layout import (
     FLAG_MEMORY,
     GLOBAL_INIT,
@@ -226,10 +226,7 @@ class Instance(Mortal, app_heap.ModuleHeap, Addresses):
         while self.runtime.instances and self.runtime.instances[-1] is None:
             self.runtime.instances.pop()
         self.module.instances.remove(self)
-        if self.runtime.references:
-            from .store.references import release
-
-            release(self.runtime)
+        self.runtime.release_references()
 
     # Gives all blocks back.
     def release(self):

@@ -2,11 +2,11 @@
 from . import platform
 from .errors import LinkError
 from .run.enter import KIND_OTHER, import_kind
-from .run.function import Function
+from .run.handles import Function, Global, Memory, Table
 from .run.values import name_of, store
-from .store.memory import Memory, share_memory
-from .store.table import Table, entries, function_words, length, owner_of, place, table_word
-from .store.variables import Global, global_offset, global_type
+from .store.memory import share_memory
+from .store.table import entries, function_words, length, owner_of, place, table_word
+from .store.variables import global_offset, global_type
 from .xip.layout import (
     GLOBAL_SIZE,
     GLOBAL_SLOT,

@@ -44,7 +44,7 @@ class Runtime(Mortal):
         self.instances = []
         # unchecked frames of any module may need this much, whoever owns the exec env
         self.guard = 0
-        # what externrefs stand for (store/references.py), None: free; and how many there may be before a sweep
+        # what externrefs stand for (run/references.py), None: free; and how many there may be before a sweep
         self.references = []
         self.references_room = 16
         Runtime.last = self
@@ -111,6 +111,26 @@ class Runtime(Mortal):
     def idle(self, what):
         if self.alive().busy():
             raise Error("%s: compiled code is running, wait until the call into it has ended" % what)
+
+    # --- references: run/references.py is imported with the first one ---
+
+    # The two words of a value; what: for errors.
+    def reference_words(self, letter, value, what):
+        from .run.references import words_of
+
+        return words_of(self, letter, value, what)
+
+    def reference_value(self, letter, words):
+        from .run.references import value_of
+
+        return value_of(self, letter, words)
+
+    # Lets go of what nothing holds, unless a call is still running.
+    def release_references(self):
+        if self.references and not self.busy():
+            from .run.references import sweep
+
+            sweep(self, False)
 
     # --- memory, for the host's own use: addresses, 0 where there is no room ---
 

@@ -1,6 +1,6 @@
 # The two other kinds of global heap: a user's functions, and MicroPython's own heap. Both know their blocks by
 # the distance from base, as heap.py does, so that the runtime need not know which heap it has.
-from ..platform import address_of
+from ..platform import address_of, view
 from ..xip.raw import peek, poke
 from .heap import HeapError
 
@@ -151,8 +151,6 @@ class SystemHeap(_Blocks):
         had = self.size_of(offset)
         new = self.alloc(size)
         if new:
-            from ..platform import view
-
             length = min(had, size)
             view(self.base + new, length)[:] = view(self.base + offset, length)
             if not keep:

@@ -149,14 +149,8 @@ def go_on(env, function, plan, args):
     runtime = instance.runtime
     values = load_all(runtime, letters[letters.find(":") + 1 :], instance.slots)
     if runtime.references:
-        _release(runtime)
+        runtime.release_references()
     return tuple(values) if len(values) > 1 else values[0] if values else None
-
-
-def _release(runtime):
-    from ..store.references import release
-
-    release(runtime)
 
 
 # The arguments one by one, with all checks.
@@ -188,7 +182,7 @@ def _serve_all(env, state):
         poke(env.runtime.base, env.offset + ENV_SP, sp << 1)
         env.busy -= 1
         if request and env.runtime.references:  # an exception: there are no results to be loaded first
-            _release(env.runtime)
+            env.runtime.release_references()
 
 
 def _serve(env, request):

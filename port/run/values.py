@@ -38,9 +38,7 @@ def _float(value, what):
 def store(runtime, letter, view, at, value, what):
     k = _LETTERS.find(letter)
     if k < 0:
-        from ..store.references import words_of
-
-        struct.pack_into("<II", view, at, *words_of(runtime, letter, value, what))
+        struct.pack_into("<II", view, at, *runtime.reference_words(letter, value, what))
         return
     if k < 2:
         value = _int(value, 32 << k, what)
@@ -52,9 +50,7 @@ def store(runtime, letter, view, at, value, what):
 def load(runtime, letter, view, at):
     k = _LETTERS.find(letter)
     if k < 0:
-        from ..store.references import value_of
-
-        return value_of(runtime, letter, struct.unpack_from("<II", view, at))
+        return runtime.reference_value(letter, struct.unpack_from("<II", view, at))
     return struct.unpack_from(_LOAD[k], view, at)[0]
 
 

@@ -1,8 +1,7 @@
 # Linear memory, as Python and compiled code grow it and Python reads and writes it.
 from .. import platform
-from ..errors import Error, OutOfHeap
+from ..errors import Error
 from ..heap.heap import heap_in, region_of
-from ..run.values import count_of
 from ..xip.layout import (
     FLAG_MEMORY_FIXED,
     FLAG_MEMORY_GROWS,
@@ -151,66 +150,3 @@ def grow(instance, pages):
     if block and block != offset:
         runtime.heap.free_kept(block)
     return old
-
-
-class Memory:
-    def __init__(self, instance):
-        self.instance = instance
-
-    @property
-    def size(self):
-        return self.instance.memory_size()
-
-    @property
-    def pages(self):
-        return self.instance.alive().get(INSTANCE_MEMORY_PAGES)
-
-    def __len__(self):
-        return self.size
-
-    # Pages before.
-    def grow(self, pages):
-        old = grow(self.instance.alive(), count_of(pages, "pages"))
-        if old < 0:
-            raise OutOfHeap("linear memory cannot grow by %d pages: its limit, or the global heap's" % pages)
-        return old
-
-    # The bytes where they are; not to be kept over anything that may grow memory, or end the instance.
-    def view(self, start, length):
-        instance = self.instance
-        if start < 0 or length < 0 or start + length > self.size:
-            raise IndexError("%d bytes at %d: linear memory has %d" % (length, start, self.size))
-        return memoryview(platform.view(add(instance.runtime.base, instance.memory_offset() + start), length))
-
-    def read(self, start, length):
-        return bytes(self.view(start, length))
-
-    def write(self, start, data):
-        self.view(start, len(data))[:] = data
-
-    def __getitem__(self, key):
-        if isinstance(key, int):
-            return self.view(key, 1)[0]
-        start, stop = _bounds(key, self.size)
-        return bytes(self.view(start, stop - start))
-
-    def __setitem__(self, key, value):
-        if isinstance(key, int):
-            self.view(key, 1)[0] = value
-            return
-        start, stop = _bounds(key, self.size)
-        if stop - start != len(value):
-            raise ValueError("%d bytes assigned to %d of linear memory" % (len(value), stop - start))
-        self.view(start, stop - start)[:] = value
-
-
-# Firmware without slice attributes still prints them.
-def _bounds(key, size):
-    start, stop, step = [None if x == "None" else int(x) for x in str(key)[6:-1].split(", ")]
-    if step not in (None, 1):
-        raise ValueError("linear memory has no steps other than 1")
-    start = 0 if start is None else start
-    stop = size if stop is None else stop
-    if start > stop:
-        raise IndexError("linear memory from %d to %d" % (start, stop))
-    return start, stop

@@ -1,8 +1,6 @@
 # Tables and other places of references. A funcref is two words wherever it is kept: code address and instance
-# pointer; an externref is one, a handle of references.py. Nothing else makes or reads such words.
+# pointer; an externref is one, a handle of run/references.py. Nothing else makes or reads such words.
 from .. import platform
-from ..errors import OutOfHeap
-from ..run.values import count_of
 from ..xip.layout import (
     CELL_SIZE,
     EXTERNREF_SIZE,
@@ -187,46 +185,3 @@ def grow(instance, index, count, words):
 
 def module_tables(instance):
     return instance.module.word(IMAGE_TABLES + 4)
-
-
-class Table:
-    def __init__(self, instance, index):
-        self.instance = instance
-        self.index = index
-
-    # "p": of funcref, "x": of externref
-    @property
-    def type(self):
-        return chr(table_word(self.instance.alive().module, self.index, TABLE_TYPE))
-
-    def __len__(self):
-        return length(self.instance.alive(), self.index)
-
-    def _check(self, i):
-        if not 0 <= i < len(self):
-            raise IndexError("entry %d: the table has %d" % (i, len(self)))
-
-    def __getitem__(self, i):
-        from .references import value_of
-
-        self._check(i)
-        return value_of(self.instance.runtime, self.type, get_words(self.instance, self.index, i))
-
-    def __setitem__(self, i, value):
-        from .references import release, words_of
-
-        self._check(i)
-        runtime = self.instance.runtime
-        put_words(self.instance, self.index, i, words_of(runtime, self.type, value, "the entry"))
-        release(runtime)
-
-    # Entries before.
-    def grow(self, count, value=None):
-        from .references import words_of
-
-        runtime, count = self.instance.alive().runtime, count_of(count, "entries")
-        words = words_of(runtime, self.type, value, "the entry")
-        old = grow(self.instance, self.index, count, words)
-        if old < 0:
-            raise OutOfHeap("the table cannot grow by %d entries: its limit, or the global heap's" % count)
-        return old

@@ -9,7 +9,7 @@ import struct
 
 from insitu.port import platform
 from insitu.port.errors import Error, Trap
-from insitu.port.run.function import Function
+from insitu.port.run.handles import Function
 from insitu.port.runtime import Runtime
 from insitu.port.xip.layout import ENV_BOTTOM, ENV_CELL, ENV_SIZE, ENV_TOP
 

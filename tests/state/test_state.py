@@ -42,7 +42,7 @@ def _handles_do_not_ask(patch: pytest.MonkeyPatch) -> None:
 
 def _only_who_gives_is_marked(patch: pytest.MonkeyPatch) -> None:
     """Issue 7, 1.5: not whose function it is."""
-    from insitu.port.store import references
+    from insitu.port.run import references
 
     whole = references._function
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from insitu.wasm.types import ValType
 
-# A funcref is its two words, the code address below; an externref is a handle (port/store/references.py).
+# A funcref is its two words, the code address below; an externref is a handle (port/run/references.py).
 _NAMES = {"i32": "i32", "i64": "i64", "f32": "float", "f64": "double", "funcref": "i64", "externref": "i32"}
 
 

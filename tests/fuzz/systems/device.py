@@ -9,10 +9,8 @@ import sys
 from insitu.port import platform
 from insitu.port.errors import Error, LinkError, LoadError, OutOfHeap, Trap
 from insitu.port.run.enter import go_on
-from insitu.port.run.function import Function
+from insitu.port.run.handles import Function, Memory, Table
 from insitu.port.runtime import Runtime
-from insitu.port.store.memory import Memory
-from insitu.port.store.table import Table
 from insitu.port.xip.layout import ENV_BOTTOM, ENV_CELL, ENV_SIZE, ENV_TOP
 
 from tests.fuzz.systems.host import Extern, Refused, World

@@ -1,6 +1,6 @@
 # References between Python and compiled code. Imported when the first one is made or read.
 #
-# A funcref is a function's code address and its instance's pointer (table.py), the same everywhere, and needs no
+# A funcref is a function's code address and its instance's pointer (store/table.py), the same everywhere, and needs no
 # bookkeeping. An externref is a handle: _TAG + the object's place in the runtime's list, which keeps the object
 # alive. The list is swept when a call that Python made from outside of any other ends: what no table and no
 # global holds then is let go. A call that never ends makes it be swept when it is full, too, and then whatever
@@ -8,10 +8,10 @@
 # at its top so that small numbers, addresses and floats near 1 are none.
 from micropython import const
 
-from ..run.function import Function
+from ..store import table
 from ..xip.layout import ENV_SP, IMAGE_ARCH, IMAGE_ARG_SLOTS, IMAGE_ARGS, INSTANCE_ID
 from ..xip.raw import mark, peek, peek_offset
-from . import table
+from .handles import Function
 
 _TAG = const(0xE5700000)
 _MOST = const(0x100000)  # handles
@@ -19,7 +19,6 @@ _ROOM = const(16)  # before the first sweep inside a call
 _EXTERNREF = const(120)  # "x"
 
 
-# The two words of a value; what: for errors.
 def words_of(runtime, letter, value, what):
     if letter == "x":
         return 0 if value is None else _handle(runtime, value), 0
@@ -61,7 +60,7 @@ def _handle(runtime, value):
     known = runtime.references
     place = _place(known, value)
     if place == len(known) and place >= runtime.references_room:
-        _sweep(runtime, True)
+        sweep(runtime, True)
         runtime.references_room = max(_ROOM, 2 * (len(known) - known.count(None)))
         place = _place(known, value)
     if place == _MOST:
@@ -83,13 +82,8 @@ def _place(known, value):
     return free
 
 
-# Lets go of what nothing holds, unless a call is still running.
-def release(runtime):
-    if runtime.references and not runtime.busy():
-        _sweep(runtime, False)
-
-
-def _sweep(runtime, running):
+# Lets go of what nothing holds; running: nor a call.
+def sweep(runtime, running):
     known = runtime.references
     held = bytearray(len(known))
     for instance in runtime.instances:

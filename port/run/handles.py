@@ -1,0 +1,174 @@
+# What Python gets of an instance: its functions, globals, memory and tables.
+from .. import platform
+from ..errors import Error, OutOfHeap
+from ..platform import start
+from ..store import memory, table, variables
+from ..xip.layout import INSTANCE_MEMORY_PAGES, TABLE_TYPE
+from ..xip.raw import add
+from .enter import go_on, make_plan
+from .values import count_of, load, store
+
+
+class Function:
+    def __init__(self, instance, index):
+        self.instance = instance
+        self.index = index
+        # "ii:i": letters of TYPE_STRING
+        self.type = instance.module.function_type(index)
+        env = instance.exec_env
+        # without an exec env it can be linked, and called on another
+        self.plan = make_plan(instance, index, self.type, [0] * 6 if env is None else env.state)
+
+    @property
+    def name(self):
+        return self.instance.alive().module.function_name(self.index)
+
+    def __call__(self, *args):
+        result = start(self.plan, args)
+        if result is False:
+            return self._more(args)
+        return result
+
+    def _more(self, args):
+        env = self.instance.exec_env
+        if env is None or env.state is not self.plan[2]:
+            self.instance.alive()
+            raise Error("the function has no exec env (stack_size=0): create_exec_env and call through it")
+        return go_on(env, self, self.plan, args)
+
+    def call_on(self, env, args):
+        plan = self.plan
+        if env.state is not plan[2]:
+            plan = make_plan(self.instance, self.index, self.type, env.state)
+        result = start(plan, args)
+        return go_on(env, self, plan, args) if result is False else result
+
+
+class Global:
+    def __init__(self, instance, index):
+        self.instance = instance
+        self.index = index
+
+    # letter of TYPE_STRING, + 256 if mutable
+    @property
+    def type(self):
+        return variables.global_type(self.instance.alive().module, self.index)
+
+    def _slot(self):
+        base = self.instance.alive().runtime.base
+        return platform.view(add(base, variables.global_offset(self.instance, self.index)), 8)
+
+    @property
+    def value(self):
+        return load(self.instance.runtime, chr(self.type & 255), self._slot(), 0)
+
+    @value.setter
+    def value(self, value):
+        if not self.type & 256:
+            raise TypeError("the global is not mutable")
+        runtime, letter = self.instance.runtime, chr(self.type & 255)
+        store(runtime, letter, self._slot(), 0, value, "the value")
+        if letter == "x":
+            runtime.release_references()
+
+
+class Memory:
+    def __init__(self, instance):
+        self.instance = instance
+
+    @property
+    def size(self):
+        return self.instance.memory_size()
+
+    @property
+    def pages(self):
+        return self.instance.alive().get(INSTANCE_MEMORY_PAGES)
+
+    def __len__(self):
+        return self.size
+
+    # Pages before.
+    def grow(self, pages):
+        old = memory.grow(self.instance.alive(), count_of(pages, "pages"))
+        if old < 0:
+            raise OutOfHeap("linear memory cannot grow by %d pages: its limit, or the global heap's" % pages)
+        return old
+
+    # The bytes where they are; not to be kept over anything that may grow memory, or end the instance.
+    def view(self, start, length):
+        instance = self.instance
+        if start < 0 or length < 0 or start + length > self.size:
+            raise IndexError("%d bytes at %d: linear memory has %d" % (length, start, self.size))
+        return memoryview(platform.view(add(instance.runtime.base, instance.memory_offset() + start), length))
+
+    def read(self, start, length):
+        return bytes(self.view(start, length))
+
+    def write(self, start, data):
+        self.view(start, len(data))[:] = data
+
+    def __getitem__(self, key):
+        if isinstance(key, int):
+            return self.view(key, 1)[0]
+        start, stop = _bounds(key, self.size)
+        return bytes(self.view(start, stop - start))
+
+    def __setitem__(self, key, value):
+        if isinstance(key, int):
+            self.view(key, 1)[0] = value
+            return
+        start, stop = _bounds(key, self.size)
+        if stop - start != len(value):
+            raise ValueError("%d bytes assigned to %d of linear memory" % (len(value), stop - start))
+        self.view(start, stop - start)[:] = value
+
+
+# Firmware without slice attributes still prints them.
+def _bounds(key, size):
+    start, stop, step = [None if x == "None" else int(x) for x in str(key)[6:-1].split(", ")]
+    if step not in (None, 1):
+        raise ValueError("linear memory has no steps other than 1")
+    start = 0 if start is None else start
+    stop = size if stop is None else stop
+    if start > stop:
+        raise IndexError("linear memory from %d to %d" % (start, stop))
+    return start, stop
+
+
+class Table:
+    def __init__(self, instance, index):
+        self.instance = instance
+        self.index = index
+
+    # "p": of funcref, "x": of externref
+    @property
+    def type(self):
+        return chr(table.table_word(self.instance.alive().module, self.index, TABLE_TYPE))
+
+    def __len__(self):
+        return table.length(self.instance.alive(), self.index)
+
+    def _check(self, i):
+        if not 0 <= i < len(self):
+            raise IndexError("entry %d: the table has %d" % (i, len(self)))
+
+    def __getitem__(self, i):
+        self._check(i)
+        words = table.get_words(self.instance, self.index, i)
+        return self.instance.runtime.reference_value(self.type, words)
+
+    def __setitem__(self, i, value):
+        self._check(i)
+        runtime = self.instance.runtime
+        words = runtime.reference_words(self.type, value, "the entry")
+        table.put_words(self.instance, self.index, i, words)
+        runtime.release_references()
+
+    # Entries before.
+    def grow(self, count, value=None):
+        runtime, count = self.instance.alive().runtime, count_of(count, "entries")
+        words = runtime.reference_words(self.type, value, "the entry")
+        old = table.grow(self.instance, self.index, count, words)
+        if old < 0:
+            raise OutOfHeap("the table cannot grow by %d entries: its limit, or the global heap's" % count)
+        return old

@@ -32,6 +32,11 @@ def compile_sample(name: str, target: str, *options: str) -> bytes:
     return cross.compile_source((SAMPLES / f"{name}.py").read_text(), cross.MARCH[target], f"{name}.py", *options)
 
 
+def all_files(board: Board) -> dict[str, bytes]:
+    """The samples and what checks them."""
+    return {**compiled(board.target), "checks.mpy": compile_sample("checks", board.target)}
+
+
 @contextmanager
 def mounted(
     board: Board, files: dict[str, bytes], *, linked_at: int = 0, firmware: Path | None = None

@@ -44,17 +44,13 @@ vfs.mount(Ram(), '/ram')
 _PCS = "print([assembler.pc(), functions.viper_pc()])\n"
 
 
-def _files(board: Board) -> dict[str, bytes]:
-    return {**modules.compiled(board.target), "checks.mpy": modules.compile_sample("checks", board.target)}
-
-
 @cache
 def _expected(name: str) -> bytes:
     """What the samples give where MicroPython imports them as mpy-cross has made them."""
     board = load_board(name)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(romfs.build_romfs, "__defaults__", (lambda path, data, address: data,))
-        with modules.mounted(board, _files(board)) as link:
+        with modules.mounted(board, modules.all_files(board)) as link:
             link.run(_IMPORT)
             assert not any(_in_partition(board, at) for at in _value(link, _PCS))
             return link.run(_RESULTS)
@@ -78,7 +74,7 @@ def board(request: pytest.FixtureRequest) -> Board:
 
 @pytest.fixture
 def link(board: Board) -> Iterator[Link]:
-    with modules.mounted(board, _files(board)) as link:
+    with modules.mounted(board, modules.all_files(board)) as link:
         yield link
 
 
@@ -114,7 +110,7 @@ def test_two_imports_of_a_module_live_side_by_side(link: Link, board: Board) -> 
 @pytest.mark.parametrize("by", [0x1000, 8])
 def test_elsewhere_than_linked_to(board: Board, by: int) -> None:
     """Raw codes are made anew in RAM; the code stays in flash all the same."""
-    with modules.mounted(board, _files(board), linked_at=by) as link:
+    with modules.mounted(board, modules.all_files(board), linked_at=by) as link:
         link.run(_IMPORT)
         assert all(_in_partition(board, at) for at in _value(link, _PCS))
         assert link.run(_RESULTS) == _expected(board.name)
@@ -152,7 +148,7 @@ def test_the_probe_says_what_differs(stm32: Link, name: str) -> None:
 @pytest.fixture(scope="module")
 def stm32() -> Iterator[Link]:
     board = load_board("qemu_stm32f405")
-    with modules.mounted(board, _files(board)) as link:
+    with modules.mounted(board, modules.all_files(board)) as link:
         yield link
 
 

@@ -12,11 +12,12 @@ from insitu import places
 from insitu.board import boards
 from insitu.cli import options
 from insitu.commands import deploy as deploying
-from insitu.commands.build import build, write_file
+from insitu.commands.build import build, read_file, write_file
 from insitu.commands.memory import of_emulated
 from insitu.commands.selftest import selftest
 from insitu.flash import WRITERS, file
-from insitu.flash.write import check_fits, flash
+from insitu.flash.modules import CODE, ROMFS, flash_modules
+from insitu.flash.write import Flashed, check_fits, flash
 from insitu.image.read import read
 from insitu.package.deploy import METHODS
 from insitu.session import session as run
@@ -36,10 +37,17 @@ _DEPLOY_HELP = "How the device package gets there; the way that costs the board 
 def flash_command(
     app: Path, board_name: str | None, port: str | None, writer: str | None, made: Path | None, as_json: bool
 ) -> None:
-    """Put an image into a board's flash and verify it there, or make a file for its programmer."""
+    """Put an image, or modules that `insitu mpy` made, into a board's flash and verify it there, or make a file."""
     if made is not None and (port is not None or writer is not None):
         raise click.UsageError("--to writes a file: no --port and no --writer go with it")
     board = options.find_board(board_name, port)
+    if app.suffix in (ROMFS, CODE):
+        if made is not None or writer is not None:
+            raise click.UsageError(f"no --to and no --writer go with a {app.suffix} file")
+        with options.progress("writing") as progress:
+            done = flash_modules(app.suffix, read_file(app), board, port=port, progress=progress)
+        _say_flashed(board.name, done, as_json)
+        return
     data, address = build(app, board), board.image.address
     if made is not None:
         check_fits(data, board)
@@ -49,9 +57,13 @@ def flash_command(
         return
     with options.progress("writing") as progress:
         done = flash(data, board, port=port, writer=writer, progress=progress)
+    _say_flashed(board.name, done, as_json)
+
+
+def _say_flashed(board: str, done: Flashed, as_json: bool) -> None:
     how = f"read back with CRC {done.crc:#010x}" if done.read_back else "taken by the boot loader, not read back"
-    text = f"{board.name}: {done.size} bytes at {done.address:#010x} by {done.writer}, {how}"
-    options.say(as_json, {"board": board.name, **asdict(done)}, text)
+    text = f"{board}: {done.size} bytes at {done.address:#010x} by {done.writer}, {how}"
+    options.say(as_json, {"board": board, **asdict(done)}, text)
 
 
 @click.command("deploy")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from insitu.cli import on_device, on_host
+from insitu.cli import on_device, on_host, on_modules
 
 COMMANDS: tuple[click.Command, ...] = (
     on_host.build_command,
@@ -15,6 +15,8 @@ COMMANDS: tuple[click.Command, ...] = (
     on_device.mem_command,
     on_host.tune_command,
     on_device.selftest_command,
+    on_modules.mpy_command,
+    on_modules.exec_command,
     on_host.boards_command,
     on_host.firmware_command,
 )

@@ -6,36 +6,18 @@ file app.xip and the package's files follow. Format: extmod/vfs_rom.c of MicroPy
 
 from __future__ import annotations
 
-import base64
-
 from mpremote import romfs
 
 from insitu.board.record import Board, Region
 from insitu.errors import InsituError
+from insitu.flash import partition
 from insitu.flash.writer import Over, Progress, Target, Writer
-from insitu.link.runner import DeviceError, Runner
+from insitu.link.runner import Runner
 from insitu.package.romfs import add_package
 
 IMAGE_OFFSET = 16  # of the image in the partition
 _HEADER, _PADDING, _DATA = b"\xd2\xcd\x31", 1, 2  # kinds of records: a file system, padding, data
 _HEAD = len(_HEADER) + 4  # bytes before the first record, with a length of four
-_CHUNK = 1024  # bytes in one piece of code, a multiple of what flash is written by
-_ASK = """
-import vfs, uctypes
-for n in range(vfs.rom_ioctl(1)):
-    part = vfs.rom_ioctl(2, n)
-    if isinstance(part, memoryview): print(n, uctypes.addressof(part), len(part))
-"""
-# What is mounted there must not be read while it changes.
-_PREPARE = """
-from binascii import a2b_base64
-def _checked(code):
-    if code is not None and code < 0: raise OSError(-code)
-    return code
-try: vfs.umount('/rom')
-except OSError: pass
-print(_checked(vfs.rom_ioctl(3, {part}, {size})))
-"""
 
 
 def build(board: Board, image: bytes) -> bytes:
@@ -72,30 +54,16 @@ def put(link: Runner, board: Board, address: int, image: bytes, progress: Progre
         raise InsituError(
             f"image and package take {len(content)} bytes, the ROM partition of {board.name} has {region.size}"
         )
-    smallest = max(1, int(link.run(_PREPARE.format(part=part, size=len(content)))))
-    content += b"\xff" * (-len(content) % smallest)
-    # The start comes last: until then nothing there is a file system or an image.
-    pieces = [*range(_CHUNK, len(content), _CHUNK), 0]
-    for number, at in enumerate(pieces, 1):
-        piece = base64.b64encode(content[at : at + _CHUNK]).decode()
-        link.run(f"_checked(vfs.rom_ioctl(4, {part}, {at}, a2b_base64('{piece}')))\n")
-        progress(number * len(content) // len(pieces), len(content))
-    link.run(f"vfs.rom_ioctl(5, {part})\n")
+    partition.write(link, part, content, progress)
 
 
 def _partition(link: Runner, board: Board, address: int) -> tuple[int, Region]:
     """Number and place of the partition whose images lie at address."""
-    try:
-        lines = link.run(_ASK).decode().split("\n")
-    except DeviceError as error:
-        if error.kind not in ("AttributeError", "ImportError"):
-            raise
-        raise InsituError(f"the firmware on {board.name} has no ROM partitions") from None
-    found = [tuple(map(int, line.split())) for line in lines if line.strip()]
-    for number, start, size in found:
-        if start + IMAGE_OFFSET == address:
-            return number, Region(start, size)
-    known = ", ".join(str(Region(start, size)) for _, start, size in found) or "none that the CPU reads in place"
+    found = partition.partitions(link, board)
+    for number, region in found.items():
+        if region.address + IMAGE_OFFSET == address:
+            return number, region
+    known = ", ".join(map(str, found.values())) or "none that the CPU reads in place"
     raise InsituError(
         f"{board.name} has no ROM partition at {address - IMAGE_OFFSET:#010x}, which the board file's image is "
         f"{IMAGE_OFFSET} bytes behind; there are: {known}"

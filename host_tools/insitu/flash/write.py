@@ -89,7 +89,20 @@ def flash(
     port: of the board's serial line; None: its emulator. writer: see choose(). Raises InsituError.
     """
     check_fits(data, board)
-    name, address = choose(board, port, writer), board.image.address
+    return put(data, board, board.image.address, port=port, writer=writer, progress=progress)
+
+
+def put(
+    data: bytes,
+    board: Board,
+    address: int,
+    *,
+    port: str | None = None,
+    writer: str | None = None,
+    progress: Progress = silent,
+) -> Flashed:
+    """Put any data at an address in flash that is free for it; else as flash()."""
+    name = choose(board, port, writer)
     if name == EMULATED:
         flash_of(board).write(address, data)
     elif WRITERS[name].over is Over.BOOT_LOADER:
@@ -97,17 +110,17 @@ def flash(
         return Flashed(address, len(data), zlib.crc32(data), name, read_back=False)
     if port is not None:
         with Link(port) as link:
-            return _over_link(link, board, data, name, progress)
+            return _over_link(link, board, address, data, name, progress)
     machine = emulated(board, [], flash_file=flash_of(board).path)
     with machine, machine.link() as link:
-        return _over_link(link, board, data, name, progress)
+        return _over_link(link, board, address, data, name, progress)
 
 
-def _over_link(link: Link, board: Board, data: bytes, name: str, progress: Progress) -> Flashed:
+def _over_link(link: Link, board: Board, address: int, data: bytes, name: str, progress: Progress) -> Flashed:
     if name != EMULATED:
-        WRITERS[name].write(Target(board, link), board.image.address, data, progress)
-    verify(link, board.image.address, data, board.name)
-    return Flashed(board.image.address, len(data), zlib.crc32(data), name)
+        WRITERS[name].write(Target(board, link), address, data, progress)
+    verify(link, address, data, board.name)
+    return Flashed(address, len(data), zlib.crc32(data), name)
 
 
 def device_crc(link: Runner, address: int, size: int) -> int:

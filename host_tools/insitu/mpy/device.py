@@ -24,7 +24,7 @@ def loader_files(target: str) -> dict[str, bytes]:
     for part, names in _PARTS.items():
         module = f"{blob.LOADER}_{part}" if part else blob.LOADER
         paths = [_FOLDER / f"{_ASSEMBLER[march[0]] if name == 'assembler' else name}.py" for name in names]
-        made[f"{module}.mpy"] = compile_source(_merged(paths), march, f"{module}.py")
+        made[f"{module}.mpy"] = compile_source(_merged(paths), march, f"{module}.py", "-O3")
     return made
 
 

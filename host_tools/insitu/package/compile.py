@@ -111,7 +111,7 @@ def compiled(board: Board) -> dict[str, bytes]:
 
 @functools.cache
 def _compile_all(march: str, sources: tuple[tuple[str, str], ...]) -> dict[str, bytes]:
-    return {name: compile_source(source, march, f"insitu/{name}") for name, source in sources}
+    return {name: compile_source(source, march, f"insitu/{name}", "-O3") for name, source in sources}
 
 
 def import_order(sources: dict[str, str]) -> list[str]:

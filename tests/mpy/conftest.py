@@ -1,0 +1,3 @@
+from tests.cli.conftest import insitu
+
+__all__ = ["insitu"]

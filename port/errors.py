@@ -20,6 +20,11 @@ class OutOfHeap(Error):
     pass
 
 
+# The global heap was damaged, or cannot be what it is asked to be.
+class HeapError(Error):
+    pass
+
+
 # Compiled code trapped; pc: address of the instruction, offset: the same from the code's start.
 class Trap(Error):
     def __init__(self, message, function=None, offset=0, pc=0):

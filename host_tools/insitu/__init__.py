@@ -1,5 +1,6 @@
 """insitu, the host side: WebAssembly to images that microcontrollers execute in place."""
 
-from insitu import _micropython
+from insitu import _micropython, _port
 
 _micropython.install()
+_port.install()

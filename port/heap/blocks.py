@@ -1,8 +1,8 @@
 # The two other kinds of global heap: a user's functions, and MicroPython's own heap. Both know their blocks by
-# the distance from base, as heap.py does, so that the runtime need not know which heap it has.
+# the distance from base, as fit.py does, so that the runtime need not know which heap it has.
+from ..errors import HeapError
 from ..platform import address_of, view
 from ..xip.raw import peek, poke
-from .heap import HeapError
 
 _GUARD = 0x5AFEB10C  # the word after a block; found changed when the block is freed
 _GUARD_SIZE = 4

@@ -24,7 +24,7 @@ def _optional(value: int) -> int | None:
 
 
 def block_bytes(size: int) -> int:
-    """What a block of a global heap of up to 512 KiB takes for size bytes, its header apart (port/heap/heap.py)."""
+    """What a block of a global heap of up to 512 KiB takes for size bytes, its header apart (port/heap/control.py)."""
     return max((size + 11) // 8, 2) * 8 - 4
 
 

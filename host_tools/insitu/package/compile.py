@@ -1,4 +1,4 @@
-"""The device package as a board gets it: constants folded, compiled by mpy-cross."""
+"""The device package as a board gets it: inline functions written out, constants folded, compiled by mpy-cross."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from insitu.board.record import Board
 from insitu.mpy.cross import MARCH, compile_source
+from insitu.package.inline import expand
 from insitu.package.names import PORT, device_files, flatten, paths
 
 # Files of port/ that only one family of CPUs, or the host alone, needs in the package.
@@ -17,13 +18,15 @@ _FAMILY_FILES = {
     "platform/cortex_m.py": "arm",
     "platform/rv32.py": "rv",
     "platform/simulated.py": "host",
+    "inline.py": "host",
     "platform/flash_rp2040.py": "host",  # sent when it is needed, see flash/device.py
 }
 # The loader of linked modules, which are not the package's alone: see insitu.mpy.device.
 _APART = "xip/inplace/"
 # What a program imports first; the rest comes when it is used.
 _ROOTS = ("runtime.py", "instance.py")
-_CONSTANT_MODULES = ("layout", "frames")
+# Their constants are folded into what imports them.
+_CONSTANT_MODULES = ("heap/control.py", "xip/frames.py", "xip/layout.py")
 
 
 def constants_of(source: str) -> dict[str, int]:
@@ -89,9 +92,9 @@ def _wanted(name: str, board: Board) -> bool:
 def device_sources(board: Board) -> dict[str, str]:
     """Name in the package to source, as it is compiled, of every file that the board needs."""
     files = paths()
-    constants = {name: constants_of((PORT / "xip" / f"{name}.py").read_text()) for name in _CONSTANT_MODULES}
+    constants = {Path(path).stem: constants_of((PORT / path).read_text()) for path in _CONSTANT_MODULES}
     sources = {
-        name: flatten(fold((PORT / path).read_text(), constants), path, files)
+        name: flatten(fold(expand((PORT / path).read_text(), f"port/{path}"), constants), path, files)
         for name, path in device_files(files).items()
         if _wanted(path, board)
     }

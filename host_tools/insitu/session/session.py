@@ -24,7 +24,7 @@ from insitu.port.host.wasi import NAME as WASI
 from insitu.session import values
 from insitu.session.values import Value
 
-# Exceptions of port/errors.py, port/heap/heap.py and port/host/wasi.py, whose texts say all that there is to say.
+# Exceptions of port/errors.py and port/host/wasi.py, whose texts say all that there is to say.
 _OWN_ERRORS = ("Trap", "Exit", "LoadError", "LinkError", "OutOfHeap", "Error", "HeapError")
 # What came of a call, behind a mark that the program cannot know: its texts may hold names that the module chose.
 _GUARD = f"""

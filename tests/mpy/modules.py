@@ -37,14 +37,24 @@ def all_files(board: Board) -> dict[str, bytes]:
     return {**compiled(board.target), "checks.mpy": compile_sample("checks", board.target)}
 
 
+def as_it_is(_: str, data: bytes, __: int) -> bytes:
+    """A romfs.Convert that changes nothing."""
+    return data
+
+
 @contextmanager
 def mounted(
-    board: Board, files: dict[str, bytes], *, linked_at: int = 0, firmware: Path | None = None
+    board: Board,
+    files: dict[str, bytes],
+    *,
+    linked_at: int = 0,
+    convert: romfs.Convert = romfs.linked,
+    firmware: Path | None = None,
 ) -> Iterator[Link]:
     """The board with a ROM partition of files, mounted and in sys.path; linked_at: so far from where it lies."""
     assert board.package is not None
     at = board.package.address
-    image = romfs.build_romfs({**device.loader_files(board.target), **files}, at + linked_at)
+    image = romfs.build_romfs({**device.loader_files(board.target), **files}, at + linked_at, convert)
     with emulated(board, [(at, image)], firmware=firmware) as machine, machine.link() as link:
         link.run(mount_code(at, len(image)))
         yield link

@@ -10,7 +10,7 @@ import pytest
 from insitu.board.boards import load_board
 from insitu.board.record import Board
 from insitu.link.raw_repl import Link
-from insitu.mpy import device, romfs
+from insitu.mpy import device
 from insitu.package.deploy import mount_code
 from insitu.port.xip.inplace.blob import LOADER
 
@@ -48,12 +48,10 @@ _PCS = "print([assembler.pc(), functions.viper_pc()])\n"
 def _expected(name: str) -> bytes:
     """What the samples give where MicroPython imports them as mpy-cross has made them."""
     board = load_board(name)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(romfs.build_romfs, "__defaults__", (lambda path, data, address: data,))
-        with modules.mounted(board, modules.all_files(board)) as link:
-            link.run(_IMPORT)
-            assert not any(_in_partition(board, at) for at in _value(link, _PCS))
-            return link.run(_RESULTS)
+    with modules.mounted(board, modules.all_files(board), convert=modules.as_it_is) as link:
+        link.run(_IMPORT)
+        assert not any(_in_partition(board, at) for at in _value(link, _PCS))
+        return link.run(_RESULTS)
 
 
 def _value(link: Link, code: str) -> list[int]:

@@ -122,7 +122,7 @@ _DOUBLES = {
     "settrace": ("class S:\n  platform = 'rp2'\n  settrace = 1\np.sys = S", "this firmware has sys.settrace"),
     "64 bits": ("class S:\n  platform = 'linux'\n  maxsize = 1 << 62\np.sys = S", "has words of 64 bits"),
     "another function": (
-        "seen = lambda a, w: w + 2 if a == id(p._functions) + 8 else w",
+        "seen = lambda a, w: w + 2 if a == id(p.functions) + 8 else w",
         "mp_obj_fun_bc_t.child_table",
     ),
     "another raw code": ("seen = lambda a, w: w | 1 if w == 0x40000 else w", "differs in mp_raw_code_t\r\n"),
@@ -134,7 +134,7 @@ _DOUBLES = {
 def test_the_probe_says_what_differs(stm32: Link, name: str) -> None:
     code, text = _DOUBLES[name]
     stm32.run(
-        f"import {LOADER} as l\np = l.part('probe')\nseen = lambda a, w: w\nfirst = l.word(id(p._functions) + 8)\n"
+        f"import {LOADER} as l\np = l.part('probe')\nseen = lambda a, w: w\nfirst = l.word(id(p.functions) + 8)\n"
     )
     stm32.run(f"tables = l.word(first)\n{code}\n")
     said = stm32.run("print(p.probe(lambda a: seen(a, l.word(a))))").decode()

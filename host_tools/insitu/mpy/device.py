@@ -7,6 +7,7 @@ import functools
 from pathlib import Path
 
 from insitu.mpy.cross import MARCH, compile_source
+from insitu.mpy.names import shortened
 from insitu.package.compile import constants_of, fold
 from insitu.port.xip.inplace import blob
 
@@ -34,7 +35,7 @@ def _merged(paths: list[Path]) -> str:
     body: list[ast.stmt] = []
     for path in paths:
         body += [node for node in ast.parse(fold(path.read_text(), known)).body if not _needless(node)]
-    return ast.unparse(ast.Module(body, []))
+    return ast.unparse(shortened(ast.Module(body, [])))
 
 
 def _needless(node: ast.stmt) -> bool:

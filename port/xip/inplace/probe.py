@@ -24,7 +24,7 @@ from .blob import (
 from .ports import REFUSED
 
 
-def _functions():
+def functions():
     @micropython.viper
     def viper(a: int) -> int:
         return a + 1
@@ -63,9 +63,9 @@ def _kinds(word):
         return 0, "this firmware has sys.settrace"
     if sys.maxsize >> 32:
         return 0, "this firmware has words of 64 bits"
-    made = _functions()
+    made = functions()
     viper, native, outer, generator = made
-    differs = _differs(word, _functions, made, (KIND_VIPER, KIND_NATIVE, KIND_NATIVE, KIND_BYTECODE), generator)
+    differs = _differs(word, functions, made, (KIND_VIPER, KIND_NATIVE, KIND_NATIVE, KIND_BYTECODE), generator)
     if not differs and (viper(1), native(1), outer(1)(), next(generator())) != (2, 2, 2, 2):
         differs = "results"
     kinds = 1 << KIND_BYTECODE | 1 << KIND_NATIVE | 1 << KIND_VIPER

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Iterator
 from functools import cache
 
@@ -10,9 +11,12 @@ import pytest
 from insitu.board.boards import load_board
 from insitu.board.record import Board
 from insitu.link.raw_repl import Link
+from insitu.machine import emulated
 from insitu.mpy import device
+from insitu.mpy.link import in_place
 from insitu.package.deploy import mount_code
 from insitu.port.xip.inplace.blob import LOADER
+from mpremote.romfs import VfsRomWriter
 
 from tests.mpy import modules
 
@@ -41,6 +45,8 @@ class Ram:
     def open(self, path, mode): return io.BytesIO(files[path])
 vfs.mount(Ram(), '/ram')
 """
+# Where the code of a viper function is, as its object says.
+_CODE = "import machine\nprint([machine.mem32[id(functions.total) + 12]])\n"
 _PCS = "print([assembler.pc(), functions.viper_pc()])\n"
 
 
@@ -115,6 +121,29 @@ def test_elsewhere_than_linked_to(board: Board, by: int) -> None:
         link.run(_ROUNDS.replace("60", "10"), timeout=120)
 
 
+def test_a_linked_file_in_a_partition_of_mpremote_s_making() -> None:
+    """Where that comes to lie nobody has seen to: in place at a multiple of four, otherwise the ordinary copy."""
+    board = load_board("qemu_mps2_an385")
+    data = in_place(modules.compiled(board.target)["functions.mpy"], 0x10000000)
+    files = {**modules.all_files(board), **device.loader_files(board.target)}
+    assert board.package is not None
+    at, seen = board.package.address, set()
+    for before, after in itertools.product(range(4), range(2)):  # a file system has an even size
+        writer = VfsRomWriter()
+        writer.mkfile("before", bytes(before))
+        for name, content in {**files, "functions.mpy": data}.items():
+            writer.mkfile(name, content)
+        writer.mkfile("after", bytes(after))
+        image = bytes(writer.finalise())
+        with emulated(board, [(at, image)]) as machine, machine.link() as link:
+            link.run(mount_code(at, len(image)))
+            said = link.run(_IMPORT)
+            assert link.run(_RESULTS) == _expected(board.name)
+            place = _in_partition(board, _value(link, _CODE)[0])
+            seen.add((b"is copied to RAM" in said, place))
+    assert seen == {(True, False), (False, True)}
+
+
 # Doubles of the firmware: what is put before the probe looks, and what it must say.
 _DOUBLES = {
     "a port with two addresses": ("class S: platform = 'esp32'\np.sys = S", "flash is read and executed at different"),
@@ -166,7 +195,8 @@ def test_the_ordinary_copy_where_a_file_lies_in_ram(link: Link, board: Board) ->
     link.run(_RAM)
     link.run("files['/emitted.mpy'] = open('/rom/emitted.mpy', 'rb').read()\nsys.path.insert(0, '/ram')\n")
     said = link.run("import emitted").decode()
-    assert said == "insitu: machine code of emitted is copied to RAM: it does not lie in a ROM partition\r\n"
+    why = "it does not lie in a ROM partition, or at no multiple of four"
+    assert said == f"insitu: machine code of emitted is copied to RAM: {why}\r\n"
     assert link.run("print(emitted.__file__, emitted.scaled(4))") == b"/ram/emitted.mpy 18\r\n"
 
 

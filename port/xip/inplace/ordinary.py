@@ -15,7 +15,7 @@ from uctypes import bytearray_at
 
 from .blob import BLOB_HEADER, BLOB_SECTION, BLOB_TAG, MODULE_GLOBALS, TRAILER_SIZE
 
-_WHY = ("it does not lie in a ROM partition", "this firmware has no inline assembler")
+_WHY = ("it does not lie in a ROM partition, or at no multiple of four", "this firmware has no inline assembler")
 
 
 # Flash as a file, whose positions are addresses.

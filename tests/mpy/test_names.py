@@ -29,6 +29,9 @@ class _Pair:
 def public(value, *rest):
     return _scaled(value), _Pair(value, 2).total(7), rest
 
+def __getattr__(name):
+    return name
+
 @micropython.asm_thumb
 def registers(r0, r1):
     add(r0, r0, r1)
@@ -39,6 +42,7 @@ def test_results_are_the_same() -> None:
     short = ast.unparse(shortened(ast.parse(_SOURCE)))
     for name in ("_scaled", "_Pair", "amount", "factor", "other", "extra", "value"):
         assert name not in short
+    assert "def __getattr__(" in short
     assert "def registers(r0, r1):\n    add(r0, r0, r1)" in short
     assert _result(_SOURCE) == _result(short) == ((16, 4), 13, (5, 6))
 

@@ -24,8 +24,9 @@ def shortened(module: ast.Module, keep: Collection[str] = ()) -> ast.Module:
     """
     taken = {node.id for node in ast.walk(module) if isinstance(node, ast.Name)} | set(keep)
     free = (name for name in _KNOWN if name not in taken)
-    private = [node.name for node in module.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
-    own = dict(zip([name for name in private if name.startswith("_") and name not in keep], free, strict=False))
+    functions = [node.name for node in module.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    private = [name for name in functions if name.startswith("_") and not name.startswith("__") and name not in keep]
+    own = dict(zip(private, free, strict=False))
     left = [name for name in _KNOWN if name not in taken and name not in own.values()]
     _Rename(own, left, keep).visit(module)
     return module

@@ -11,7 +11,6 @@ from insitu import places
 from insitu.board.boards import load_board
 from insitu.mpy import cross, romfs
 from insitu.mpy.device import loader_files
-from insitu.port.xip.inplace.blob import LOADER
 
 from tests.cli.conftest import Command
 from tests.mpy import modules
@@ -70,8 +69,6 @@ def test_figures(name: str) -> None:
     for shown, linked in zip(row, (False, True), strict=True):
         files = {f"{name}.mpy": data}
         with modules.mounted(board, files, convert=romfs.linked if linked else modules.as_it_is) as link:
-            if linked:
-                link.run(f"import {LOADER}")
             assert abs(int(link.run(_RAM.format(name))) - int(shown.replace(",", ""))) < 200
             results.add(link.run(_RUN, timeout=60))
     assert len(results) == 1

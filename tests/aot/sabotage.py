@@ -133,12 +133,17 @@ def inverted(data: bytes) -> bytes:
     return struct.pack("<H", word ^ (1 << 11 if word >> 12 == 0xB else 1 << 8))  # CBZ and CBNZ; B<c>
 
 
+def _changed(built: Built, kind: str, offset: int, size: int) -> Iterator[Patch]:
+    """A conditional branch, left out and turned round."""
+    yield f"{kind} left out", offset, bytes.fromhex(_NOP[built.riscv, size])
+    yield f"{kind} inverted", offset, inverted(built.code.data[offset : offset + size])
+
+
 def changed_branches(built: Built) -> Iterator[Patch]:
     """Each conditional branch, among them those of every check, left out or turned round: in the image only."""
     for offset, size, mnemonic, _ in lines(built):
         if _conditional(mnemonic):
-            yield "branch left out", offset, bytes.fromhex(_NOP[built.riscv, size])
-            yield "branch inverted", offset, inverted(built.code.data[offset : offset + size])
+            yield from _changed(built, "branch", offset, size)
 
 
 def stack_checks(built: Built) -> Iterator[Patch]:
@@ -148,8 +153,7 @@ def stack_checks(built: Built) -> Iterator[Patch]:
         if "sp" in operands and mnemonic.startswith(("cmp", "mov", "c.mv", "bltu", "bgeu")):
             compared = offset
         if _conditional(mnemonic) and offset - compared <= 8:
-            yield "stack check left out", offset, bytes.fromhex(_NOP[built.riscv, size])
-            yield "stack check inverted", offset, inverted(built.code.data[offset : offset + size])
+            yield from _changed(built, "stack check", offset, size)
             compared = -100
 
 
@@ -166,8 +170,7 @@ def signature_checks(built: Built) -> Iterator[Patch]:
             continue
         for offset, size, other, _ in nearby[loads[-1] :]:
             if _conditional(other):
-                yield "signature check left out", offset, bytes.fromhex(_NOP[built.riscv, size])
-                yield "signature check inverted", offset, inverted(built.code.data[offset : offset + size])
+                yield from _changed(built, "signature check", offset, size)
                 break
 
 
@@ -176,6 +179,18 @@ def _loads_word_before(line: Line, before: str) -> bool:
     if mnemonic.startswith(("ldr", "lw")):
         return f"#{before}]" in operands or f", {before}(" in operands
     return mnemonic.startswith("subs") and operands.endswith("#5")
+
+
+def nearest_checks(built: Built) -> Iterator[Patch]:
+    """The last conditional branch before each call through a register, in a function that has one."""
+    starts, branch = set(built.code.symbols.values()), None
+    for offset, size, mnemonic, _ in lines(built):
+        if offset in starts:
+            branch = None
+        if _conditional(mnemonic):
+            branch = offset, size
+        elif mnemonic in ("blx", "c.jalr") and branch:
+            yield from _changed(built, "check before a call", *branch)
 
 
 def frames(built: Built) -> Iterator[Patch]:

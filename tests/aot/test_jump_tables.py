@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import struct
-
 import pytest
-from insitu.aot.contract import ContractError, functions
+from insitu.aot.contract import ContractError
 from insitu.aot.contract import values as v
-from insitu.aot.contract.thumb import ARMV6M
-from insitu.aot.contract.values import State, Value
-from insitu.aot.contract.walk import Walker
+from insitu.aot.contract.values import State
+
+from tests.aot.machine_code import walk
 
 # Encodings: ARMv6-M Architecture Reference Manual, A6.7. What LLVM makes of a br_table for Cortex-M0+.
 SHARED = (
@@ -30,19 +28,8 @@ SHARED = (
 TABLE = 20
 
 
-def _walk(code: tuple[int, ...]) -> functions.Walk:
-    data = struct.pack(f"<{len(code)}H", *code)
-    function = functions.Function("f", "function 0", 0, len(data), functions.PROGRAM)
-    around = functions.Surroundings(ARMV6M, data, {0: function}, frozenset(), {}, [], [], {})
-    registers: list[Value] = [None] * ARMV6M.registers
-    registers[ARMV6M.sp], registers[ARMV6M.link] = (v.STACK, 0), (v.RETURN,)
-    for r in ARMV6M.saved:
-        registers[r] = (v.SAVED, r)
-    return Walker(around, function, registers).run()
-
-
 def test_scaled_before_it_is_compared() -> None:
-    found = _walk(SHARED)
+    found = walk(SHARED)
     assert found.tables == {TABLE: TABLE + 8}
     assert {28, 30} <= set(found.instructions)
 
@@ -68,7 +55,7 @@ def test_refused(place: int, instruction: int) -> None:
     else:
         code = (*SHARED[:place], instruction, *SHARED[place + 1 :])
     with pytest.raises(ContractError):
-        _walk(code)
+        walk(code)
 
 
 def _state(index: int, scaled: int) -> State:

@@ -15,7 +15,8 @@ Proven from the instructions, whatever wrote them:
   runtime. Thunks and the stub's entry are called by nobody.
 - Calls through registers: of an import's slot in the instance block, with the instance pointer of the same slot; of
   code whose signature word was compared with one of the module's types on every way there; in a thunk, of what it was
-  given. A function that is exposed is given the instance pointer.
+  given. A function that is exposed is given the instance pointer. The word of a null funcref, which LLVM may know one
+  to be, is the 0 of the runtime cell: no type's word, so that no way leads from its comparison to a call.
 - The stack pointer moves by constants, is the same on every way to an instruction, and never rises above the
   frame. The frame is accessed at constant offsets inside of it, the caller's stack only where arguments lie.
 - Program code is called only after the stack pointer was compared with the limit in the runtime cell, on every way,

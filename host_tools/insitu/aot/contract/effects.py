@@ -221,6 +221,8 @@ class Effects:
             return unknown
         if kind == v.CELL and value[1] + offset == layout.CELL_LIMIT:
             return (v.LIMIT,)
+        if kind == v.CELL and value[1] + offset == layout.CELL_NULL:
+            return v.constant(0)  # invariant: funcref
         if kind == v.SYMBOL and value[2] + offset == -4 - self.machine.code_bit:
             return (v.WORD, value[1], 0)
         if kind == v.IMAGE and value[1] + offset + 4 <= len(self.around.code):

@@ -14,18 +14,29 @@ from insitu.aot.contract.walk import Walker
 _READABLE = [(-64, 0)]
 
 
-def walk(code: tuple[int, ...], *, instance: bool = False, trap: int | None = None) -> functions.Walk:
+def walk(
+    code: tuple[int, ...],
+    *,
+    instance: bool = False,
+    others: dict[int, int] | None = None,
+    incoming: int = 0,
+    words: dict[int, tuple[int, int]] | None = None,
+) -> functions.Walk:
     """Follow the function that begins with the first halfword. instance: r0 is the instance pointer on entry.
 
-    trap: the offset at which the function ends and the stub's trap lies; behind it only constants are left.
+    others: offsets of further functions to their kinds; the first of them ends this one.
+    incoming: bytes of its arguments on the stack. words: signature words, as in functions.Surroundings.
+
     Raises ContractError.
     """
     data = struct.pack(f"<{len(code)}H", *code)
-    function = functions.Function("f", "function 0", 0, len(data) if trap is None else trap, functions.PROGRAM)
+    function = functions.Function(
+        "f", "function 0", 0, min(others or {}, default=len(data)), functions.PROGRAM, incoming
+    )
     known = {0: function}
-    if trap is not None:
-        known[trap] = functions.Function("insitu_trap", "insitu_trap", trap, 2, functions.TRAP)
-    around = functions.Surroundings(ARMV6M, data, known, frozenset(), {}, [], _READABLE, {})
+    for start, kind in (others or {}).items():
+        known[start] = functions.Function(f"other {kind}", f"other {kind}", start, 2, kind)
+    around = functions.Surroundings(ARMV6M, data, known, frozenset(), words or {}, [], _READABLE, {})
     registers: list[Value] = [None] * ARMV6M.registers
     registers[ARMV6M.sp], registers[ARMV6M.link] = (v.STACK, 0), (v.RETURN,)
     for r in ARMV6M.saved:

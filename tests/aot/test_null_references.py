@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import wasmtime
-from insitu.aot.contract import ContractError
+from insitu.aot.contract import ContractError, functions
 from insitu.aot.targets import TARGETS
 
 from tests.aot import sabotage
@@ -49,7 +49,7 @@ def _walked(*changes: tuple[int, int]) -> set[int]:
     code = list(CODE)
     for place, halfword in changes:
         code[place] = halfword
-    return set(walk(tuple(code), instance=True, trap=TRAP).instructions)
+    return set(walk(tuple(code), instance=True, others={TRAP: functions.TRAP}).instructions)
 
 
 def test_null_s_word_equals_no_type_s() -> None:

@@ -13,6 +13,7 @@ from insitu.port.xip import layout
 if TYPE_CHECKING:
     from insitu.aot.contract.instruction import Effect
 
+_REGISTER_BITS = 5  # an architecture has at most 32
 # What may be part of an address of linear memory or of a table.
 _ADDRESSES = (v.SYMBOL, v.WORD, v.SHIFTED, v.BOUNDED, v.SCALED, v.CONSTANTS)
 
@@ -33,12 +34,13 @@ class Effects:
                 raise Broken("the stack pointer is changed by what is no constant")
             registers[effect[1]] = None
         elif kind == do.COPY:
-            self._set(state, effect[1], registers[effect[2]])
+            self._set(state, effect[1], self._kept(state, effect[2], at))
         elif kind == do.LOAD:
+            place = self._plus(registers[effect[2]], effect[3])
             self._set(state, effect[1], self._load(state, effect, at))
-            self._named(state, effect, at)
+            self._named(state, effect, at, place)
         elif kind == do.STORE:
-            self._store(state, effect)
+            self._store(state, effect, at)
         elif kind == do.ADD:
             self._set(state, effect[1], self._plus(registers[effect[2]], effect[3]))
         elif kind == do.SET:
@@ -59,10 +61,11 @@ class Effects:
         elif kind == do.FORGET_FLAGS:
             state.flags = None
         elif kind == do.LOAD_AT:
-            self._set(state, effect[1], self._load_at(state, effect))
-            self._named(state, effect, at)
+            place = self._sum(state, effect[2], effect[3], effect[4])
+            self._set(state, effect[1], self._load_at(state, effect, place))
+            self._named(state, effect, at, place)
         elif kind == do.STORE_AT:
-            self._store_at(state, effect)
+            self._store_at(state, effect, at)
         elif kind == do.SET_HIGH:
             low = v.number(registers[effect[1]])
             high = None if low is None else v.constant(low & 0xFFFF | effect[2] << 16)
@@ -158,7 +161,7 @@ class Effects:
         _, d, source, shift = effect
         value = state.registers[source]
         if d != source and (value is None or value[0] == v.BOUNDED or (value[0] == v.SYMBOL and value[2])):
-            state.name(source, at << 1)
+            self._name(state, source, at)
             value = state.registers[source]
         if value and value[0] == v.SYMBOL and not value[2]:
             return (v.SHIFTED, value[1], shift)
@@ -168,13 +171,28 @@ class Effects:
         self.walk.constants.add(offset)
         return v.constant(int.from_bytes(self.around.code[offset : offset + 4], "little"))
 
+    # --- names ---
+
+    @staticmethod
+    def _name(state: State, register: int, at: int) -> int:
+        """The symbol that what the register holds is called by from the instruction on."""
+        symbol = at << _REGISTER_BITS | register
+        state.name(register, symbol)
+        return symbol
+
+    def _kept(self, state: State, register: int, at: int) -> Value:
+        """What is copied, which has a name then: what is found out of one copy holds of the other."""
+        if state.registers[register] is None:
+            self._name(state, register, at)
+        return state.registers[register]
+
     # --- comparisons ---
 
     def _compare(self, state: State, at: int, register: int, with_what: Value) -> None:
         value = state.registers[register]
         nameless = value is None or value[0] in (v.BOUNDED, v.SHIFTED)
         if nameless or (value[0] == v.SYMBOL and value[2]) or (value[0] == v.CONSTANTS and len(value[1]) > 1):  # type: ignore[index]
-            state.name(register, at << 1)
+            self._name(state, register, at)
         state.flags = state.registers[register], with_what
 
     def _compare_registers(self, state: State, at: int, a: int, b: int) -> None:
@@ -189,17 +207,21 @@ class Effects:
 
     # --- memory ---
 
-    def _named(self, state: State, effect: Effect, at: int) -> None:
-        """A word that was loaded from somewhere has a name: it may be a function's address, and copied before use."""
+    def _named(self, state: State, effect: Effect, at: int, place: Value) -> None:
+        """A word that was loaded from somewhere has a name: it may be a function's address, and copied before use.
+
+        An argument on the stack has the same name where it lies, from where LLVM may load it again.
+        """
         if effect[-1] == 4 and state.registers[effect[1]] is None and effect[1] != self.machine.sp:
-            state.name(effect[1], at << 1)
+            self._name(state, effect[1], at)
+            if place and place[0] == v.STACK and place[1] >= 0 and place[1] % 4 == 0:
+                state.slots[place[1]] = state.registers[effect[1]]
 
     def _load(self, state: State, effect: Effect, at: int) -> Value:
         _, d, base, offset, width = effect
         value = state.registers[base]
         if value is None and offset == -4 - self.machine.code_bit and width == 4 and base != d:
-            state.name(base, at << 1 | 1)
-            return (v.WORD, at << 1 | 1, 0)
+            return (v.WORD, self._name(state, base, at), 0)
         return self._read(state, value, offset, width)
 
     def _read(self, state: State, value: Value, offset: int, width: int) -> Value:
@@ -240,9 +262,8 @@ class Effects:
             return (v.OWNER, layout.IMPORT_SLOT_INSTANCE - place)
         return None
 
-    def _load_at(self, state: State, effect: Effect) -> Value:
-        _, _, base, index, shift, width = effect
-        place = self._sum(state, base, index, shift)
+    def _load_at(self, state: State, effect: Effect, place: Value) -> Value:
+        _, _, base, index, _, width = effect
         if place is None and self.function.kind != LIBRARY and self._any_stack(state, base, index):
             raise Broken("the frame is read at an offset that is no constant")
         return self._read(state, place, 0, width)
@@ -252,22 +273,22 @@ class Effects:
         values = [state.registers[r] for r in registers]
         return any(value is not None and value[0] == v.STACK for value in values)
 
-    def _store(self, state: State, effect: Effect) -> None:
+    def _store(self, state: State, effect: Effect, at: int) -> None:
         _, source, base, offset, width = effect
         if state.registers[base] is not None:
-            self._write(state, state.registers[base], offset, width, source)
+            self._write(state, state.registers[base], offset, width, source, at)
 
-    def _store_at(self, state: State, effect: Effect) -> None:
+    def _store_at(self, state: State, effect: Effect, at: int) -> None:
         _, source, base, index, shift, width = effect
         place = self._sum(state, base, index, shift)
         if place is not None:
-            self._write(state, place, 0, width, source)
+            self._write(state, place, 0, width, source, at)
             return
         for value in (state.registers[base], state.registers[index]):
             if value and value[0] not in _ADDRESSES and value[0] != v.INSTANCE:
                 raise Broken("a write at an offset that is no constant from what is not linear memory")
 
-    def _write(self, state: State, value: Value, offset: int, width: int, source: int) -> None:
+    def _write(self, state: State, value: Value, offset: int, width: int, source: int, at: int) -> None:
         """A store to value + offset, which is known."""
         assert value is not None
         kind = value[0]
@@ -275,7 +296,7 @@ class Effects:
             place = value[1] + offset
             self._in_own_stack(state, place, width)
             if width == 4 and place % 4 == 0 and source != do.NO_REGISTER:
-                state.slots[place] = state.registers[source]
+                state.slots[place] = self._kept(state, source, at)
             else:
                 for word in range(place & ~3, place + width, 4):
                     state.slots.pop(word, None)

@@ -329,6 +329,8 @@ class Walker:
             self._note(at, state, target, tail=False)
             return False
         self._check_callee(callee, state, at, tail=False)
+        if callee.kind in (LIBRARY, BYTES):
+            self._forget_arguments(state)
         self._after_call(state, callee.incoming, callee.results)
         if callee.returns:
             return True
@@ -430,6 +432,15 @@ class Walker:
         if known:
             arguments = [a if a == b else None for a, b in zip(arguments, known[1], strict=True)]
         self.calls[at] = call, arguments
+
+    def _forget_arguments(self, state: State) -> None:
+        """What this function was given on the stack, from an address on that a helper is given."""
+        given = [
+            value[1] for value in (state.registers[r] for r in self.machine.arguments) if value and value[0] == v.STACK
+        ]
+        lowest = min((place for place in given if place >= 0), default=self.function.incoming)
+        for place in [place for place in state.slots if place >= lowest]:
+            del state.slots[place]
 
     def _after_call(self, state: State, incoming: int, results: int) -> None:
         """Forget what the callee may have changed: registers, its arguments, and results that it puts in memory."""

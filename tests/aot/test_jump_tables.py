@@ -79,3 +79,45 @@ def test_where_ways_join_scaled_and_index_stay_of_one_symbol() -> None:
     assert index and scaled and index[1] == scaled[1]
     index, scaled = differs.registers[1:]
     assert index and scaled and index[1] != scaled[1]
+
+
+# A byte on the stack, which is loaded once for the comparison and again for the table.
+SPILLED = (
+    0xB081,  # sub sp, #4
+    0x7800,  # ldrb r0, [r0]
+    0x9000,  # str r0, [sp]
+    0x9800,  # ldr r0, [sp]
+    0x2801,  # cmp r0, #1
+    0xD901,  # bls over the next two
+    *(0xB001, 0x4770),  # add sp, #4; bx lr
+    0x9800,  # ldr r0, [sp]
+    0xA102,  # adr r1, table
+    0x0080,  # lsls r0, r0, #2
+    0x5808,  # ldr r0, [r1, r0]
+    0x1808,  # adds r0, r1, r0
+    0x4687,  # mov pc, r0
+    *(8, 0, 12, 0),  # table: two words, distances of the ends below
+    *(0xB001, 0x4770),
+    *(0xB001, 0x4770),
+)
+
+
+def test_compared_on_the_stack() -> None:
+    found = walk(SPILLED)
+    assert found.tables == {28: 36}
+    assert {36, 40} <= set(found.instructions)
+
+
+@pytest.mark.parametrize(
+    ("place", "instruction"),
+    [
+        pytest.param(3, 0x7808, id="something else is compared"),
+        pytest.param(4, 0x2802, id="an entry more"),
+        pytest.param(5, 0xDD01, id="a signed comparison"),
+        pytest.param(8, 0x7808, id="something else is the index"),
+        pytest.param(10, 0x00C0, id="scaled by more"),
+    ],
+)
+def test_on_the_stack_refused(place: int, instruction: int) -> None:
+    with pytest.raises(ContractError):
+        walk((*SPILLED[:place], instruction, *SPILLED[place + 1 :]))

@@ -182,7 +182,8 @@ class Effects:
 
     def _kept(self, state: State, register: int, at: int) -> Value:
         """What is copied, which has a name then: what is found out of one copy holds of the other."""
-        if state.registers[register] is None:
+        value = state.registers[register]
+        if value is None or value[0] == v.BOUNDED:
             self._name(state, register, at)
         return state.registers[register]
 

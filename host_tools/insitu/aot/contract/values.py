@@ -97,10 +97,15 @@ class _Names:
 
     def merged(self, a: Value, b: Value, where: int) -> Value:
         if not a or not b or a[0] != b[0] or a[0] not in _NAMED:
-            return _merged(a, b)
+            return _merged(a, b) or self._bounded(a, b)
         if a == b and (isinstance(a[1], int) or a[1][0] != self._place):
             return a  # what has a name of this place is renamed with all others that have it
         return (a[0], self._name(a[1], b[1], where), a[2]) if a[2] == b[2] else None
+
+    def _bounded(self, a: Value, b: Value) -> Value:
+        """Of two that have no more in common: what neither is above."""
+        mine, other = self._mine.bound(a), self._other.bound(b)
+        return None if mine is None or other is None else (BOUNDED, max(mine, other))
 
     def _name(self, mine: Name, other: Name, where: int) -> Name:
         name = self._pairs.get((mine, other))

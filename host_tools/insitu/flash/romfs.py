@@ -1,43 +1,24 @@
 """A ROM partition of the firmware, through vfs.rom_ioctl, as `mpremote romfs` does it: image and device package.
 
-The image is the partition's first record, so that it lies at a place that does not depend on what else is there; the
-file app.xip and the package's files follow. Format: extmod/vfs_rom.c of MicroPython.
+The image is the partition's first file, app.xip, so that it lies at a place that does not depend on what else is there.
 """
 
 from __future__ import annotations
-
-from mpremote import romfs
 
 from insitu.board.record import Board, Region
 from insitu.errors import InsituError
 from insitu.flash import partition
 from insitu.flash.writer import Over, Progress, Target, Writer
 from insitu.link.runner import Runner
-from insitu.package.romfs import add_package
+from insitu.package import romfs
 
-IMAGE_OFFSET = 16  # of the image in the partition
-_HEADER, _PADDING, _DATA = b"\xd2\xcd\x31", 1, 2  # kinds of records: a file system, padding, data
-_HEAD = len(_HEADER) + 4  # bytes before the first record, with a length of four
+IMAGE_OFFSET = 32  # of the first file's data in the partition, the image's
 
 
 def build(board: Board, image: bytes) -> bytes:
     """The partition's bytes: a file system with the image, at IMAGE_OFFSET, and the device package."""
-    writer = romfs.VfsRomWriter()
-    if image:
-        writer.mkfile("app.xip", (len(image), IMAGE_OFFSET - _HEAD))
-    add_package(writer, board)
-    rest = writer._dir_stack[0][1]
-    record = bytes([_DATA]) + _padded(len(image), IMAGE_OFFSET - _HEAD - 1) + image
-    body = record + bytes(rest)
-    if (_HEAD + len(body)) % 2:  # a file system's record has an even size
-        body += bytes([_PADDING, 0x80, 0])
-    return _HEADER + _padded(len(body), 4) + body
-
-
-def _padded(value: int, width: int) -> bytes:
-    """value as a varuint of width bytes."""
-    groups = [value >> 7 * i & 0x7F for i in reversed(range(width))]
-    return bytes([*(0x80 | group for group in groups[:-1]), groups[-1]])
+    first = {"app.xip": image} if image else {}
+    return romfs.build(board, board.image.address - IMAGE_OFFSET, first)
 
 
 def write(target: Target, address: int, data: bytes, progress: Progress) -> None:

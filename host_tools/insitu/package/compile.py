@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import ast
 import functools
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 
 from insitu.board.record import Board
 from insitu.mpy.cross import MARCH, compile_source
 from insitu.package.inline import expand
+from insitu.package.join import join
 from insitu.package.names import PORT, device_files, flatten, paths
+from insitu.port import PUBLIC
 
 # Files of port/ that only one family of CPUs, or the host alone, needs in the package.
 _FAMILY_FILES = {
@@ -98,12 +100,16 @@ def device_sources(board: Board) -> dict[str, str]:
         for name, path in device_files(files).items()
         if _wanted(path, board)
     }
-    used = "\n".join(sources.values())
-    return {
-        name: text
-        for name, text in sources.items()
-        if Path(name).stem not in constants or f"from .{Path(name).stem} import" in used
-    }
+    sources["platform.py"] = _family(sources["platform.py"], sources)
+    rest = {name: text for name, text in sources.items() if Path(name).stem not in constants and name != "__init__.py"}
+    order = [name for name in import_order(rest) if name in _closure(_ROOTS, rest)]
+    return join(rest, order, [name for names in PUBLIC.values() for name in names])
+
+
+def _family(source: str, files: Collection[str]) -> str:
+    """What of platform/__init__.py a package needs that has the files of one family of CPUs."""
+    imports = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom)]
+    return "".join(f"{ast.unparse(node)}\n" for node in imports if f"{node.module}.py" in files)
 
 
 def compiled(board: Board) -> dict[str, bytes]:
@@ -124,14 +130,8 @@ def import_order(sources: dict[str, str]) -> list[str]:
 
 
 def modules(sources: dict[str, str]) -> dict[str, str]:
-    """Each file's name to the module to import once it is there, or "": what is imported with or by another.
-
-    In an order in which that works; what is imported only when it is first used comes last.
-    """
-    order = import_order(sources)
-    needed = _closure(_ROOTS, sources)
-    names = [name for name in order if name in needed] + [name for name in order if name not in needed]
-    return {name: _module(name) if name in needed else "" for name in names}
+    """Each file's name to the module to import once it is there, or "": what is imported when it is first used."""
+    return {name: "insitu" if name == "__init__.py" else "" for name in sorted(sources)}
 
 
 def _closure(roots: tuple[str, ...], sources: dict[str, str]) -> set[str]:
@@ -146,13 +146,9 @@ def _closure(roots: tuple[str, ...], sources: dict[str, str]) -> set[str]:
     return found
 
 
-def _module(name: str) -> str:
-    return "insitu" if name == "__init__.py" else f"insitu.{Path(name).stem}"
-
-
 def _imports(name: str, source: str, files: dict[str, str]) -> list[str]:
     """Files of the package that the one called name imports relatively, outside of functions."""
-    found = ["__init__.py"]
+    found: list[str] = []
     for node in _outside_functions(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and node.level:
             found += [f"{module}.py" for module in ([node.module] if node.module else [n.name for n in node.names])]

@@ -14,26 +14,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mpremote import romfs
-
 from insitu.board.record import Board, Region
 from insitu.errors import InsituError
 from insitu.link.runner import Runner
 from insitu.machine import Contents, stock_firmware
 from insitu.package import compile as package
-from insitu.package import files
+from insitu.package import files, romfs
 from insitu.package.firmware import frozen_firmware
-from insitu.package.romfs import add_package
 
 _CHUNK = 1536  # bytes of a file in one piece of code
 
 
 @functools.cache
 def build_romfs(board: Board) -> bytes:
-    """The device package for a board, as a ROMFS image that MicroPython mounts with vfs.VfsRom."""
-    writer = romfs.VfsRomWriter()
-    add_package(writer, board)
-    return bytes(writer.finalise())
+    """The device package for a board, as a ROM file system that MicroPython mounts with vfs.VfsRom.
+
+    Raises InsituError where the board has no place for one.
+    """
+    return romfs.build(board, _partition(board).address)
 
 
 def mount_code(address: int, size: int) -> str:

@@ -130,14 +130,6 @@ def _arch_name(arch):
     return "architecture %d" % arch
 
 
-def string(base, offset):
-    text = bytes(platform.view(base + offset + 2, string_length(base, offset)))
-    try:
-        return str(text, "utf-8")
-    except UnicodeError:
-        raise LoadError("the image is damaged: the name at 0x%x is not UTF-8" % offset)
-
-
 # The header's claims about itself. limit: bytes that the source has, or None.
 def check_header(base, limit):
     if limit is not None and limit < HEADER_SIZE:

@@ -63,7 +63,7 @@ def _names(trees: dict[str, ast.Module], joined: list[str], public: Collection[s
         bare = name.lstrip("_")
         if name in public:
             return name
-        return f"_{bare}" if plain[bare] == 1 else f"_{module}_{bare}"
+        return f"_{bare}" if plain[bare] == 1 else f"_{module}_{name}"
 
     for module in joined:
         own = {name: called(module, name) for name in sorted(_own(trees[module]))}
@@ -82,8 +82,12 @@ def _imported(tree: ast.Module, known: dict[str, dict[str, str]]) -> dict[str, s
 
 
 def _forwarding(names: dict[str, str]) -> str:
-    shown = [(new, name) for name, new in sorted(names.items()) if name[0] != "_" and name != "const"]
-    return f"from . import {', '.join(f'{new} as {name}' for new, name in shown)}\n" if shown else ""
+    shown = [_alias(new, name) for name, new in sorted(names.items()) if name[0] != "_" and name != "const"]
+    return _unparse([ast.ImportFrom(None, shown, 1)] if shown else [])
+
+
+def _alias(name: str, called: str) -> ast.alias:
+    return ast.alias(name, None if called == name else called)
 
 
 def _tidy(body: list[ast.stmt]) -> list[ast.stmt]:
@@ -145,7 +149,7 @@ class _Join(Scoped):
                 self._forget(alias)
                 self.things[-1][alias.asname or alias.name] = things[alias.name]
             return None
-        return ast.ImportFrom(None, [ast.alias(things[a.name], a.asname or a.name) for a in node.names], 1)
+        return ast.ImportFrom(None, [_alias(things[alias.name], alias.asname or alias.name) for alias in node.names], 1)
 
     def _import_module(self, alias: ast.alias) -> bool:
         """Whether there is anything to import: none in the whole that is of it."""

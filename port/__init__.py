@@ -1,9 +1,7 @@
 # insitu: WebAssembly modules, compiled on the host, executed in place from flash.
 #
-# On the host only: a device's package has instead of this file all that runtime and instance import, see
-# host_tools/insitu/package/join.py. The host imports xip.layout from here without a device: what needs one is imported
-# when asked for.
-import importlib
+# The host imports xip.layout from here without a device: what needs one is imported when asked for. On a device, too,
+# where the package comes file by file; else it is joined, and all of this is there (host_tools/insitu/package/join.py).
 
 # What a program finds in insitu itself.
 PUBLIC = {
@@ -22,5 +20,5 @@ PUBLIC = {
 def __getattr__(name):
     for module, names in PUBLIC.items():
         if name in names:
-            return getattr(importlib.import_module(f"{__name__}.{module}"), name)
+            return getattr(__import__(__name__ + "." + module, None, None, (name,)), name)
     raise AttributeError(name)

@@ -3,8 +3,6 @@
 from . import link, platform
 from .alive import Mortal
 from .errors import Error, Trap
-from .host import app_heap
-from .host.addresses import Addresses
 from .run.enter import store_result
 from .run.exec_env import ExecEnv
 from .run.handles import Function, Global, Memory, Table
@@ -50,13 +48,13 @@ class Exports:
         return found
 
 
-class Instance(Mortal, app_heap.ModuleHeap, Addresses):
+class Instance(Mortal):
     LIFE = "block"
     GONE = "the instance was destroyed"
 
     def __init__(self, module, stack_size, imports, plan):
         runtime = module.runtime
-        imports = link.find(module, app_heap.complete(module, imports, self))
+        imports = link.find(module, imports, self)
         module.alive()  # what was asked for imports is the program's
         self.plan = plan  # of the linear memory
         self.app_heap = None
@@ -112,7 +110,9 @@ class Instance(Mortal, app_heap.ModuleHeap, Addresses):
         if module.flags() & FLAG_MEMORY:
             allocate_memory(self, plan)
             if plan.heap_size:
-                self.app_heap = app_heap.AppHeap(Memory(self), plan.heap_start, plan.heap_size)
+                from .host.app_heap import AppHeap
+
+                self.app_heap = AppHeap(Memory(self), plan.heap_start, plan.heap_size)
         link.resolve(self, imports)
         self._init_globals()
         for i in range(len(self.tables), module.word(IMAGE_TABLES + 4)):
@@ -149,6 +149,17 @@ class Instance(Mortal, app_heap.ModuleHeap, Addresses):
     # A result of an import that is not a small int.
     def odd_result(self, index, result):
         store_result(self, index, "i", result)
+
+    # Methods that few programs use are loaded when they are.
+    def __getattr__(self, name):
+        if name[:7] == "module_":
+            from .host.app_heap import ModuleHeap as methods
+        elif "addr" in name:
+            from .host.addresses import Addresses as methods
+        else:
+            raise AttributeError(name)
+        method = getattr(methods, name)
+        return lambda *arguments: method(self, *arguments)
 
     # --- exports ---
 

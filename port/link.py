@@ -35,12 +35,16 @@ _KINDS = ("function", "table", "memory", "global")
 
 
 # What each import is given, in the module's order; before anything is allocated.
-def find(module, imports):
+def find(module, imports, instance):
     found = []
     for record in module.import_records():
         from_module, name = module.string(record + IMPORT_MODULE), module.string(record + IMPORT_NAME)
         given, value = _find(imports, from_module, name)
         kind, index = module.word(record + IMPORT_KIND), module.word(record + IMPORT_INDEX)
+        if kind == KIND_FUNCTION and value is None and from_module == "env":
+            from .host.app_heap import bound
+
+            value = bound(instance, name)
         if value is None and not (given and kind == KIND_GLOBAL and chr(global_type(module, index) & 255) in "px"):
             described = "function " + module.function_type(index) if kind == KIND_FUNCTION else _KINDS[kind]
             raise LinkError("unknown import %s.%s (%s) is missing" % (from_module, name, described))

@@ -2,7 +2,6 @@
 from . import platform
 from .alive import Mortal
 from .errors import Error
-from .xip import image
 from .xip.layout import (
     EXPORT_INDEX,
     EXPORT_KIND,
@@ -27,7 +26,7 @@ from .xip.layout import (
     TYPE_STRING,
     TYPE_THUNK,
 )
-from .xip.raw import find_string, peek
+from .xip.raw import find_string, peek, string
 
 
 class Module(Mortal):
@@ -49,7 +48,7 @@ class Module(Mortal):
         return peek(self.base, offset)
 
     def string(self, offset):
-        return image.string(self.base, self.word(offset))
+        return string(self.base, self.word(offset))
 
     def flags(self):
         return self.word(IMAGE_FLAGS)

@@ -6,7 +6,6 @@ from .alive import Mortal
 from .errors import Error, LoadError, OutOfHeap
 from .heap.heap import Heap
 from .module import Module
-from .xip import image
 from .xip.layout import CELL_NULL, CELL_SIZE, IMAGE_FEATURES, IMAGE_STACK_GUARD
 from .xip.raw import peek, poke
 
@@ -73,9 +72,7 @@ class Runtime(Mortal):
             base, source = source, None
         else:
             base, limit = platform.address_of(source), len(source)
-        size = image.check_header(base, limit)
-        image.check_crc(base, size)
-        image.Checker(base, size).check()
+        size = _checked(base, limit)
         module = Module(self, source, base, size)
         for other in self.modules:
             _check_signatures(module, other)
@@ -197,6 +194,19 @@ def _check_signatures(module, other):
         for known, meant in other.types():
             if word == known and text != meant:
                 raise LoadError("the types %s and %s of two modules have the same signature word" % (text, meant))
+
+
+# Size of the image at base, in which everything is as it must be. limit: bytes that the source has, or None.
+def _checked(base, limit):
+    from .xip import image
+
+    try:
+        size = image.check_header(base, limit)
+        image.check_crc(base, size)
+        image.Checker(base, size).check()
+    finally:
+        platform.forget_module(image)
+    return size
 
 
 # A file's bytes where they lie. Only a file in memory-mapped flash has such a place.

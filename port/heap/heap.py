@@ -6,14 +6,6 @@ from ..xip.raw import peek, poke
 from . import fit
 from .control import BITS, BLOCKS, CONTROL, FOREIGN, FREED, LISTS, PEAK, SMASHED, TRIES, USED
 
-# By SMASHED to LISTS.
-_FAULTS = (
-    "block at %d: its boundary was overwritten",
-    "block at %d is freed already",
-    "no block at %d: freed already, or not from this heap",
-    "block at %d: its free list was overwritten",
-)
-
 
 # (address, size) of a buffer that can be written, or as it was said.
 def region_of(buffer):
@@ -74,7 +66,9 @@ class Heap:
         self.fault(what, given if what == FOREIGN else -code >> 3 << (self.shift + 2))
 
     def fault(self, what, offset):
-        raise HeapError(_FAULTS[what - 1] % offset)
+        from .faults import FAULTS
+
+        raise HeapError(FAULTS[what - 1] % offset)
 
     def alloc(self, size, align=8):
         if not 0 <= size <= self.size:

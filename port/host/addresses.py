@@ -3,13 +3,22 @@
 from ..xip.raw import add
 
 
+def _extent(instance):
+    return instance.memory_size() if instance.block and instance.memory else 0
+
+
+def _place(instance):
+    return add(instance.runtime.base, instance.memory_offset()) if instance.block else 0
+
+
+# Methods of an instance.
 class Addresses:
     def validate_app_addr(self, offset, size):
-        return 0 <= offset and 0 <= size and offset + size <= self._extent()
+        return 0 <= offset and 0 <= size and offset + size <= _extent(self)
 
     # Whether a string that ends with a 0 byte lies there.
     def validate_app_str_addr(self, offset):
-        end = self._extent()
+        end = _extent(self)
         if not 0 <= offset < end:
             return False
         memory = self.memory
@@ -21,23 +30,17 @@ class Addresses:
         return False
 
     def validate_native_addr(self, address, size):
-        offset = address - self._place()
+        offset = address - _place(self)
         return self.validate_app_addr(offset, size)
 
     def addr_app_to_native(self, offset):
-        return self._place() + offset if self.validate_app_addr(offset, 1) else 0
+        return _place(self) + offset if self.validate_app_addr(offset, 1) else 0
 
     def addr_native_to_app(self, address):
-        offset = address - self._place()
+        offset = address - _place(self)
         return offset if self.validate_app_addr(offset, 1) else 0
 
     # (first, end) of the linear memory that holds offset
     def get_app_addr_range(self, offset):
-        end = self._extent()
+        end = _extent(self)
         return (0, end) if 0 <= offset < end else None
-
-    def _extent(self):
-        return self.memory_size() if self.block and self.memory else 0
-
-    def _place(self):
-        return add(self.runtime.base, self.memory_offset()) if self.block else 0

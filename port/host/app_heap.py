@@ -3,7 +3,6 @@
 # The app heap's bytes are the module's to overwrite, so nothing that the host trusts is kept among them: which
 # parts are free and which are used stands in lists on Python's side.
 from ..errors import Error
-from ..xip.layout import IMPORT_KIND, IMPORT_MODULE, IMPORT_NAME
 
 # What a module that is to have the app heap imports from "env".
 ENV = ("malloc", "calloc", "realloc", "free")
@@ -79,24 +78,11 @@ class AppHeap:
         return max([length for _, length in self.free_parts] + [0])
 
 
-# What `imports` lacks of env.malloc and its like, and the module wants: bound to the instance's app heap.
-def complete(module, imports, instance):
-    wanted = [
-        module.string(record + IMPORT_NAME)
-        for record in module.import_records()
-        if module.word(record + IMPORT_KIND) == 0 and module.string(record + IMPORT_MODULE) == "env"
-    ]
-    given = imports.get("env", {})
-    found = {name: _bound(instance, name) for name in wanted if name in ENV and name not in given}
-    if not found:
-        return imports
-    found.update(given)
-    imports = dict(imports)
-    imports["env"] = found
-    return imports
+# env.malloc and its like for an instance that was given none; None: it is none of them.
+def bound(instance, name):
+    if name not in ENV:
+        return None
 
-
-def _bound(instance, name):
     def call(*arguments):
         heap = instance.app_heap
         if heap is None:
@@ -106,23 +92,25 @@ def _bound(instance, name):
     return call
 
 
+def _exported(instance, *names):
+    return [name and instance.lookup_function(name) for name in names]
+
+
+def _script(instance):
+    for names in _SCRIPT:
+        if all([name is None or instance.lookup_function(name) for name in names]):
+            return _exported(instance, *names)
+
+
 # The methods of an instance, with WAMR's names. Places in linear memory; 0: no room.
 class ModuleHeap:
-    def _exported(self, *names):
-        return [name and self.lookup_function(name) for name in names]
-
-    def _script(self):
-        for names in _SCRIPT:
-            if all([name is None or self.lookup_function(name) for name in names]):
-                return self._exported(*names)
-
     def module_malloc(self, size):
         if self.alive().app_heap is not None:
             return self.app_heap.malloc(size)
-        malloc, free = self._exported("malloc", "free")
+        malloc, free = _exported(self, "malloc", "free")
         if malloc and free:
             return malloc(size) & 0xFFFFFFFF
-        script = self._script()
+        script = _script(self)
         if script:
             at = script[0](size, 0) & 0xFFFFFFFF
             if at and script[1]:
@@ -134,9 +122,9 @@ class ModuleHeap:
         if self.alive().app_heap is not None:
             self.app_heap.free(at)
             return
-        malloc, free = self._exported("malloc", "free")
+        malloc, free = _exported(self, "malloc", "free")
         if not (malloc and free):
-            script = self._script()
+            script = _script(self)
             if not script:
                 raise Error("no app heap (heap_size is 0), and the module exports no allocator")
             free = script[2]

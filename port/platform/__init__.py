@@ -3,6 +3,7 @@
 #   view(address, size): the bytes there, writable where they are RAM
 #   count(address, size, byte): how many from the first on are byte
 #   address_of(buffer), fill(address, size, byte), executable(address)
+#   forget_module(module): its code is needed seldom, and loaded again then
 #   heaps(): a list for heap.py, of this machine
 #   name(); archs() of the images that run here; code_bit() of a code address that is called
 #   features(): FEATURE_* bits that the CPU has; enable(features): switch them on
@@ -16,7 +17,7 @@ if sys.implementation.name == "micropython":
         from .rv32 import archs, code_bit, enable, executable, features, name, resume, start
     else:
         raise ImportError("insitu runs on Cortex-M0+ and up and on rv32imc; this firmware has neither")
-    from .device_memory import address_of, count, fill, heaps, view
+    from .device_memory import address_of, count, fill, forget_module, heaps, view
 else:
     from .simulated import (  # noqa: F401
         address_of,
@@ -27,6 +28,7 @@ else:
         executable,
         features,
         fill,
+        forget_module,
         heaps,
         name,
         resume,

@@ -3,6 +3,7 @@ import sys
 
 import micropython
 from machine import mem32
+from micropython import const
 
 from ..xip.layout import (
     ARCH_ARMV6M,
@@ -24,12 +25,12 @@ def code_bit():
 
 
 # ARMv7-M Architecture Reference Manual, B3.2.20 and B4.9.2
-_CPACR = 0xE000ED88
-_CPACR_FPU = 0xF << 20
-_MVFR0 = 0xE000EF40  # 0 where there is no FPU
-_CPUID = 0xE000ED00
-_CORTEX_M33 = 0xD21  # PARTNO, bits 4 to 15: Cortex-M33 Technical Reference Manual, B3.9
-_ARMV6M = 4  # of platform/__init__.py's numbers; has no such registers
+_CPACR = const(0xE000ED88)
+_CPACR_FPU = const(0xF << 20)
+_MVFR0 = const(0xE000EF40)  # 0 where there is no FPU
+_CPUID = const(0xE000ED00)
+_CORTEX_M33 = const(0xD21)  # PARTNO, bits 4 to 15: Cortex-M33 Technical Reference Manual, B3.9
+_ARMV6M = const(4)  # of platform/__init__.py's numbers; has no such registers
 
 
 def _is_armv6m():

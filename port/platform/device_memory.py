@@ -1,4 +1,6 @@
 # Raw memory on a device.
+import sys
+
 import micropython
 from uctypes import addressof as address_of  # noqa: F401
 from uctypes import bytearray_at as view  # noqa: F401
@@ -45,3 +47,10 @@ def count(address: uint, size: int, byte: int) -> int:
     while i < size and p[i] == byte:
         i += 1
     return i
+
+
+def forget_module(module):
+    name = module.__name__
+    package, _, last = name.rpartition(".")
+    del sys.modules[name]
+    delattr(sys.modules[package], last)

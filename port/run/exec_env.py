@@ -1,4 +1,6 @@
 # An exec env: the operand stack that compiled code runs on, and where it was when it left.
+from micropython import const
+
 from .. import platform
 from ..alive import Mortal
 from ..errors import Error
@@ -6,7 +8,7 @@ from ..xip.layout import ENV_BOTTOM, ENV_CELL, ENV_LIMIT, ENV_SIZE, ENV_SP, ENV_
 from ..xip.raw import add, poke_address
 from .enter import make_state
 
-_PAINT = 0xA5  # no stack pointer and no small number has this byte in every place
+_PAINT = const(0xA5)  # no stack pointer and no small number has this byte in every place
 
 
 class ExecEnv(Mortal):

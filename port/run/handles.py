@@ -2,7 +2,7 @@
 from .. import platform
 from ..errors import Error, OutOfHeap
 from ..platform import start
-from ..store import memory, table, variables
+from ..store import table, variables
 from ..xip.layout import INSTANCE_MEMORY_PAGES, TABLE_TYPE
 from ..xip.raw import add
 from .enter import go_on, make_plan
@@ -89,7 +89,9 @@ class Memory:
 
     # Pages before.
     def grow(self, pages):
-        old = memory.grow(self.instance.alive(), count_of(pages, "pages"))
+        from ..store.growth import grow_memory
+
+        old = grow_memory(self.instance.alive(), count_of(pages, "pages"))
         if old < 0:
             raise OutOfHeap("linear memory cannot grow by %d pages: its limit, or the global heap's" % pages)
         return old
@@ -168,7 +170,9 @@ class Table:
     def grow(self, count, value=None):
         runtime, count = self.instance.alive().runtime, count_of(count, "entries")
         words = runtime.reference_words(self.type, value, "the entry")
-        old = table.grow(self.instance, self.index, count, words)
+        from ..store.growth import grow_table
+
+        old = grow_table(self.instance, self.index, count, words)
         if old < 0:
             raise OutOfHeap("the table cannot grow by %d entries: its limit, or the global heap's" % count)
         return old

@@ -10,7 +10,8 @@ from micropython import const
 
 from ..store import table
 from ..xip.layout import ENV_SP, IMAGE_ARCH, IMAGE_ARG_SLOTS, IMAGE_ARGS, INSTANCE_ID
-from ..xip.raw import mark, peek, peek_offset
+from ..xip.raw import peek, peek_offset
+from ..xip.scan import mark
 from .handles import Function
 
 _TAG = const(0xE5700000)

@@ -3,7 +3,7 @@ import struct
 
 from .. import platform
 from ..errors import Trap
-from ..store import memory, segments, table
+from ..store import growth, passive, table
 from ..traps import MESSAGES
 from ..xip.layout import (
     ENV_PC,
@@ -22,7 +22,8 @@ from ..xip.layout import (
     TABLE_SHIFT,
     TRAP_OUT_OF_BOUNDS_TABLE,
 )
-from ..xip.raw import add, distance, nearest_below, peek
+from ..xip.raw import add, distance, peek
+from ..xip.scan import nearest_below
 
 
 def serve(env, instance, kind, operand):
@@ -31,19 +32,19 @@ def serve(env, instance, kind, operand):
     slots = instance.slots
     a, b, c = [struct.unpack_from("<I", slots, at)[0] for at in (0, 8, 16)]
     if kind == REQUEST_MEMORY_GROW:
-        _answer(slots, memory.grow(instance, a))
+        _answer(slots, growth.grow_memory(instance, a))
     elif kind == REQUEST_MEMORY_INIT:
-        segments.memory_init(instance, operand, a, b, c)
+        passive.memory_init(instance, operand, a, b, c)
     elif kind == REQUEST_DATA_DROP:
-        segments.data_drop(instance, operand)
+        passive.data_drop(instance, operand)
     elif kind == REQUEST_TABLE_INIT:
-        segments.table_init(instance, operand, a, b, c)
+        passive.table_init(instance, operand, a, b, c)
     elif kind == REQUEST_ELEM_DROP:
-        segments.elem_drop(instance, operand)
+        passive.elem_drop(instance, operand)
     elif kind == REQUEST_TABLE_COPY:
         _table_copy(instance, operand >> TABLE_SHIFT, operand & (1 << TABLE_SHIFT) - 1, a, b, c)
     elif kind == REQUEST_TABLE_GROW:
-        _answer(slots, table.grow(instance, operand, a, struct.unpack_from("<II", slots, 8)))
+        _answer(slots, growth.grow_table(instance, operand, a, struct.unpack_from("<II", slots, 8)))
     elif kind == REQUEST_TABLE_FILL:
         _check(instance, operand, a, c)
         table.fill(instance, operand, a, c, struct.unpack_from("<II", slots, 8))

@@ -1,4 +1,6 @@
 # Linear memory, as Python and compiled code grow it and Python reads and writes it.
+from micropython import const
+
 from .. import platform
 from ..errors import Error
 from ..heap.heap import heap_in, region_of
@@ -18,10 +20,10 @@ from ..xip.layout import (
 )
 from ..xip.raw import add
 
-_PAGE = 65536
+PAGE = const(65536)
 
 
-def _place(instance, offset, size, pages):
+def place_memory(instance, offset, size, pages):
     instance.put_address(INSTANCE_MEMORY_BASE, instance.runtime.base, offset)
     instance.put(INSTANCE_MEMORY_SIZE, size)
     instance.put(INSTANCE_MEMORY_PAGES, pages)
@@ -48,7 +50,7 @@ class MemoryPlan:
             raise Error("the memory has %d pages at first and at most %d" % (pages, self.maximum))
         # the app heap comes last: in what the compiler kept for it, in whole pages of a memory that grows
         kept = module.word(IMAGE_APP_HEAP)
-        self.size = module.word(IMAGE_MEMORY_SIZE) + (initial - pages) * _PAGE - kept
+        self.size = module.word(IMAGE_MEMORY_SIZE) + (initial - pages) * PAGE - kept
         self.pages = initial
         extra = self.heap_size
         if self.fixed:
@@ -59,10 +61,10 @@ class MemoryPlan:
                 )
             extra = kept
         elif self.grows:
-            extra = (extra + _PAGE - 1) & -_PAGE
-            self.pages += extra // _PAGE
+            extra = (extra + PAGE - 1) & -PAGE
+            self.pages += extra // PAGE
             if self.pages > self.maximum:
-                raise Error("an app heap of %d pages does not fit: at most %d" % (extra // _PAGE, self.maximum))
+                raise Error("an app heap of %d pages does not fit: at most %d" % (extra // PAGE, self.maximum))
         self.heap_start = self.size
         self.size += extra
 
@@ -120,33 +122,9 @@ def allocate_memory(instance, plan):
             offset = plan.place(runtime, plan.size, "linear memory")
             instance.memory_block = offset
             platform.fill(add(runtime.base, offset), plan.size, 0)
-    _place(instance, offset, plan.size, plan.pages)
+    place_memory(instance, offset, plan.size, plan.pages)
 
 
 def share_memory(instance, owner):
     instance.memory_owner = owner
-    _place(instance, owner.memory_offset(), owner.memory_size(), owner.get(INSTANCE_MEMORY_PAGES))
-
-
-# Pages before, -1: refused. At every moment, whatever interrupts it, all who share the memory find one that is not
-# free.
-def grow(instance, pages):
-    owner, runtime = instance.memory_owner, instance.runtime
-    module = owner.module
-    old = owner.get(INSTANCE_MEMORY_PAGES)
-    if not pages:
-        return old
-    if not module.word(IMAGE_FLAGS) & FLAG_MEMORY_GROWS or old + pages > owner.plan.maximum:
-        return -1
-    size, had = (old + pages) * _PAGE, owner.memory_size()
-    offset = owner.plan.resize(runtime, owner.memory_block, size)
-    if not offset:
-        return -1
-    block, owner.memory_block = owner.memory_block, offset
-    platform.fill(add(runtime.base, offset + had), size - had, 0)
-    for other in runtime.instances:
-        if other is not None and other.memory_owner is owner:
-            _place(other, offset, size, old + pages)
-    if block and block != offset:
-        runtime.heap.free_kept(block)
-    return old
+    place_memory(instance, owner.memory_offset(), owner.memory_size(), owner.get(INSTANCE_MEMORY_PAGES))

@@ -1,7 +1,6 @@
 # Constant expressions, and the data and element segments that they place.
 from .. import platform
 from ..errors import Trap
-from ..traps import MESSAGES
 from ..xip.layout import (
     DATA_LENGTH,
     DATA_MODE,
@@ -21,8 +20,6 @@ from ..xip.layout import (
     IMAGE_ELEMENTS,
     NONE,
     SEGMENT_ACTIVE,
-    SEGMENT_PASSIVE,
-    TABLE_SHIFT,
     TRAP_OUT_OF_BOUNDS_MEMORY,
     TRAP_OUT_OF_BOUNDS_TABLE,
 )
@@ -45,8 +42,10 @@ def evaluate(instance, record):
     return 0, 0
 
 
-def _check(start, length, size, trap):
+def check(start, length, size, trap):
     if start + length > size:
+        from ..traps import MESSAGES
+
         raise Trap(MESSAGES[trap])
 
 
@@ -58,33 +57,19 @@ def init_data(instance):
     record = module.word(IMAGE_DATA)
     for i in range(module.word(IMAGE_DATA + 4)):
         if module.word(record + DATA_MODE) == SEGMENT_ACTIVE:
-            _copy_data(instance, record, evaluate(instance, record + DATA_OFFSET)[0], 0, None)
+            copy_data(instance, record, evaluate(instance, record + DATA_OFFSET)[0], 0, None)
         record += DATA_SIZE
 
 
 # length None: all of it
-def _copy_data(instance, record, to, start, length):
+def copy_data(instance, record, to, start, length):
     module, runtime = instance.module, instance.runtime
     if length is None:
         length = module.word(record + DATA_LENGTH)
-    _check(to, length, instance.memory_size(), TRAP_OUT_OF_BOUNDS_MEMORY)
+    check(to, length, instance.memory_size(), TRAP_OUT_OF_BOUNDS_MEMORY)
     if length:
         source = platform.view(module.base + module.word(record + DATA_START) + start, length)
         platform.view(add(runtime.base, instance.memory_offset() + to), length)[:] = source
-
-
-def memory_init(instance, segment, to, start, length):
-    module = instance.module
-    record = module.word(IMAGE_DATA) + segment * DATA_SIZE
-    size = module.word(record + DATA_LENGTH)
-    if module.word(record + DATA_MODE) != SEGMENT_PASSIVE or instance.dropped >> 2 * segment & 1:
-        size = 0
-    _check(start, length, size, TRAP_OUT_OF_BOUNDS_MEMORY)
-    _copy_data(instance, record, to, start, length)
-
-
-def data_drop(instance, segment):
-    instance.dropped |= 1 << 2 * segment
 
 
 # --- elements ---
@@ -96,33 +81,19 @@ def init_elements(instance):
     for i in range(module.word(IMAGE_ELEMENTS + 4)):
         if module.word(record + ELEMENT_MODE) == SEGMENT_ACTIVE:
             to = evaluate(instance, record + ELEMENT_OFFSET)[0]
-            _copy_elements(instance, record, module.word(record + ELEMENT_TABLE), to, 0, None)
+            copy_elements(instance, record, module.word(record + ELEMENT_TABLE), to, 0, None)
         record += ELEMENT_SIZE
 
 
-def _copy_elements(instance, record, index, to, start, count):
+def copy_elements(instance, record, index, to, start, count):
     module = instance.module
     if count is None:
         count = module.word(record + ELEMENT_COUNT)
-    _check(to, count, table.length(instance, index), TRAP_OUT_OF_BOUNDS_TABLE)
+    check(to, count, table.length(instance, index), TRAP_OUT_OF_BOUNDS_TABLE)
     item = module.word(record + ELEMENT_ITEMS) + 12 * start
     for i in range(to, to + count):
         table.put_words(instance, index, i, evaluate(instance, item))
         item += 12
-
-
-def table_init(instance, operand, to, start, count):
-    module, index, segment = instance.module, operand >> TABLE_SHIFT, operand & (1 << TABLE_SHIFT) - 1
-    record = module.word(IMAGE_ELEMENTS) + segment * ELEMENT_SIZE
-    size = module.word(record + ELEMENT_COUNT)
-    if module.word(record + ELEMENT_MODE) != SEGMENT_PASSIVE or instance.dropped >> 2 * segment + 1 & 1:
-        size = 0
-    _check(start, count, size, TRAP_OUT_OF_BOUNDS_TABLE)
-    _copy_elements(instance, record, index, to, start, count)
-
-
-def elem_drop(instance, segment):
-    instance.dropped |= 2 << 2 * segment
 
 
 # --- the end of an instance ---

@@ -1,5 +1,7 @@
 # Tables and other places of references. A funcref is two words wherever it is kept: code address and instance
 # pointer; an externref is one, a handle of run/references.py. Nothing else makes or reads such words.
+from micropython import const
+
 from .. import platform
 from ..xip.layout import (
     CELL_SIZE,
@@ -14,9 +16,7 @@ from ..xip.layout import (
     IMPORT_SLOT_INSTANCE,
     KIND_FUNCTION,
     KIND_GLOBAL,
-    MOST_ENTRIES,
     TABLE_ENTRIES,
-    TABLE_MAX,
     TABLE_MIN,
     TABLE_SIZE,
     TABLE_SLOT,
@@ -26,7 +26,7 @@ from ..xip.layout import (
 from ..xip.raw import add, peek, peek_offset, poke, poke_address
 from .variables import global_offset, global_type
 
-_FUNCREF = 112  # "p"
+_FUNCREF = const(112)  # "p"
 
 
 def table_word(module, index, field):
@@ -95,10 +95,10 @@ def function_words(instance, index):
 # words: low, high; high means nothing to an externref.
 def put_words(instance, index, i, words):
     size = entry_size(instance.module, index)
-    _put(instance.runtime.base, entries(instance, index) + i * size, size, words)
+    put(instance.runtime.base, entries(instance, index) + i * size, size, words)
 
 
-def _put(base, at, size, words):
+def put(base, at, size, words):
     poke(base, at, words[0])
     if size == FUNCREF_SIZE:
         poke(base, at + 4, words[1])
@@ -132,7 +132,7 @@ def holders(instance):
                         yield at
 
 
-# --- making and growing ---
+# --- making ---
 
 
 # At instantiation: an own table, all null.
@@ -151,36 +151,6 @@ def make(instance, index):
 def fill(instance, index, start, count, words):
     for i in range(start, start + count):
         put_words(instance, index, i, words)
-
-
-# Entries before, -1: refused. New ones are of these words. At every moment, whatever interrupts it, all who share the
-# table find entries that are not free.
-def grow(instance, index, count, words):
-    owner, index = owner_of(instance, index)
-    runtime, module = owner.runtime, owner.module
-    old, size = length(owner, index), entry_size(module, index)
-    limit = min(table_word(module, index, TABLE_MAX), MOST_ENTRIES)
-    if old + count > limit:
-        return -1
-    if count:
-        block = apart(owner, index)
-        at = runtime.heap.realloc(block, (old + count) * size, True)
-        if not at:
-            return -1
-        if not block:
-            was = entries(owner, index)
-            for i in range(0, old * size, 4):
-                poke(runtime.base, at + i, peek(runtime.base, was + i))
-        for i in range(old, old + count):
-            _put(runtime.base, at + i * size, size, words)
-        for other in runtime.instances:
-            if other is not None and other.block:
-                for i in range(module_tables(other)):
-                    if owner_of(other, i) == (owner, index):
-                        place(other, i, at, old + count)
-        if block and block != at:
-            runtime.heap.free_kept(block)
-    return old
 
 
 def module_tables(instance):

@@ -1,6 +1,7 @@
 # The image in flash: everything in it is checked once, before any of it is used; then it is read in place.
 from .. import platform
 from ..errors import LoadError
+from .checks import crc32, first_bad, first_bad_string, signature
 from .layout import (
     ARCH_ARMV6M,
     ARCH_RV32,
@@ -103,7 +104,7 @@ from .layout import (
     TYPE_STRING,
     TYPE_THUNK,
 )
-from .raw import crc32, first_bad, first_bad_string, peek, signature, string_length
+from .raw import peek, string
 
 _I32 = 105  # letters of TYPE_STRING
 _FUNCREF = 112

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from insitu.board.record import Board
 from insitu.mpy.cross import MARCH, compile_source
+from insitu.package import texts
 from insitu.package.inline import expand
 from insitu.package.join import join
 from insitu.package.names import PORT, device_files, flatten, paths
@@ -27,6 +28,8 @@ _FAMILY_FILES = {
 _APART = "xip/inplace/"
 # What a program imports first; the rest comes when it is used.
 _ROOTS = ("runtime.py", "instance.py")
+# Stay files of their own: mpy-cross 1.29 refuses jumps of asm_rv32 in a long file, by what happens to be in its memory.
+_ALONE = {"rv32.py"}
 # Their constants are folded into what imports them.
 _CONSTANT_MODULES = ("heap/control.py", "xip/frames.py", "xip/layout.py")
 
@@ -93,6 +96,19 @@ def _wanted(name: str, board: Board) -> bool:
 
 def device_sources(board: Board) -> dict[str, str]:
     """Name in the package to source, as it is compiled, of every file that the board needs."""
+    return _joined(separate_sources(board))
+
+
+def _joined(sources: dict[str, str]) -> dict[str, str]:
+    whole = _closure(_ROOTS, sources) - _ALONE
+    order = [name for name in import_order(sources) if name in whole]
+    made = join(sources, order, [name for names in PUBLIC.values() for name in names])
+    made["__init__.py"], made[f"{texts.MODULE}.py"] = texts.take_out(made["__init__.py"], "_forget_module")
+    return made
+
+
+def separate_sources(board: Board) -> dict[str, str]:
+    """The same before files are joined."""
     files = paths()
     constants = {Path(path).stem: constants_of((PORT / path).read_text()) for path in _CONSTANT_MODULES}
     sources = {
@@ -101,9 +117,7 @@ def device_sources(board: Board) -> dict[str, str]:
         if _wanted(path, board)
     }
     sources["platform.py"] = _family(sources["platform.py"], sources)
-    rest = {name: text for name, text in sources.items() if Path(name).stem not in constants and name != "__init__.py"}
-    order = [name for name in import_order(rest) if name in _closure(_ROOTS, rest)]
-    return join(rest, order, [name for names in PUBLIC.values() for name in names])
+    return {name: text for name, text in sources.items() if Path(name).stem not in constants}
 
 
 def _family(source: str, files: Collection[str]) -> str:
@@ -112,9 +126,10 @@ def _family(source: str, files: Collection[str]) -> str:
     return "".join(f"{ast.unparse(node)}\n" for node in imports if f"{node.module}.py" in files)
 
 
-def compiled(board: Board) -> dict[str, bytes]:
-    """Name in the package to its bytes, of every .mpy file that the board needs."""
-    made = _compile_all(MARCH[board.target], tuple(device_sources(board).items()))
+def compiled(board: Board, *, separate: bool = False) -> dict[str, bytes]:
+    """Name in the package to its bytes, of every .mpy file that the board needs. separate: not joined."""
+    sources = separate_sources(board) if separate else device_sources(board)
+    made = _compile_all(MARCH[board.target], tuple(sources.items()))
     return {str(Path(name).with_suffix(".mpy")): data for name, data in made.items()}
 
 
@@ -130,8 +145,14 @@ def import_order(sources: dict[str, str]) -> list[str]:
 
 
 def modules(sources: dict[str, str]) -> dict[str, str]:
-    """Each file's name to the module to import once it is there, or "": what is imported when it is first used."""
-    return {name: "insitu" if name == "__init__.py" else "" for name in sorted(sources)}
+    """Each file's name to the module to import once it is there, or "": what is imported with or by another.
+
+    In an order in which that works; what is imported only when it is first used comes last.
+    """
+    order = import_order(sources)
+    needed = _closure(_ROOTS, sources) | {"__init__.py"} & sources.keys()
+    names = [name for name in order if name in needed] + [name for name in order if name not in needed]
+    return {name: _module(name) if name in needed else "" for name in names}
 
 
 def _closure(roots: tuple[str, ...], sources: dict[str, str]) -> set[str]:
@@ -144,6 +165,10 @@ def _closure(roots: tuple[str, ...], sources: dict[str, str]) -> set[str]:
             found.add(name)
             left += _imports(name, sources[name], sources)
     return found
+
+
+def _module(name: str) -> str:
+    return "insitu" if name == "__init__.py" else f"insitu.{Path(name).stem}"
 
 
 def _imports(name: str, source: str, files: dict[str, str]) -> list[str]:

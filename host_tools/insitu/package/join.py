@@ -37,12 +37,13 @@ def join(sources: Mapping[str, str], order: list[str], public: Collection[str]) 
     order: names of files, each behind what it imports outside of functions; public: names that stay as they are.
     """
     trees = {PurePosixPath(name).stem: ast.parse(source) for name, source in sources.items()}
+    del trees[PACKAGE]
     joined = [PurePosixPath(name).stem for name in order]
     files = _Files(trees, joined, _names(trees, joined, public))
     whole = [statement for name in joined for statement in _Join(files, name).statements()]
     made = {PACKAGE: _unparse(_tidy(whole))}
-    made |= {name: _unparse(_Join(files, name).statements()) for name in trees if name not in (*joined, PACKAGE)}
-    made |= {name: _forwarding(files.names[name]) for name in joined if name != PACKAGE}
+    made |= {name: _unparse(_Join(files, name).statements()) for name in trees if name not in joined}
+    made |= {name: _forwarding(files.names[name]) for name in joined}
     return {f"{name}.py": source for name, source in made.items()}
 
 
@@ -73,11 +74,13 @@ def _names(trees: dict[str, ast.Module], joined: list[str], public: Collection[s
 
 def _imported(tree: ast.Module, known: dict[str, dict[str, str]]) -> dict[str, str]:
     """What a module has from others: of those that are joined, what it is called; all else under its own name."""
-    found = {}
+    found: dict[str, str] = {}
     for node in tree.body:
         if isinstance(node, ast.ImportFrom) and node.module is not None:
             things = known.get(node.module, {}) if node.level else {}
-            found |= {alias.asname or alias.name: things.get(alias.name, alias.asname or alias.name) for alias in node.names}
+            for alias in node.names:
+                here = alias.asname or alias.name
+                found[here] = things.get(alias.name, here)
     return found
 
 
@@ -96,7 +99,11 @@ def _tidy(body: list[ast.stmt]) -> list[ast.stmt]:
     one_each: dict[str, ast.stmt] = {}
     for node in imports.values():
         for alias in node.names:
-            single = ast.Import([alias]) if isinstance(node, ast.Import) else ast.ImportFrom(node.module, [alias], 0)
+            single = (
+                ast.Import([alias])
+                if isinstance(node, ast.Import)
+                else ast.ImportFrom(node.module, [alias], node.level)
+            )
             one_each[ast.unparse(single)] = single
     return [*one_each.values(), *(node for node in body if not isinstance(node, ast.Import | ast.ImportFrom))]
 

@@ -1,0 +1,59 @@
+# Linear memory and tables that become larger. At every moment, whatever interrupts it, all who share one find one that
+# is not free.
+from .. import platform
+from ..xip.layout import FLAG_MEMORY_GROWS, IMAGE_FLAGS, MOST_ENTRIES, TABLE_MAX
+from ..xip.raw import add, peek, poke
+from .memory import PAGE, place_memory
+from .table import apart, entries, entry_size, length, module_tables, owner_of, place, put, table_word
+
+
+# Pages before, -1: refused.
+def grow_memory(instance, pages):
+    owner, runtime = instance.memory_owner, instance.runtime
+    module = owner.module
+    old = owner.get(INSTANCE_MEMORY_PAGES)
+    if not pages:
+        return old
+    if not module.word(IMAGE_FLAGS) & FLAG_MEMORY_GROWS or old + pages > owner.plan.maximum:
+        return -1
+    size, had = (old + pages) * PAGE, owner.memory_size()
+    offset = owner.plan.resize(runtime, owner.memory_block, size)
+    if not offset:
+        return -1
+    block, owner.memory_block = owner.memory_block, offset
+    platform.fill(add(runtime.base, offset + had), size - had, 0)
+    for other in runtime.instances:
+        if other is not None and other.memory_owner is owner:
+            place_memory(other, offset, size, old + pages)
+    if block and block != offset:
+        runtime.heap.free_kept(block)
+    return old
+
+
+# Entries before, -1: refused. New ones are of these words.
+def grow_table(instance, index, count, words):
+    owner, index = owner_of(instance, index)
+    runtime, module = owner.runtime, owner.module
+    old, size = length(owner, index), entry_size(module, index)
+    limit = min(table_word(module, index, TABLE_MAX), MOST_ENTRIES)
+    if old + count > limit:
+        return -1
+    if count:
+        block = apart(owner, index)
+        at = runtime.heap.realloc(block, (old + count) * size, True)
+        if not at:
+            return -1
+        if not block:
+            was = entries(owner, index)
+            for i in range(0, old * size, 4):
+                poke(runtime.base, at + i, peek(runtime.base, was + i))
+        for i in range(old, old + count):
+            put(runtime.base, at + i * size, size, words)
+        for other in runtime.instances:
+            if other is not None and other.block:
+                for i in range(module_tables(other)):
+                    if owner_of(other, i) == (owner, index):
+                        place(other, i, at, old + count)
+        if block and block != at:
+            runtime.heap.free_kept(block)
+    return old

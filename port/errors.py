@@ -36,3 +36,13 @@ class Trap(Error):
         self.function = function
         self.offset = offset
         self.pc = pc
+
+
+# An import is not what the module asks for.
+def incompatible(text):
+    raise LinkError("incompatible import type: " + text)
+
+
+def wrong(what, wanted, value):
+    given = value if isinstance(value, str) else type(value).__name__
+    incompatible("%s must be %s, %s given" % (what, wanted, given))

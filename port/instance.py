@@ -5,7 +5,7 @@ from .alive import Mortal
 from .errors import Error, Trap
 from .run.enter import store_result
 from .run.exec_env import ExecEnv
-from .run.handles import Function, Global, Memory, Table
+from .run.handles import Function, Memory
 from .store import segments
 from .store.memory import allocate_memory
 from .store.table import holders, make, tables_apart
@@ -170,9 +170,11 @@ class Instance(Mortal):
         kind, index = found
         if kind == KIND_FUNCTION:
             return Function(self, index)
-        if kind == KIND_GLOBAL:
-            return Global(self, index)
-        return Memory(self) if kind == KIND_MEMORY else Table(self, index)
+        if kind == KIND_MEMORY:
+            return Memory(self)
+        from .run.shared import Global, Table
+
+        return (Global if kind == KIND_GLOBAL else Table)(self, index)
 
     # None if there is no such function
     def lookup_function(self, name):

@@ -30,6 +30,7 @@ from ..xip.layout import (
     REQUEST_IMPORT,
 )
 from ..xip.raw import add, poke
+from .kinds import KIND_OTHER, KIND_RESULT
 from .values import load_all, store_all
 
 _STATE_SP = const(4)
@@ -39,8 +40,6 @@ _RESULT_WORD = const(1)
 _RESULT_OTHER = const(2)
 _RESULT_SWEPT = const(3)
 _MAX_WORDS = const(4)
-KIND_RESULT = const(8)  # of an import: parameters, all i32, + this if it has an i32 result
-KIND_OTHER = const(255)
 
 
 # The small int whose object is the word address | 1 (MICROPY_OBJ_REPR_A and _C: 2 * value + 1).

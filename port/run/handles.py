@@ -1,18 +1,23 @@
-# What Python gets of an instance: its functions, globals, memory and tables.
+# What Python gets of an instance: its functions and its memory; shared.py has globals and tables.
 from .. import platform
 from ..errors import Error, OutOfHeap
 from ..platform import start
-from ..store import table, variables
-from ..xip.layout import INSTANCE_MEMORY_PAGES, TABLE_TYPE
+from ..xip.layout import INSTANCE_MEMORY_PAGES
 from ..xip.raw import add
 from .enter import go_on, make_plan
-from .values import count_of, load, store
+from .values import count_of
 
 
-class Function:
-    def __init__(self, instance, index):
+# One of an instance's functions, globals, memories or tables, as Python has it.
+class Handle:
+    def __init__(self, instance, index=0):
         self.instance = instance
         self.index = index
+
+
+class Function(Handle):
+    def __init__(self, instance, index):
+        super().__init__(instance, index)
         # "ii:i": letters of TYPE_STRING
         self.type = instance.module.function_type(index)
         env = instance.exec_env
@@ -44,38 +49,7 @@ class Function:
         return go_on(env, self, plan, args) if result is False else result
 
 
-class Global:
-    def __init__(self, instance, index):
-        self.instance = instance
-        self.index = index
-
-    # letter of TYPE_STRING, + 256 if mutable
-    @property
-    def type(self):
-        return variables.global_type(self.instance.alive().module, self.index)
-
-    def _slot(self):
-        base = self.instance.alive().runtime.base
-        return platform.view(add(base, variables.global_offset(self.instance, self.index)), 8)
-
-    @property
-    def value(self):
-        return load(self.instance.runtime, chr(self.type & 255), self._slot(), 0)
-
-    @value.setter
-    def value(self, value):
-        if not self.type & 256:
-            raise TypeError("the global is not mutable")
-        runtime, letter = self.instance.runtime, chr(self.type & 255)
-        store(runtime, letter, self._slot(), 0, value, "the value")
-        if letter == "x":
-            runtime.release_references()
-
-
-class Memory:
-    def __init__(self, instance):
-        self.instance = instance
-
+class Memory(Handle):
     @property
     def size(self):
         return self.instance.memory_size()
@@ -135,44 +109,3 @@ def _bounds(key, size):
     if start > stop:
         raise IndexError("linear memory from %d to %d" % (start, stop))
     return start, stop
-
-
-class Table:
-    def __init__(self, instance, index):
-        self.instance = instance
-        self.index = index
-
-    # "p": of funcref, "x": of externref
-    @property
-    def type(self):
-        return chr(table.table_word(self.instance.alive().module, self.index, TABLE_TYPE))
-
-    def __len__(self):
-        return table.length(self.instance.alive(), self.index)
-
-    def _check(self, i):
-        if not 0 <= i < len(self):
-            raise IndexError("entry %d: the table has %d" % (i, len(self)))
-
-    def __getitem__(self, i):
-        self._check(i)
-        words = table.get_words(self.instance, self.index, i)
-        return self.instance.runtime.reference_value(self.type, words)
-
-    def __setitem__(self, i, value):
-        self._check(i)
-        runtime = self.instance.runtime
-        words = runtime.reference_words(self.type, value, "the entry")
-        table.put_words(self.instance, self.index, i, words)
-        runtime.release_references()
-
-    # Entries before.
-    def grow(self, count, value=None):
-        runtime, count = self.instance.alive().runtime, count_of(count, "entries")
-        words = runtime.reference_words(self.type, value, "the entry")
-        from ..store.growth import grow_table
-
-        old = grow_table(self.instance, self.index, count, words)
-        if old < 0:
-            raise OutOfHeap("the table cannot grow by %d entries: its limit, or the global heap's" % count)
-        return old

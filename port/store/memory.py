@@ -1,6 +1,4 @@
 # Linear memory, as Python and compiled code grow it and Python reads and writes it.
-from micropython import const
-
 from .. import platform
 from ..errors import Error
 from ..heap.heap import heap_in, region_of
@@ -17,10 +15,9 @@ from ..xip.layout import (
     INSTANCE_MEMORY_PAGES,
     INSTANCE_MEMORY_SIZE,
     MOST_PAGES,
+    PAGE_SIZE,
 )
 from ..xip.raw import add
-
-PAGE = const(65536)
 
 
 def place_memory(instance, offset, size, pages):
@@ -50,7 +47,7 @@ class MemoryPlan:
             raise Error("the memory has %d pages at first and at most %d" % (pages, self.maximum))
         # the app heap comes last: in what the compiler kept for it, in whole pages of a memory that grows
         kept = module.word(IMAGE_APP_HEAP)
-        self.size = module.word(IMAGE_MEMORY_SIZE) + (initial - pages) * PAGE - kept
+        self.size = module.word(IMAGE_MEMORY_SIZE) + (initial - pages) * PAGE_SIZE - kept
         self.pages = initial
         extra = self.heap_size
         if self.fixed:
@@ -61,10 +58,10 @@ class MemoryPlan:
                 )
             extra = kept
         elif self.grows:
-            extra = (extra + PAGE - 1) & -PAGE
-            self.pages += extra // PAGE
+            extra = (extra + PAGE_SIZE - 1) & -PAGE_SIZE
+            self.pages += extra // PAGE_SIZE
             if self.pages > self.maximum:
-                raise Error("an app heap of %d pages does not fit: at most %d" % (extra // PAGE, self.maximum))
+                raise Error("an app heap of %d pages does not fit: at most %d" % (extra // PAGE_SIZE, self.maximum))
         self.heap_start = self.size
         self.size += extra
 

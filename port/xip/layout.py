@@ -117,6 +117,7 @@ TABLE_SLOT = const(12)  # distance of its slot below the instance pointer
 TABLE_ENTRIES = const(16)  # distance of its entries; 0: allocated apart (imported: by its owner)
 TABLE_SIZE = const(20)
 MOST_ENTRIES = const(0x1000000)
+PAGE_SIZE = const(65536)  # bytes
 MOST_PAGES = const(0x3FFF)  # of linear memory: its size in bytes is a small int of the device, which has 31 bits
 
 DATA_MODE = const(0)  # SEGMENT_*

@@ -44,19 +44,6 @@ def add(base: uint, offset: int) -> uint:
 
 
 @micropython.viper
-def equal(base: uint, offset: int, text: ptr8, length: int) -> bool:
-    s = ptr8(base + uint(offset))
-    if (s[0] | s[1] << 8) != length:
-        return False
-    i = 0
-    while i < length:
-        if s[i + 2] != text[i]:
-            return False
-        i += 1
-    return True
-
-
-@micropython.viper
 def string_length(base: uint, offset: int) -> int:
     s = ptr8(base + uint(offset))
     return s[0] | s[1] << 8

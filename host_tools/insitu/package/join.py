@@ -15,7 +15,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from insitu.package.scopes import Scoped, bound
+from insitu.mpy.names import shortened
+from insitu.package.scopes import Function, Scoped, bound, parameters
 
 PACKAGE = "__init__"
 _NAME = "insitu"
@@ -41,10 +42,21 @@ def join(sources: Mapping[str, str], order: list[str], public: Collection[str]) 
     joined = [PurePosixPath(name).stem for name in order]
     files = _Files(trees, joined, _names(trees, joined, public))
     whole = [statement for name in joined for statement in _Join(files, name).statements()]
-    made = {PACKAGE: _unparse(_tidy(whole))}
+    made = {PACKAGE: _unparse(shortened(ast.Module(_tidy(whole), []), _said(whole)).body)}
     made |= {name: _unparse(_Join(files, name).statements()) for name in trees if name not in joined}
-    made |= {name: _forwarding(files.names[name]) for name in joined}
+    made |= {name: _forwarding(files.names[name], _folded(trees[name])) for name in joined}
     return {f"{name}.py": source for name, source in made.items()}
+
+
+def _said(body: list[ast.stmt]) -> set[str]:
+    """Names that stay: what a program, or a call here, may give a parameter by, and what tracebacks say."""
+    functions = [node for statement in body for node in ast.walk(statement) if isinstance(node, Function)]
+    public = [node for node in functions if node.name[0] != "_" or node.name[:2] == "__"]
+    found = {node.name for node in body if isinstance(node, Function | ast.ClassDef)}
+    found |= {argument.arg for node in public for argument in parameters(node.args)}
+    return found | {
+        node.arg for statement in body for node in ast.walk(statement) if isinstance(node, ast.keyword) and node.arg
+    }
 
 
 def _unparse(body: list[ast.stmt]) -> str:
@@ -84,8 +96,20 @@ def _imported(tree: ast.Module, known: dict[str, dict[str, str]]) -> dict[str, s
     return found
 
 
-def _forwarding(names: dict[str, str]) -> str:
-    shown = [_alias(new, name) for name, new in sorted(names.items()) if name[0] != "_" and name != "const"]
+def _folded(tree: ast.Module) -> set[str]:
+    """Names of constants, which mpy-cross keeps no global for."""
+    assigned = [
+        node for node in tree.body if isinstance(node, ast.Assign) and ast.unparse(node.value).startswith("const(")
+    ]
+    return {target.id for node in assigned for target in node.targets if isinstance(target, ast.Name)} | {"const"}
+
+
+def _forwarding(names: dict[str, str], folded: set[str]) -> str:
+    shown = [
+        _alias(new, name)
+        for name, new in sorted(names.items())
+        if name[0] != "_" and (name not in folded or new == name)
+    ]
     return _unparse([ast.ImportFrom(None, shown, 1)] if shown else [])
 
 

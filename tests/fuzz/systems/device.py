@@ -9,7 +9,8 @@ import sys
 from insitu.port import platform
 from insitu.port.errors import Error, LinkError, LoadError, OutOfHeap, Trap
 from insitu.port.run.enter import go_on
-from insitu.port.run.handles import Function, Memory, Table
+from insitu.port.run.handles import Function, Memory
+from insitu.port.run.shared import Table
 from insitu.port.runtime import Runtime
 from insitu.port.xip.layout import ENV_BOTTOM, ENV_CELL, ENV_SIZE, ENV_TOP
 

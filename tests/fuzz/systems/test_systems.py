@@ -55,6 +55,7 @@ def test_a_seed_gives_the_same_system() -> None:
 def test_a_check_that_is_missing_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """Table instructions that do not look at the table's length."""
     from insitu.port.run import requests
+    from insitu.port.store import passive
 
     monkeypatch.setattr(requests, "_check", lambda *_: None)
     monkeypatch.setattr(passive, "check", lambda *_: None)

@@ -1,0 +1,5 @@
+# Of imports, one byte each, for compiled code's calls of them (enter.py).
+from micropython import const
+
+KIND_RESULT = const(8)  # of an import: parameters, all i32, + this if it has an i32 result
+KIND_OTHER = const(255)

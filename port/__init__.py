@@ -21,4 +21,8 @@ def __getattr__(name):
     for module, names in PUBLIC.items():
         if name in names:
             return getattr(__import__(__name__ + "." + module, None, None, (name,)), name)
-    raise AttributeError(name)
+    # MicroPython asks here for submodules, too, before it looks for their files
+    try:
+        return __import__(__name__ + "." + name, None, None, (name,))
+    except ImportError:
+        raise AttributeError(name)

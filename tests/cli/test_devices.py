@@ -278,7 +278,7 @@ def test_mem_of_a_device_without_insitu(insitu: Command) -> None:
 
 def test_every_module_is_imported_after_what_it_imports() -> None:
     for name in boards.names():
-        sources = package.device_sources(boards.load_board(name))
+        sources = package.separate_sources(boards.load_board(name))
         modules = package.modules(sources)
         assert set(modules) == set(sources)
         assert next(iter(modules)) == "__init__.py"

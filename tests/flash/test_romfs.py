@@ -18,6 +18,7 @@ from insitu.flash.writer import Target
 from insitu.link.raw_repl import Link
 from insitu.link.runner import DeviceError
 from insitu.machine import emulated
+from insitu.package import romfs as package
 
 pytestmark = pytest.mark.qemu
 
@@ -102,7 +103,7 @@ def test_image_and_package_in_place(link: Link, board: Board, image: bytes) -> N
 def test_a_power_cut_leaves_no_image_and_no_file_system(
     link: Link, board: Board, image: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(romfs, "add_package", lambda writer, _: writer.mkfile("instead.py", bytes(5000)))
+    monkeypatch.setattr(package, "compiled", lambda _: {"instead.py": bytes(5000)})
     romfs.write(Target(board, link), board.image.address, image, silent)
     pieces = int(link.run("print(1000 - Partition.left)"))
     for left in (0, 1, pieces // 2, pieces - 1):

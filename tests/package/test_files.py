@@ -21,7 +21,7 @@ _SOURCES = ("__init__.py", "runtime.py", "instance.py", "raw.py")
 def test_is_sent_once_and_again_where_it_differs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sent = {str(Path(name).with_suffix(".mpy")): name.encode() for name in _SOURCES} | {"raw.mpy": b"\x04\x03" * 999}
     monkeypatch.setattr(package, "device_sources", lambda _: dict.fromkeys(_SOURCES, ""))
-    monkeypatch.setattr(package, "compiled", lambda _: sent)
+    monkeypatch.setattr(package, "compile_sources", lambda *_: sent)
     with emulated(BOARD, [], flash_file=tmp_path / "flash.bin") as machine, machine.link() as link:
         assert not files.is_there(link, BOARD)
         deploy.keep(link, BOARD)

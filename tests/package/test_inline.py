@@ -93,7 +93,7 @@ def test_the_simulator_and_a_device_have_the_allocator_written_out() -> None:
     import insitu.sim  # noqa: F401
     from insitu.port.heap import fit
 
-    shipped = package.device_sources(boards.load_board("rpi_pico"))
+    shipped = package.separate_sources(boards.load_board("rpi_pico"))
     assert "@micropython.viper\ndef alloc(" in shipped["fit.py"]
     assert not [name for name in vars(fit) if "header" in name or name == "inline"]
     assert not [name for name in shipped if "inline" in shipped[name] or name == "inline.py"]

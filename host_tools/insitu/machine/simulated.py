@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import importlib
+import importlib.metadata
 import io
 import traceback
 from contextlib import redirect_stdout
@@ -92,6 +93,8 @@ class Here(Runner):
 
 class _Package(ModuleType):
     """The device package, whose modules have the names of a device."""
+
+    __version__ = importlib.metadata.version(_DEVICE)
 
     def __getattr__(self, name: str) -> Any:
         module = _MODULES.get(f"{_DEVICE}.{name}")

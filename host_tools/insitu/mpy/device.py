@@ -7,8 +7,8 @@ import functools
 from pathlib import Path
 
 from insitu.mpy.cross import MARCH, compile_source
+from insitu.mpy.fold import constants_of, fold
 from insitu.mpy.names import shortened
-from insitu.package.compile import constants_of, fold
 from insitu.port.xip.inplace import blob
 
 _FOLDER = Path(blob.__file__).parent

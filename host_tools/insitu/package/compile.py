@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import functools
-from collections.abc import Collection, Iterator
+import importlib.metadata
+from collections.abc import Collection, Iterator, Mapping
 from graphlib import TopologicalSorter
 from pathlib import Path
 
 from insitu.board.record import Board
 from insitu.mpy.cross import MARCH, compile_source
+from insitu.mpy.fold import constants_of, fold
 from insitu.package import texts
 from insitu.package.inline import expand
 from insitu.package.join import join
@@ -28,63 +30,11 @@ _FAMILY_FILES = {
 _APART = "xip/inplace/"
 # What a program imports first; the rest comes when it is used.
 _ROOTS = ("runtime.py", "instance.py")
+_VERSION = f"__version__ = {importlib.metadata.version('insitu')!r}\n"
 # Stay files of their own: mpy-cross 1.29 refuses jumps of asm_rv32 in a long file, by what happens to be in its memory.
 _ALONE = {"rv32.py"}
 # Their constants are folded into what imports them.
 _CONSTANT_MODULES = ("heap/control.py", "run/kinds.py", "xip/frames.py", "xip/layout.py")
-
-
-def constants_of(source: str) -> dict[str, int]:
-    """NAME = const(expression) lines of a constants module."""
-    values: dict[str, int] = {}
-    for node in ast.parse(source).body:
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and isinstance(node.targets[0], ast.Name):
-            call = node.value
-            if isinstance(call.func, ast.Name) and call.func.id == "const":
-                expression = compile(ast.Expression(call.args[0]), "constants", "eval")
-                value = eval(expression, {"__builtins__": {}}, dict(values))
-                if isinstance(value, int):
-                    values[node.targets[0].id] = value
-    return values
-
-
-class _Rename(ast.NodeTransformer):
-    """Names of folded constants get an underscore, so that mpy-cross keeps no global for them."""
-
-    def __init__(self, names: set[str]) -> None:
-        self.names = names
-
-    def visit_Name(self, node: ast.Name) -> ast.Name:
-        if node.id in self.names:
-            node.id = "_" + node.id
-        return node
-
-
-def fold(source: str, constants: dict[str, dict[str, int]]) -> str:
-    """source with `from ..xip.layout import A` replaced by `_A = const(value)` and A by _A.
-
-    constants: by the last part of the module's name, its names and values.
-    """
-    tree = ast.parse(source)
-    body: list[ast.stmt] = []
-    folded: set[str] = set()
-    for node in tree.body:
-        module = (node.module or "").rsplit(".", 1)[-1] if isinstance(node, ast.ImportFrom) else ""
-        if not isinstance(node, ast.ImportFrom) or module not in constants:
-            body.append(node)
-            continue
-        known = constants[module]
-        for alias in node.names:
-            if alias.name in known:
-                folded.add(alias.name)
-                body.append(ast.parse(f"{alias.name} = const({known[alias.name]})").body[0])
-        rest = [alias for alias in node.names if alias.name not in known]
-        if rest:
-            body.append(ast.ImportFrom(node.module, rest, node.level))
-    if folded and not any(isinstance(n, ast.ImportFrom) and n.module == "micropython" for n in body):
-        body.insert(0, ast.parse("from micropython import const").body[0])
-    tree.body = body
-    return ast.unparse(ast.fix_missing_locations(_Rename(folded).visit(tree))) + "\n"
 
 
 def _wanted(name: str, board: Board) -> bool:
@@ -104,11 +54,12 @@ def _joined(sources: dict[str, str]) -> dict[str, str]:
     order = [name for name in import_order(sources) if name in whole]
     made = join(sources, order, [name for names in PUBLIC.values() for name in names])
     made["__init__.py"], made[f"{texts.MODULE}.py"] = texts.take_out(made["__init__.py"], "_forget_module")
+    made["__init__.py"] += _VERSION
     return made
 
 
 def separate_sources(board: Board) -> dict[str, str]:
-    """The same before files are joined."""
+    """The same before files are joined: each can be sent, imported and forgotten before the next."""
     files = paths()
     constants = {Path(path).stem: constants_of((PORT / path).read_text()) for path in _CONSTANT_MODULES}
     sources = {
@@ -117,6 +68,7 @@ def separate_sources(board: Board) -> dict[str, str]:
         if _wanted(path, board)
     }
     sources["platform.py"] = _family(sources["platform.py"], sources)
+    sources["__init__.py"] += _VERSION
     return {name: text for name, text in sources.items() if Path(name).stem not in constants}
 
 
@@ -126,9 +78,13 @@ def _family(source: str, files: Collection[str]) -> str:
     return "".join(f"{ast.unparse(node)}\n" for node in imports if f"{node.module}.py" in files)
 
 
-def compiled(board: Board, *, separate: bool = False) -> dict[str, bytes]:
-    """Name in the package to its bytes, of every .mpy file that the board needs. separate: not joined."""
-    sources = separate_sources(board) if separate else device_sources(board)
+def compiled(board: Board) -> dict[str, bytes]:
+    """Name in the package to its bytes, of every .mpy file that the board needs."""
+    return compile_sources(board, device_sources(board))
+
+
+def compile_sources(board: Board, sources: Mapping[str, str]) -> dict[str, bytes]:
+    """The .mpy files, by name, of such files."""
     made = _compile_all(MARCH[board.target], tuple(sources.items()))
     return {str(Path(name).with_suffix(".mpy")): data for name, data in made.items()}
 

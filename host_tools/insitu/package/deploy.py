@@ -98,19 +98,26 @@ def _close(name):
     _out.close()
     _out = None
     if _ram and name: __import__(name)
+print(_root)
+"""
+# What was given away cannot be loaded again.
+_KEEP = """
+import insitu.platform
+insitu.platform.forget_module = lambda module: None
 """
 
 
 def send(link: Runner, board: Board) -> None:
     """Put the package onto the board behind link: into its file system, or where it has none, straight into RAM."""
-    link.run(_WRITER)
-    modules, compiled = package.modules(package.device_sources(board)), package.compiled(board)
+    into_ram = link.run(_WRITER).decode().strip() == "/ram"
+    sources = package.separate_sources(board) if into_ram else package.device_sources(board)
+    modules, compiled = package.modules(sources), package.compile_sources(board, sources)
     link.run("_mkdir(_root + '/insitu')\n")
     for source, module in modules.items():
         name = str(Path(source).with_suffix(".mpy"))
         _send_file(link, name, compiled[name])
         link.run(f"_close('{module}')\n")
-    link.run("del _open, _more, _close, _mkdir, _File\n")
+    link.run("del _open, _more, _close, _mkdir, _File\n" + (_KEEP if into_ram else ""))
 
 
 def keep(link: Runner, board: Board) -> None:

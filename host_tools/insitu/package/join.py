@@ -44,7 +44,7 @@ def join(sources: Mapping[str, str], order: list[str], public: Collection[str]) 
     whole = [statement for name in joined for statement in _Join(files, name).statements()]
     made = {PACKAGE: _unparse(shortened(ast.Module(_tidy(whole), []), _said(whole)).body)}
     made |= {name: _unparse(_Join(files, name).statements()) for name in trees if name not in joined}
-    made |= {name: _forwarding(files.names[name], _folded(trees[name])) for name in joined}
+    made |= {name: _forwarding(files.names[name], _folded(trees[name]) - {*public}) for name in joined}
     return {f"{name}.py": source for name, source in made.items()}
 
 
@@ -101,7 +101,7 @@ def _folded(tree: ast.Module) -> set[str]:
     assigned = [
         node for node in tree.body if isinstance(node, ast.Assign) and ast.unparse(node.value).startswith("const(")
     ]
-    return {target.id for node in assigned for target in node.targets if isinstance(target, ast.Name)} | {"const"}
+    return {target.id for node in assigned for target in node.targets if isinstance(target, ast.Name)}
 
 
 def _forwarding(names: dict[str, str], folded: set[str]) -> str:

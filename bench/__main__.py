@@ -31,6 +31,16 @@ def _kernel_table(rows: list[kernels.Row]) -> Table:
     return table
 
 
+def _package_table(packages: list[device.Package]) -> Table:
+    table = Table(title="Bytes of MicroPython's heap that the package takes, by the way in which it was deployed")
+    for name in ("board", *device.WAYS):
+        table.add_column(name, justify="left" if name == "board" else "right")
+    for board, group in groupby(packages, lambda package: package.board):
+        found = {package.way: f"{package.bytes:,}" for package in group}
+        table.add_row(board, *(found.get(way, "does not fit") for way in device.WAYS))
+    return table
+
+
 def _device_table(calls: list[device.Calls], memory: list[device.Memory]) -> Table:
     table = Table(title="On the firmware: instructions of a call, bytes of one more loaded and instantiated demo")
     for name in (
@@ -40,8 +50,6 @@ def _device_table(calls: list[device.Calls], memory: list[device.Memory]) -> Tab
         "import",
         "global heap",
         "MicroPython heap",
-        "package",
-        "frozen",
     ):
         table.add_column(name, justify="left" if name == "board" else "right")
     for call, use in zip(calls, memory, strict=True):
@@ -51,8 +59,6 @@ def _device_table(calls: list[device.Calls], memory: list[device.Memory]) -> Tab
             *costs,
             f"{use.global_heap:,}",
             f"{use.micropython_heap:,}",
-            f"{use.package:,}",
-            f"{use.frozen:,}",
         )
     return table
 
@@ -69,16 +75,20 @@ def _bar_table(found: list[Bar]) -> Table:
 def main() -> int:
     folder = ROOT / "build" / "bench"
     rows = kernels.measure(folder)
-    calls, memory = device.measure(folder)
+    calls, memory, packages = device.measure(folder)
     worst = allocator.measure()
-    found = bars(rows, calls, memory, worst)
+    found = bars(rows, calls, memory, packages, worst)
     console = Console(width=110)
-    for table in (_kernel_table(rows), _device_table(calls, memory), _bar_table(found)):
+    for table in (_kernel_table(rows), _device_table(calls, memory), _package_table(packages), _bar_table(found)):
         console.print(table)
     result = {
         "kernels": [asdict(row) for row in rows],
         "calls": [asdict(call) for call in calls],
         "memory": [asdict(use) for use in memory],
+        "package_ram": {
+            board: {package.way: package.bytes for package in group}
+            for board, group in groupby(packages, lambda package: package.board)
+        },
         "allocator": {"alloc": worst[0], "free": worst[1]},
         "allocator_methods": dict(zip(("alloc", "free"), allocator.measure(methods=True), strict=True)),
         "bars": [asdict(bar) | {"met": bar.met} for bar in found],

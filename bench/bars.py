@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from bench import allocator
-from bench.device import Calls, Memory
+from bench.device import Calls, Memory, Package
 from bench.kernels import Row, means
 
 MEAN_SPEED, WORST_SPEED, MEAN_SIZE = 1.8, 2.8, 1.8
 CALL = 5.0
 ALLOCATION = 1300
 GLOBAL_HEAP, MICROPYTHON_HEAP = 512, 2048
+PACKAGE = {"romfs": 16 * 1024, "frozen": 10 * 1024}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,9 @@ class Bar:
         return self.measured <= self.most
 
 
-def bars(rows: list[Row], calls: list[Calls], memory: list[Memory], worst: tuple[float, float]) -> list[Bar]:
+def bars(
+    rows: list[Row], calls: list[Calls], memory: list[Memory], packages: list[Package], worst: tuple[float, float]
+) -> list[Bar]:
     """All of them, in the order of the tables."""
     found = []
     for target, group in groupby(rows, lambda row: row.target):
@@ -44,6 +47,9 @@ def bars(rows: list[Row], calls: list[Calls], memory: list[Memory], worst: tuple
     for use in memory:
         found.append(Bar("global heap, bytes", use.board, use.global_heap, GLOBAL_HEAP))
         found.append(Bar("MicroPython heap, bytes", use.board, use.micropython_heap, MICROPYTHON_HEAP))
+    for package in packages:
+        if package.way in PACKAGE:
+            found.append(Bar(f"package, {package.way}, bytes", package.board, package.bytes, PACKAGE[package.way]))
     for what, cost in zip(("alloc", "free"), worst, strict=True):
         found.append(Bar(f"worst {what}, instructions", allocator.BOARD, cost, ALLOCATION))
     return found

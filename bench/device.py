@@ -14,7 +14,7 @@ from insitu.aot import compile_wasm
 from insitu.board import boards
 from insitu.board.record import Board
 from insitu.machine import emulated
-from insitu.package.deploy import METHODS, Method
+from insitu.package.deploy import METHODS
 from insitu.session.session import Session
 from insitu.toolchain import compile_c
 
@@ -22,6 +22,8 @@ from bench.clocks import CLOCKS
 from examples.demo import DEVICE_IMPORTS, SOURCE
 
 CALLS = 500
+WAYS = ("romfs", "frozen", "serial")  # of insitu.package.deploy
+TOO_LARGE = {("qemu_stm32f405", "serial")}  # beside a pool of 16 KiB: its firmware has 96 KiB of heap
 _STACK = 2048
 _ADD = """(module
   (import "env" "add" (func $add (param i32 i32) (result i32)))
@@ -88,15 +90,21 @@ class Calls:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Bytes that one more loaded and instantiated demo takes beside linear memory and operand stack; package and
-    frozen: of MicroPython's heap, what the device package takes once all that the demo needs is imported, from a ROM
-    partition and frozen into the firmware."""
+    """Bytes that one more loaded and instantiated demo takes beside linear memory and operand stack."""
 
     board: str
-    package: int
-    frozen: int
     global_heap: int
     micropython_heap: int
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """Bytes of MicroPython's heap that the device package takes once the demo was loaded, instantiated and ended, by
+    the way in which it was deployed."""
+
+    board: str
+    way: str
+    bytes: int
 
 
 def _calls(board: Board) -> Calls:
@@ -108,29 +116,33 @@ def _calls(board: Board) -> Calls:
     return Calls(board.name, *(n * nanoseconds / CALLS for n in (python - empty, export - empty, imported)))
 
 
-def _package(board: Board, image: bytes, method: Method) -> int:
+def _package(board: Board, image: bytes, way: str) -> Package:
+    method = METHODS[way]
     contents = [(board.image.address, image), *method.contents(board)]
     machine = emulated(board, contents, firmware=method.firmware(board))
     with machine, machine.link() as link:
         link.run(_BEFORE)
         method.install(link, board)
-        return int(link.run(_PACKAGE.format(prelude=DEVICE_IMPORTS, address=board.image.address)))
+        said = link.run(_PACKAGE.format(prelude=DEVICE_IMPORTS, address=board.image.address))
+    return Package(board.name, way, int(said))
 
 
 def _memory(board: Board, wasm: bytes) -> Memory:
     image = compile_wasm(wasm, board.target)
-    package, frozen = (_package(board, image, METHODS[name]) for name in ("romfs", "frozen"))
     imports = {"adc.read": "adc_read", "uart.write": "uart_write"}
     with Session(board, image, imports=imports, prelude=DEVICE_IMPORTS, stack=_STACK) as session:
         output = session.run(_MEMORY.format(address=board.image.address, stack=_STACK))
         linear_memory = session.image.memory_size
     python, pool = map(int, output.split())
-    return Memory(board.name, package, frozen, pool - linear_memory - _STACK, python)
+    return Memory(board.name, pool - linear_memory - _STACK, python)
 
 
-def measure(folder: Path) -> tuple[list[Calls], list[Memory]]:
-    """Both, on every QEMU board."""
+def measure(folder: Path) -> tuple[list[Calls], list[Memory], list[Package]]:
+    """All three, on every QEMU board."""
     wasm = compile_c(SOURCE, folder / "fir.wasm").read_bytes()
     found = [boards.load_board(name) for name in CLOCKS]
     with ThreadPoolExecutor(2) as pool:
-        return list(pool.map(_calls, found)), list(pool.map(lambda board: _memory(board, wasm), found))
+        calls, memory = list(pool.map(_calls, found)), list(pool.map(lambda board: _memory(board, wasm), found))
+        images = {board.target: compile_wasm(wasm, board.target) for board in found}
+        ways = [(board, way) for board in found for way in WAYS if (board.name, way) not in TOO_LARGE]
+        return calls, memory, list(pool.map(lambda way: _package(way[0], images[way[0].target], way[1]), ways))

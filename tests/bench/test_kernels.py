@@ -24,8 +24,13 @@ def test_a_kernel_is_measured_and_meets_the_bars(target: str, tmp_path: Path) ->
 def test_a_missed_bar_is_missed() -> None:
     row = kernels.Row("t", "k", native=100, insitu=290, native_bytes=10, insitu_bytes=19)
     call = device.Calls("b", python=100.0, export=501.0, import_=500.0)
-    use = device.Memory("b", package=1, frozen=1, global_heap=513, micropython_heap=2048)
-    missed = [bar.what for bar in bars.bars([row], [call], [use], (1300.0, 1301.0)) if not bar.met]
+    use = device.Memory("b", global_heap=513, micropython_heap=2048)
+    packages = [
+        device.Package("b", "romfs", 16385),
+        device.Package("b", "frozen", 10240),
+        device.Package("b", "serial", 1 << 20),
+    ]
+    missed = [bar.what for bar in bars.bars([row], [call], [use], packages, (1300.0, 1301.0)) if not bar.met]
     assert missed == [
         "instructions against native, geometric mean",
         "instructions against native, worst",

@@ -283,7 +283,7 @@ def test_every_module_is_imported_after_what_it_imports() -> None:
         assert set(modules) == set(sources)
         assert next(iter(modules)) == "__init__.py"
         assert modules["runtime.py"] == "insitu.runtime"
-        assert list(modules).index("raw.py") < list(modules).index("image.py") < list(modules).index("runtime.py")
+        assert list(modules).index("raw.py") < list(modules).index("module.py") < list(modules).index("runtime.py")
         assert modules["telemetry.py"] == ""
 
 

@@ -15,11 +15,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from insitu.errors import InsituError
 from insitu.mpy.names import shortened
 from insitu.package.scopes import Function, Scoped, bound, parameters
 
 PACKAGE = "__init__"
 _NAME = "insitu"
+_CONST = "const"  # mpy-cross knows it by its name
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,31 +71,33 @@ def _own(tree: ast.Module) -> set[str]:
 
 
 def _names(trees: dict[str, ast.Module], joined: list[str], public: Collection[str]) -> dict[str, dict[str, str]]:
-    plain = Counter(name.lstrip("_") for module in joined for name in _own(trees[module]))
-    found: dict[str, dict[str, str]] = {}
+    """By module, its globals to those of the whole: with an underscore, so that no local of a function hides them."""
+    own = {(module, name) for module in joined for name in _own(trees[module])}
+    outside = {
+        (source, name) for module in joined for source, name, _ in _imports(trees[module]) if source not in joined
+    }
+    times = Counter(name.lstrip("_") for _, name in own | outside)
 
     def called(module: str, name: str) -> str:
         bare = name.lstrip("_")
-        if name in public:
+        if name in public or name == _CONST:
             return name
-        return f"_{bare}" if plain[bare] == 1 else f"_{module}_{name}"
+        return f"_{bare}" if times[bare] == 1 else f"_{module}_{name}"
 
+    found: dict[str, dict[str, str]] = {}
     for module in joined:
-        own = {name: called(module, name) for name in sorted(_own(trees[module]))}
-        found[module] = _imported(trees[module], found) | own
+        found[module] = {
+            here: found[source][name] if source in found else called(source, name)
+            for source, name, here in _imports(trees[module])
+        }
+        found[module] |= {name: called(module, name) for name in sorted(_own(trees[module]))}
     return found
 
 
-def _imported(tree: ast.Module, known: dict[str, dict[str, str]]) -> dict[str, str]:
-    """What a module has from others: of those that are joined, what it is called; all else under its own name."""
-    found: dict[str, str] = {}
-    for node in tree.body:
-        if isinstance(node, ast.ImportFrom) and node.module is not None:
-            things = known.get(node.module, {}) if node.level else {}
-            for alias in node.names:
-                here = alias.asname or alias.name
-                found[here] = things.get(alias.name, here)
-    return found
+def _imports(tree: ast.Module) -> list[tuple[str, str, str]]:
+    """What a module imports of others: from which, what, and what it calls it."""
+    nodes = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module is not None]
+    return [(node.module or "", alias.name, alias.asname or alias.name) for node in nodes for alias in node.names]
 
 
 def _folded(tree: ast.Module) -> set[str]:
@@ -105,12 +109,8 @@ def _folded(tree: ast.Module) -> set[str]:
 
 
 def _forwarding(names: dict[str, str], folded: set[str]) -> str:
-    shown = [
-        _alias(new, name)
-        for name, new in sorted(names.items())
-        if name[0] != "_" and (name not in folded or new == name)
-    ]
-    return _unparse([ast.ImportFrom(None, shown, 1)] if shown else [])
+    seen = sorted(name for name in names.keys() - folded - {_CONST} if name[0] != "_")
+    return _unparse([ast.ImportFrom(None, [_alias(names[name], name) for name in seen], 1)] if seen else [])
 
 
 def _alias(name: str, called: str) -> ast.alias:
@@ -168,19 +168,25 @@ class _Join(Scoped):
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | None:
         if not node.level:
-            return node
+            return self._from_elsewhere(node)
         if node.module is None:
             kept = [alias for alias in node.names if self._import_module(alias)]
             return self._imported_modules(kept)
         things = self.files.names.get(node.module)
         if things is None:  # a file of its own
-            return node
+            return self._from_elsewhere(node)
         if self.inside:
             for alias in node.names:
                 self._forget(alias)
                 self.things[-1][alias.asname or alias.name] = things[alias.name]
             return None
         return ast.ImportFrom(None, [_alias(things[alias.name], alias.asname or alias.name) for alias in node.names], 1)
+
+    def _from_elsewhere(self, node: ast.ImportFrom) -> ast.ImportFrom:
+        if not self.inside or self.function_names:
+            return node
+        names = self.files.names[self.module]
+        return ast.ImportFrom(node.module, [_alias(a.name, names[a.asname or a.name]) for a in node.names], node.level)
 
     def _import_module(self, alias: ast.alias) -> bool:
         """Whether there is anything to import: none in the whole that is of it."""
@@ -209,7 +215,7 @@ class _Join(Scoped):
             if names is None:
                 return node
             if self.inside:
-                return ast.Name(names[node.attr], node.ctx)
+                return ast.Name(self._seen(names[node.attr]), node.ctx)
             return ast.Attribute(node.value, names[node.attr], node.ctx)
         self.generic_visit(node)
         return node
@@ -218,8 +224,15 @@ class _Join(Scoped):
         return self._found(self.modules, name)
 
     def visit_Name(self, node: ast.Name) -> ast.Name:
-        node.id = self._found(self.things, node.id) or node.id
+        if (new := self._found(self.things, node.id)) is not None:
+            node.id = self._seen(new)
         return node
+
+    def _seen(self, name: str) -> str:
+        """name, which is a global of the whole. Raises InsituError where a local hides it."""
+        if not self.is_global(name):
+            raise InsituError(f"port/{self.module}.py has a local {name}, which hides a global of the joined package")
+        return name
 
     def visit_Global(self, node: ast.Global) -> ast.Global:
         node.names = [self.things[0].get(name, name) for name in node.names]

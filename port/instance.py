@@ -2,7 +2,7 @@
 # grow, its linear memory. `pointer` is the instance pointer of compiled code, from the heap's base.
 from . import link, platform
 from .alive import Mortal
-from .errors import Error, Trap
+from .errors import Error
 from .run.enter import store_result
 from .run.exec_env import ExecEnv
 from .run.handles import Function, Memory
@@ -84,9 +84,9 @@ class Instance(Mortal):
         module.instances.append(self)
         try:
             self._make(stack_size, imports)
-        except BaseException as error:
+        except BaseException:
             # what is in another instance's table or global stays callable, as the standard wants
-            if not (isinstance(error, Trap) and any([True for _ in holders(self)])):
+            if not (self.block and any([True for _ in holders(self)])):
                 self._discard()
             raise
 

@@ -37,5 +37,6 @@ def test_a_missed_bar_is_missed() -> None:
         "code bytes against native, geometric mean",
         "export against Python function",
         "global heap, bytes",
+        "package, romfs, bytes",
         "worst free, instructions",
     ]

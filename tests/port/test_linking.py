@@ -275,3 +275,24 @@ def test_a_start_function_without_an_exec_env_leaves_others_tables_as_they_were(
     with pytest.raises(device.port.Error, match="has a start function"):
         starts.instantiate(stack_size=0, imports={"a": owner})
     assert owner.exports.t[0]() == 7
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
+def test_what_a_start_function_has_put_into_others_tables_stays_callable_after_an_exception_of_python(device, error):
+    """As after a trap (standard, 4.5.4, note at instantiation). Found by tests/fuzz/systems: the entry became null."""
+    owner = device.instantiate(
+        '(module (table (export "t") 1 funcref)'
+        ' (func (export "f") (result i32) (call_indirect (result i32) (i32.const 0))))'
+    )
+    starts = device.load(
+        '(module (import "a" "t" (table 1 funcref)) (import "host" "fail" (func $fail)) (elem (i32.const 0) $seven)'
+        " (start $fail) (func $seven (result i32) (i32.const 7)))",
+    )
+
+    def fail():
+        raise error
+
+    with pytest.raises(error):
+        starts.instantiate(imports={"a": owner, "host": {"fail": fail}})
+    assert owner.exports.f() == 7
+    device.runtime.heap.check()

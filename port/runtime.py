@@ -198,7 +198,7 @@ def _check_signatures(module, other):
 
 # Size of the image at base, in which everything is as it must be. limit: bytes that the source has, or None.
 def _checked(base, limit):
-    from .xip import image
+    from .xip import checks, image
 
     try:
         size = image.check_header(base, limit)
@@ -206,6 +206,7 @@ def _checked(base, limit):
         image.Checker(base, size).check()
     finally:
         platform.forget_module(image)
+        platform.forget_module(checks)
     return size
 
 

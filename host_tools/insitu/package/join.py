@@ -21,7 +21,7 @@ from insitu.package.scopes import Function, Scoped, bound, parameters
 
 PACKAGE = "__init__"
 _NAME = "insitu"
-_CONST = "const"  # mpy-cross knows it by its name
+_CONST = "const"  # mpy-cross knows it by its name: nobody needs to import it
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +167,8 @@ class _Join(Scoped):
         self.modules.pop()
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | None:
+        if [alias.name for alias in node.names] == [_CONST]:
+            return None
         if not node.level:
             return self._from_elsewhere(node)
         if node.module is None:

@@ -322,7 +322,7 @@ class Model:
                 trap = "unreachable"
         except _Raised as error:
             self._ended(instance)
-            self._destroyed(instance)
+            self._given_up(instance)
             self.wanted("instantiate", ("python", "KeyboardInterrupt") if error.interrupt else ("raised", None))
             return False
         finally:
@@ -333,9 +333,13 @@ class Model:
         if not trap:
             return True
         self.wanted("instantiate", ("error", trap))
+        self._given_up(instance)
+        return False
+
+    def _given_up(self, instance: Instance) -> None:
+        """What its start function has put into others' tables stays callable (standard, 4.5.4), so all of it stays."""
         if not any(entry.owner is instance for owner, entry in self._references() if owner is not instance):
             self._destroyed(instance)
-        return False
 
     def _ended(self, instance: Instance) -> None:
         for env in instance.envs:

@@ -191,7 +191,7 @@ class _Join(Scoped):
         return ast.ImportFrom(node.module, [_alias(a.name, names[a.asname or a.name]) for a in node.names], node.level)
 
     def _import_module(self, alias: ast.alias) -> bool:
-        """Whether there is anything to import: none in the whole that is of it."""
+        """Whether it is still to be imported: a joined module means nothing within the whole."""
         name = alias.asname or alias.name
         self.modules[-1][name] = alias.name
         if not (self.inside and alias.name in self.files.names):

@@ -16,6 +16,18 @@ from insitu.package.deploy import mount_code
 SAMPLES = Path(__file__).parent / "samples"
 _ASSEMBLER = {"a": "assembler_thumb", "r": "assembler_rv32"}  # by the first letter of mpy-cross's name of the CPU
 
+# Bytes that importing modules takes.
+RAM = """
+import gc
+gc.collect()
+gc.collect()
+before = gc.mem_alloc()
+import {0}
+gc.collect()
+gc.collect()
+print(gc.mem_alloc() - before)
+"""
+
 
 @functools.cache
 def compiled(target: str) -> dict[str, bytes]:

@@ -19,6 +19,7 @@ from tests.mpy import modules
 
 pytestmark = [pytest.mark.slow, pytest.mark.qemu]
 _BOARD = load_board("rpi_pico")
+_MODULES = "checks, functions, assembler, emitted"
 _RESULTS = "print(checks.results(functions, assembler, emitted))\n"
 
 
@@ -46,25 +47,13 @@ def _send(link: Link, path: str, data: bytes) -> None:
     link.run(f"import binascii\nwith open('{path}', 'wb') as f: f.write(binascii.a2b_base64('{text}'))\n", timeout=120)
 
 
-_RAM = """
-import gc
-gc.collect()
-gc.collect()
-before = gc.mem_alloc()
-import checks, functions, assembler, emitted
-gc.collect()
-gc.collect()
-print(gc.mem_alloc() - before)
-"""
-
-
 def test_code_is_executed_where_it_lies(link: Link, made: mpy.Made) -> None:
     link.run("import sys\nsys.path.insert(0, '/usual')\n")
-    usual = int(link.run(_RAM, timeout=120))
+    usual = int(link.run(modules.RAM.format(_MODULES), timeout=120))
     expected = link.run(_RESULTS, timeout=120)
     link.soft_reset()
     link.run(f"import {LOADER}")
-    apart = int(link.run(_RAM, timeout=120))
+    apart = int(link.run(modules.RAM.format(_MODULES), timeout=120))
     assert link.run(_RESULTS, timeout=120) == expected
     pcs = link.run("print(assembler.pc(), functions.viper_pc(), functions.__file__)").split()
     end = made.address + len(made.files[mpy.CODE_FILE])

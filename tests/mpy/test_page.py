@@ -17,16 +17,6 @@ from tests.mpy import modules
 
 _PAGE = (places.CHECKOUT / "docs" / "native-modules.md").read_text()
 _PROGRAMS = places.CHECKOUT / "build" / "micropython-1.25.0" / "tests" / "perf_bench"
-_RAM = """
-import gc
-gc.collect()
-gc.collect()
-before = gc.mem_alloc()
-import {0} as m
-gc.collect()
-gc.collect()
-print(gc.mem_alloc() - before)
-"""
 _RUN = "run, result = m.bm_setup(m.bm_params[min(m.bm_params)])\nrun()\nprint(result())\n"
 
 
@@ -69,6 +59,6 @@ def test_figures(name: str) -> None:
     for shown, linked in zip(row, (False, True), strict=True):
         files = {f"{name}.mpy": data}
         with modules.mounted(board, files, convert=romfs.linked if linked else modules.as_it_is) as link:
-            assert abs(int(link.run(_RAM.format(name))) - int(shown.replace(",", ""))) < 200
+            assert abs(int(link.run(modules.RAM.format(f"{name} as m"))) - int(shown.replace(",", ""))) < 200
             results.add(link.run(_RUN, timeout=60))
     assert len(results) == 1

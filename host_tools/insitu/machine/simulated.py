@@ -14,9 +14,7 @@ from typing import Any, Self
 from insitu import sim
 from insitu.board.record import Board
 from insitu.link.runner import DeviceError, Runner
-from insitu.package.names import host_modules
-
-_DEVICE, _HERE = "insitu", "insitu.port"  # the device package's name on a device, and on the host
+from insitu.package.names import DEVICE, HOST, host_modules
 
 
 class Simulated:
@@ -94,15 +92,15 @@ class Here(Runner):
 class _Package(ModuleType):
     """The device package, whose modules have the names of a device."""
 
-    __version__ = importlib.metadata.version(_DEVICE)
+    __version__ = importlib.metadata.version(DEVICE)
 
     def __getattr__(self, name: str) -> Any:
-        module = _MODULES.get(f"{_DEVICE}.{name}")
-        return importlib.import_module(module) if module else getattr(importlib.import_module(_HERE), name)
+        module = _MODULES.get(f"{DEVICE}.{name}")
+        return importlib.import_module(module) if module else getattr(importlib.import_module(HOST), name)
 
 
 _MODULES = host_modules()
-_PACKAGE = _Package(_DEVICE)
+_PACKAGE = _Package(DEVICE)
 
 
 def _traceback(error: Exception) -> str:
@@ -113,9 +111,9 @@ def _traceback(error: Exception) -> str:
 
 def _import(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> ModuleType:
     """As the builtin, but that `insitu` means the device package."""
-    if level or name.partition(".")[0] != _DEVICE:
+    if level or name.partition(".")[0] != DEVICE:
         return builtins.__import__(name, globals, locals, fromlist, level)
-    if name == _DEVICE:
+    if name == DEVICE:
         return _PACKAGE
     if name not in _MODULES:
         raise ModuleNotFoundError(f"No module named {name!r}", name=name)

@@ -44,6 +44,7 @@ def _wanted(name: str, board: Board) -> bool:
     return family is None or family == ("rv" if MARCH[board.target].startswith("rv") else "arm")
 
 
+@functools.cache
 def device_sources(board: Board) -> dict[str, str]:
     """Name in the package to source, as it is compiled, of every file that the board needs."""
     return _joined(separate_sources(board))
@@ -58,6 +59,7 @@ def _joined(sources: dict[str, str]) -> dict[str, str]:
     return made
 
 
+@functools.cache
 def separate_sources(board: Board) -> dict[str, str]:
     """The same before files are joined: each can be sent, imported and forgotten before the next."""
     files = paths()

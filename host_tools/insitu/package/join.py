@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from insitu.errors import InsituError
+from insitu.mpy.fold import constants_of
 from insitu.mpy.names import shortened
+from insitu.package.names import DEVICE
 from insitu.package.scopes import Function, Scoped, bound, parameters
 
 PACKAGE = "__init__"
-_NAME = "insitu"
 _CONST = "const"  # mpy-cross knows it by its name: nobody needs to import it
 
 
@@ -46,7 +47,9 @@ def join(sources: Mapping[str, str], order: list[str], public: Collection[str]) 
     whole = [statement for name in joined for statement in _Join(files, name).statements()]
     made = {PACKAGE: _unparse(shortened(ast.Module(_tidy(whole), []), _said(whole)).body)}
     made |= {name: _unparse(_Join(files, name).statements()) for name in trees if name not in joined}
-    made |= {name: _forwarding(files.names[name], _folded(trees[name]) - {*public}) for name in joined}
+    made |= {
+        name: _forwarding(files.names[name], constants_of(sources[f"{name}.py"]).keys() - {*public}) for name in joined
+    }
     return {f"{name}.py": source for name, source in made.items()}
 
 
@@ -100,16 +103,9 @@ def _imports(tree: ast.Module) -> list[tuple[str, str, str]]:
     return [(node.module or "", alias.name, alias.asname or alias.name) for node in nodes for alias in node.names]
 
 
-def _folded(tree: ast.Module) -> set[str]:
-    """Names of constants, which mpy-cross keeps no global for."""
-    assigned = [
-        node for node in tree.body if isinstance(node, ast.Assign) and ast.unparse(node.value).startswith("const(")
-    ]
-    return {target.id for node in assigned for target in node.targets if isinstance(target, ast.Name)}
-
-
-def _forwarding(names: dict[str, str], folded: set[str]) -> str:
-    seen = sorted(name for name in names.keys() - folded - {_CONST} if name[0] != "_")
+def _forwarding(names: dict[str, str], folded: Collection[str]) -> str:
+    """A module that has these names of the whole. folded: constants, of which mpy-cross keeps none."""
+    seen = sorted(name for name in names.keys() - {*folded, _CONST} if name[0] != "_")
     return _unparse([ast.ImportFrom(None, [_alias(names[name], name) for name in seen], 1)] if seen else [])
 
 
@@ -207,7 +203,7 @@ class _Join(Scoped):
     def _imported_modules(self, kept: list[ast.alias]) -> ast.AST | None:
         package = [alias for alias in kept if alias.name in self.files.names]
         others = [alias for alias in kept if alias not in package]
-        made: list[ast.stmt] = [ast.Import([ast.alias(_NAME, a.asname or a.name) for a in package])] if package else []
+        made: list[ast.stmt] = [ast.Import([ast.alias(DEVICE, a.asname or a.name) for a in package])] if package else []
         made += [ast.ImportFrom(None, others, 1)] if others else []
         return made[0] if len(made) == 1 else made or None  # type: ignore[return-value]
 

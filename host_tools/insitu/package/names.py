@@ -10,7 +10,7 @@ from insitu.errors import InsituError
 from insitu.port.xip import layout
 
 PORT = Path(layout.__file__).resolve().parent.parent
-_HOST, _DEVICE = "insitu.port", "insitu"  # what the package is called
+HOST, DEVICE = "insitu.port", "insitu"  # what the package is called
 
 
 def paths() -> list[str]:
@@ -42,7 +42,7 @@ def device_files(files: Collection[str]) -> dict[str, str]:
 def host_modules() -> dict[str, str]:
     """Each module's name on a device to its name here, the package itself apart."""
     return {
-        f"{_DEVICE}.{name.removesuffix('.py')}": ".".join([_HOST, *_parts(path)])
+        f"{DEVICE}.{name.removesuffix('.py')}": ".".join([HOST, *_parts(path)])
         for name, path in device_files(paths()).items()
         if _parts(path)
     }
@@ -93,11 +93,11 @@ class _Imports(ast.NodeTransformer):
         """What in port/ an import is from, None: it is of another package."""
         module = tuple(node.module.split(".")) if node.module else ()
         if self.path is None:
-            host = tuple(_HOST.split("."))
+            host = tuple(HOST.split("."))
             return module[len(host) :] if module[: len(host)] == host else None
         return (*PurePosixPath(self.path).parts[: -node.level], *module) if node.level else None
 
     def _import(self, module: str, names: list[ast.alias]) -> ast.ImportFrom:
         if self.path is None:
-            return ast.ImportFrom(f"{_DEVICE}.{module}".rstrip("."), names, 0)
+            return ast.ImportFrom(f"{DEVICE}.{module}".rstrip("."), names, 0)
         return ast.ImportFrom(module or None, names, 1)

@@ -75,3 +75,21 @@ def test_every_board_keeps_the_rules(name: str) -> None:
     board = boards.load_board(name)
     assert row(board).target == board.target
     assert set(board.writers) <= set(WRITERS)
+
+
+# A text of the file of a board that insitu cannot do, what stands there instead, and what is said of it.
+CANNOT = {
+    "why": ("", "", "mine is not supported: no code for Xtensa can be made"),
+    "a missing field": ("reports = ", "report = ", "mine.toml: the field 'reports' is missing"),
+    "an unknown field": ("reports = ", "target = 'xtensa'\nreports = ", "mine.toml: there is no field 'target'"),
+}
+
+
+@pytest.mark.parametrize("name", CANNOT)
+def test_a_board_that_is_not_supported_says_why(tmp_path: Path, name: str) -> None:
+    old, new, says = CANNOT[name]
+    path = tmp_path / "mine.toml"
+    path.write_text((boards.FOLDER / "esp32s3.toml").read_text().replace(old, new, 1))
+    with pytest.raises(BoardError) as caught:
+        boards.load_board(str(path))
+    assert str(caught.value).startswith(says)

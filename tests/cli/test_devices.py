@@ -47,7 +47,8 @@ def state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def test_boards(insitu: Command) -> None:
-    rows = insitu("boards", "--json").json["boards"]
+    found = insitu("boards", "--json").json
+    rows, others = found["boards"], found["unsupported"]
     assert {row["name"]: row["target"] for row in rows}.items() >= {
         "qemu_mps2_an385": "cortex-m3",
         "qemu_stm32f405": "cortex-m4f",
@@ -56,7 +57,9 @@ def test_boards(insitu: Command) -> None:
     assert {row["hardware"] for row in rows} == {"not tried"}
     head, *lines = insitu("boards").out.splitlines()
     assert head.split()[:3] == ["board", "chip", "builds"]
-    assert [line.split()[0] for line in lines] == [row["name"] for row in rows]
+    assert [line.split()[0] for line in lines] == [row["name"] for row in (*rows, *others)]
+    assert {other["name"] for other in others} >= {"esp32", "esp32s2", "esp32s3"}
+    assert all(f"is not supported: {other['why']}" in lines[i] for i, other in enumerate(others, len(rows)))
 
 
 def test_firmware(insitu: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

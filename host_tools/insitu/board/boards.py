@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from insitu.board.record import Board, Chip, Firmware, Region
+from insitu.board.record import Board, Chip, Firmware, Region, Unsupported
 from insitu.board.rules import RULES
 from insitu.board.table import BoardError, Table
 from insitu.port.xip import layout
@@ -18,8 +18,14 @@ CHIPS = FOLDER / "chips"
 
 
 def names() -> list[str]:
-    """Names of the boards that insitu comes with."""
-    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+    """Names of the boards that insitu comes with and can do."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml") if not _is_unsupported(_read(path)))
+
+
+def unsupported() -> list[Unsupported]:
+    """Those of which it only knows why not."""
+    files = ((path.stem, _read(path)) for path in sorted(FOLDER.glob("*.toml")))
+    return [_unsupported(name, file) for name, file in files if _is_unsupported(file)]
 
 
 def emulated() -> list[str]:
@@ -32,7 +38,10 @@ def load_board(name: str) -> Board:
     path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
     if not path.is_file():
         raise BoardError(f'no board "{name}"; there are: {", ".join(names())}')
-    board = _board(path.stem, _read(path))
+    file = _read(path)
+    if _is_unsupported(file):
+        raise BoardError(f"{path.stem} is not supported: {_unsupported(path.stem, file).why}")
+    board = _board(path.stem, file)
     for rule in RULES:
         if problem := rule(board):
             raise BoardError(f"{path.name}: {problem}")
@@ -44,6 +53,23 @@ def _read(path: Path) -> Table:
         return Table(path.name, "", tomllib.loads(path.read_text()))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BoardError(f"{path.name}: {error}") from None
+
+
+def _is_unsupported(file: Table) -> bool:
+    return "unsupported" in file.names()
+
+
+def _unsupported(name: str, file: Table) -> Unsupported:
+    found = Unsupported(
+        name=name,
+        description=file.text("description"),
+        chip=file.text("chip"),
+        core=file.text("core"),
+        why=file.text("unsupported"),
+        reports=file.text("reports"),
+    )
+    file.nothing_left()
+    return found
 
 
 def _board(name: str, file: Table) -> Board:

@@ -104,3 +104,20 @@ class Board:
     def heap_place(self, size: int) -> tuple[int | None, int]:
         """Address (None: a bytearray on MicroPython's heap) and size of a global heap of size bytes; 0: the board's."""
         return (None, size) if size else (self.heap_address, self.global_heap)
+
+
+@dataclass(frozen=True, slots=True)
+class Unsupported:
+    """A board that people ask for and that insitu cannot do.
+
+    Attributes:
+        chip, core: as its maker writes them; why: what stands in the way, and what can be done where anything can.
+        reports: what sys.implementation._machine says there.
+    """
+
+    name: str
+    description: str
+    chip: str
+    core: str
+    why: str
+    reports: str

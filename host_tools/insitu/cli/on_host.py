@@ -106,9 +106,10 @@ def tune_command(
 @options.json
 def boards_command(as_json: bool) -> None:
     """List the boards: what each is, and what has run on it."""
-    found = rows()
+    found, others = rows(), boards.unsupported()
     if as_json:
-        click.echo(json.dumps({"boards": [asdict(row) for row in found]}))
+        record = {"boards": [asdict(row) for row in found], "unsupported": [asdict(other) for other in others]}
+        click.echo(json.dumps(record))
         return
     table = Table("board", "chip", "builds", "emulated", "on hardware", "written by", "package", box=None)
     for row in found:
@@ -117,6 +118,8 @@ def boards_command(as_json: bool) -> None:
         table.add_row(row.name, row.chip, builds, emulated, row.hardware, row.written, row.package)
     width = max(Console().width, 130)  # a pipe gets whole lines
     Console(width=width).print(table)
+    for other in others:
+        click.echo(f" {other.name} ({other.chip}, {other.core}) is not supported: {other.why}")
 
 
 @click.command("firmware")

@@ -18,6 +18,9 @@ def board_at(port: str) -> Board:
     found = [board for board in known if board.firmware.reports and board.firmware.reports == reported]
     if len(found) == 1:
         return found[0]
+    for other in boards.unsupported():
+        if other.reports == reported:
+            raise InsituError(f"the board at {port} is {other.name}, which is not supported: {other.why}")
     names = ", ".join(board.name for board in found)
     why = f"which may be {names}" if found else "which is no board that insitu knows"
     raise InsituError(f'the board at {port} says that it is "{reported}", {why}: give -b BOARD')

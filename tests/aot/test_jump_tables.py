@@ -121,3 +121,31 @@ def test_compared_on_the_stack() -> None:
 def test_on_the_stack_refused(place: int, instruction: int) -> None:
     with pytest.raises(ContractError):
         walk((*SPILLED[:place], instruction, *SPILLED[place + 1 :]))
+
+
+# A table of bytes whose index is a constant where control comes first, as in a loop over a state.
+CONSTANT = (
+    0x2000,  # movs r0, #0
+    0x4478,  # add r0, pc
+    0x7900,  # ldrb r0, [r0, #4]
+    0x0040,  # lsls r0, r0, #1
+    0x4487,  # add pc, r0
+    1,  # table: halfwords from the next but one instruction on
+    0x4770,  # bx lr
+    0x4770,  # bx lr
+)
+
+
+def test_a_constant_index_leads_to_its_entry_alone() -> None:
+    assert set(walk(CONSTANT).instructions) == {0, 2, 4, 6, 8, 14}
+
+
+def test_a_byte_is_an_index_but_a_signed_one_is_none() -> None:
+    def jump(load: int) -> tuple[int, ...]:
+        through = (0xA102, 0x0080, 0x5808, 0x1808, 0x4687)  # adr r1, table; lsls; ldr; adds; mov pc, r0
+        return (load, 0xBF00, *through, 0xBF00, *(1024, 0) * 256, 0x4770)
+
+    unsigned, signed = 0x7800, 0x5640  # ldrb r0, [r0]; ldrsb r0, [r0, r1]
+    assert walk(jump(unsigned)).tables == {16: 16 + 1024}
+    with pytest.raises(ContractError, match="without comparing"):
+        walk(jump(signed))

@@ -82,3 +82,10 @@ def test_all_compressed_and_many_others() -> None:
 def test_refused(text: str) -> None:
     with pytest.raises(NotAllowed):
         decode(bytes.fromhex(text) + bytes(4), 0)
+
+
+def test_what_a_signed_load_gives_has_no_bound() -> None:
+    last = {0: do.WRITE, 1: do.WRITE, 2: do.LOAD, 4: do.LOAD, 5: do.LOAD}  # LB, LH, LW, LBU, LHU: manual, chapter 2.6
+    for function, effect in last.items():
+        load = _mine((0x03 | 10 << 7 | function << 12 | 11 << 15).to_bytes(4, "little"))
+        assert load is not None and load.effects[-1][0] == effect

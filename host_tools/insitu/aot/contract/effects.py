@@ -240,6 +240,8 @@ class Effects:
             return found if width == 4 else unknown
         if kind == v.ENTRY and width == 1 << value[3]:
             return (v.DISTANCE, value[1] + offset, value[2], width, 0)
+        if kind == v.IMAGE and width < 4 and value[1] + offset + width <= len(self.around.code):
+            return v.constant(int.from_bytes(self.around.code[value[1] + offset :][:width], "little"))
         if width < 4:
             return unknown
         if kind == v.CELL and value[1] + offset == layout.CELL_LIMIT:

@@ -35,6 +35,7 @@ def _load(d: int, base: int, offset: int, width: int) -> Instruction:
 
 _CONDITIONS = {0: do.EQ, 1: do.NE, 4: do.LT, 5: do.GE, 6: do.LOWER, 7: do.SAME_OR_HIGHER}
 _LOADS = {0: 1, 1: 2, 2: 4, 4: 1, 5: 2}
+_SIGNED_LOADS = {0, 1}  # what they load may be any number
 _STORES = {0: 1, 1: 2, 2: 4}
 _SHIFT_ADD = {2: 1, 4: 2, 6: 3}  # SH1ADD, SH2ADD, SH3ADD of Zba
 # Upper 7 bits of operations on registers: I, M, SUB and its like, and those of Zba, Zbb, Zbs and Zbkb.
@@ -95,7 +96,8 @@ def _wide(word: int) -> Instruction:
     if opcode == 0x33 and high in _OPERATIONS:
         return Instruction(4, _operation(function, high, d, a, b))
     if opcode == 0x03 and function in _LOADS:
-        return _load(d, a, immediate, _LOADS[function])
+        loaded = _load(d, a, immediate, _LOADS[function])
+        return Instruction(4, (*loaded.effects, (do.WRITE, d))) if function in _SIGNED_LOADS else loaded
     if opcode == 0x23 and function in _STORES:
         offset = _signed(high << 5 | d, 12)
         return Instruction(4, ((do.STORE, b, a, offset, _STORES[function]),))

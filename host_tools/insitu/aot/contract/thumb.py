@@ -63,6 +63,7 @@ _FLOATS = _ids(
     " VRINTA VRINTM VRINTN VRINTP VRINTR VRINTX VRINTZ"
 )
 _LOADS = dict.fromkeys(_ids("LDR"), 4) | dict.fromkeys(_ids("LDRB LDRSB"), 1) | dict.fromkeys(_ids("LDRH LDRSH"), 2)
+_SIGNED_LOADS = _ids("LDRSB LDRSH")  # what they load may be any number
 _STORES = dict.fromkeys(_ids("STR"), 4) | dict.fromkeys(_ids("STRB"), 1) | dict.fromkeys(_ids("STRH"), 2)
 
 
@@ -243,12 +244,14 @@ def _loaded(i: Any, ops: list[Any]) -> list[Effect]:
         shift = _shift(ops[1])
         if memory.base == arm.ARM_REG_PC or shift is None or ops[1].subtracted:
             raise _refuse(i)
-        return [(do.LOAD_AT, d, _CORE[memory.base], _CORE[memory.index], shift, width)]
-    if memory.base == arm.ARM_REG_PC:
-        return [(do.LITERAL, d, 4 + memory.disp, 4)] if width == 4 else [(do.WRITE, d)]
-    if i.writeback and d == _CORE[memory.base]:
+        effects: list[Effect] = [(do.LOAD_AT, d, _CORE[memory.base], _CORE[memory.index], shift, width)]
+    elif memory.base == arm.ARM_REG_PC:
+        effects = [(do.LITERAL, d, 4 + memory.disp, 4)] if width == 4 else [(do.WRITE, d)]
+    elif i.writeback and d == _CORE[memory.base]:
         raise _refuse(i)
-    return _access(lambda base, offset: [(do.LOAD, d, base, offset, width)], memory, i, ops[-1])
+    else:
+        effects = _access(lambda base, offset: [(do.LOAD, d, base, offset, width)], memory, i, ops[-1])
+    return [*effects, (do.WRITE, d)] if i.id in _SIGNED_LOADS else effects
 
 
 def _stored(i: Any, ops: list[Any]) -> list[Effect]:

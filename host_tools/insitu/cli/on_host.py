@@ -10,14 +10,16 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from insitu import toolchain
 from insitu.board import boards
 from insitu.cli import options
 from insitu.commands import inspect, tune
 from insitu.commands.boards import rows
-from insitu.commands.build import build, read_file, write_file
+from insitu.commands.build import build, compile_source, read_file, write_file
 from insitu.errors import InsituError
 from insitu.machine import stock_firmware
 from insitu.package.firmware import frozen_firmware
+from insitu.toolchain import LANGUAGES
 
 
 @click.command("build")
@@ -26,19 +28,37 @@ from insitu.package.firmware import frozen_firmware
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The image; APP.xip unless given.")
 @options.heap_size
 @click.option("--aux-stack-size", type=options.BYTES, help="Refuse a module whose aux stack is smaller.")
+@click.option("--export", "exports", multiple=True, metavar="NAME", help="A function of a source to export, too.")
 @options.json
+@click.argument("flags", nargs=-1, type=click.UNPROCESSED, metavar="[-- FLAG...]")
 def build_command(
-    app: Path, board_name: str, output: Path | None, heap_size: int, aux_stack_size: int | None, as_json: bool
+    app: Path,
+    board_name: str,
+    output: Path | None,
+    heap_size: int,
+    aux_stack_size: int | None,
+    exports: tuple[str, ...],
+    as_json: bool,
+    flags: tuple[str, ...],
 ) -> None:
-    """Compile APP.wasm to an image for a board."""
+    """Compile APP to an image for a board: a module, APP.wasm, or its source, .c, .cpp, .zig or .wat.
+
+    Of a source, the module is written beside the image. FLAGS are for its compiler.
+    """
     board = boards.load_board(board_name)
     if app.suffix == ".xip":
-        raise InsituError(f"{app} is an image already: build wants the .wasm file")
-    data = build(app, board, app_heap=heap_size)
+        raise InsituError(f"{app} is an image already: build wants the .wasm file, or its source")
+    made, module = output or app.with_suffix(".xip"), app
+    if app.suffix in LANGUAGES:
+        module = made.with_suffix(".wasm")
+        command = toolchain.shown(compile_source(app, module, exports, flags))
+        click.echo(command, err=as_json)
+    elif exports or flags:
+        raise click.UsageError(f"--export and flags are for the compiler of a source, and {app} is none")
+    data = build(module, board, app_heap=heap_size)
     facts = inspect.image_facts(data)
     if aux_stack_size is not None:
         inspect.check_aux_stack(facts, aux_stack_size)
-    made = output or app.with_suffix(".xip")
     write_file(made, data)
     text = (
         f"{made}: {len(data)} bytes for {board.name} ({board.target}), {facts['code_bytes']} of them code; "

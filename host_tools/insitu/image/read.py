@@ -8,7 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from insitu.errors import InsituError
+from insitu.port.host.wasi import NAME as WASI
 from insitu.port.xip import layout
+from insitu.toolchain import STACK, Kind
 
 _KIND_NAMES = {
     layout.KIND_FUNCTION: "func",
@@ -16,6 +18,8 @@ _KIND_NAMES = {
     layout.KIND_MEMORY: "memory",
     layout.KIND_GLOBAL: "global",
 }
+_MUTABLE_I32 = ord("i") + 256  # GLOBAL_TYPE
+_PAGE = 65536
 _ENTRY_SIZES = {ord("p"): layout.FUNCREF_SIZE, ord("x"): layout.EXTERNREF_SIZE}  # of a table, by its type
 ARCH_NAMES = {
     layout.ARCH_ARMV6M: "Cortex-M0+",
@@ -92,27 +96,50 @@ class Image:
         return "fixed, whole pages" if flags & layout.FLAG_MEMORY_FIXED else "fixed, with an app heap at its end"
 
     def memory_hint(self) -> str:
-        """Why linear memory takes whole pages, and what would change that; empty where it does not."""
+        """Why linear memory is as large as it is, and what would change that; empty where nothing has to be said."""
         note = self.memory_note()
+        marks = {"__heap_base": layout.IMAGE_HEAP_BASE, "__data_end": layout.IMAGE_DATA_END}
+        missing = [f"-Wl,--export={name}" for name, field in marks.items() if self.word(field) == layout.NONE]
+        if note not in ("none", "imported") and (stack := self._aux_stack_size()) >= _PAGE:
+            least = STACK[Kind.PROGRAM if self.uses(WASI) else Kind.BARE]
+            options = " ".join([f"-Wl,-z,stack-size={least}", *missing])
+            return f"the aux stack takes {stack} of these bytes, which is its linker's default: link with {options}"
         if note == "can grow":
             return "not truncated: memory.grow is used, or its growth is exported"
         if note != "fixed, whole pages" or not self.memory_size:
             return ""
         if self.exports_allocator:
             return "not truncated: the exported allocator has what lies above __heap_base"
-        marks = {"__heap_base": layout.IMAGE_HEAP_BASE, "__data_end": layout.IMAGE_DATA_END}
-        missing = [name for name, field in marks.items() if self.word(field) == layout.NONE]
         if not missing:
             return "not truncated: the code has memory.size or memory.grow"
-        options = " ".join(f"-Wl,--export={name}" for name in missing)
-        return f"link with {options} to save up to {self.memory_size - self._data_end()} bytes"
+        return f"link with {' '.join(missing)} to save up to {self.memory_size - self._data_end()} bytes"
+
+    def _aux_stack_size(self) -> int:
+        """Bytes of the aux stack; without the marks what the first global, taken for its pointer, makes likely."""
+        known = self.word(layout.IMAGE_AUX_STACK_SIZE)
+        own = _records(self.data, layout.IMAGE_GLOBALS, layout.GLOBAL_SIZE)[self._imported_globals :]
+        if known or not own:
+            return known
+        kind, _, expression, top, _ = own[0]
+        if (kind, expression) != (_MUTABLE_I32, layout.EXPR_CONST) or top % 16 or top > self.memory_size:
+            return 0
+        below = [end for start, end in self._data_places() if start < top]
+        return top - max(below, default=0)
+
+    @property
+    def _imported_globals(self) -> int:
+        return sum(kind == "global" for _, _, kind, _ in self.imports)
 
     def _data_end(self) -> int:
         """Where the last active data segment of a constant place ends."""
+        return max([end for _, end in self._data_places()], default=0)
+
+    def _data_places(self) -> list[tuple[int, int]]:
+        """Start and end of each active data segment of a constant place."""
         records = _records(self.data, layout.IMAGE_DATA, layout.DATA_SIZE)
-        places = [(mode, kind, low + length) for mode, kind, low, _, _, length in records]
+        places = [(mode, kind, low, low + length) for mode, kind, low, _, _, length in records]
         active = (layout.SEGMENT_ACTIVE, layout.EXPR_CONST)
-        return max([end for *placed, end in places if tuple(placed) == active], default=0)
+        return [(start, end) for *placed, start, end in places if tuple(placed) == active]
 
 
 # What a header's offset and count are of, and the bytes of a record.

@@ -26,6 +26,7 @@ from insitu.session.values import Value
 
 # Exceptions of port/errors.py and port/host/wasi.py, whose texts say all that there is to say.
 _OWN_ERRORS = ("Trap", "Exit", "LoadError", "LinkError", "OutOfHeap", "Error", "HeapError")
+_INITIALIZE = "_initialize"  # of a WASI reactor: to be called before anything else
 # What came of a call, behind a mark that the program cannot know: its texts may hold names that the module chose.
 _GUARD = f"""
 def _insitu_guard(mark, call, *args):
@@ -239,6 +240,8 @@ class Session(AbstractContextManager["Session"]):
         lines.append(f"    inst = mod.instantiate(stack_size={self.stack}{self.knobs}, imports={bound})")
         if self.image.uses(WASI):
             lines.append("    wasi.bind(inst)")
+        if any(export[:2] == (_INITIALIZE, "func") for export in self.image.exports):
+            lines.append(f"    inst.lookup_function({_INITIALIZE!r})()")
         return "\n".join(lines) + "\n"
 
     def run(self, code: str, timeout: float = 60.0) -> bytes:

@@ -15,7 +15,7 @@ from insitu.wasm.types import ValType
 MAX_LOCALS = 50_000  # a function's; the same limit as browsers have
 MAX_ALL_LOCALS = 1_000_000  # a module's: three bytes can declare 50,000, and each takes memory here
 
-_MAGIC, _VERSION = b"\0asm", b"\x01\0\0\0"
+MAGIC, _VERSION = b"\0asm", b"\x01\0\0\0"
 _KINDS = ("func", "table", "memory", "global")
 _SECTION_NAMES = [
     "custom",
@@ -49,7 +49,7 @@ class _Decoder:
 
     def decode(self) -> Module:
         r, m = self.r, self.m
-        self._header(_MAGIC, "magic header not detected")
+        self._header(MAGIC, "magic header not detected")
         self._header(_VERSION, "unknown binary version")
         place = -1
         while r.left:

@@ -12,6 +12,7 @@ from ..xip.layout import (
     ENV_LEFT,
     ENV_SP,
     FEATURE_ARMV8M,
+    FEATURE_DOUBLE,
     FEATURE_FPU,
 )
 
@@ -27,7 +28,7 @@ def code_bit():
 # ARMv7-M Architecture Reference Manual, B3.2.20 and B4.9.2
 _CPACR = const(0xE000ED88)
 _CPACR_FPU = const(0xF << 20)
-_MVFR0 = const(0xE000EF40)  # 0 where there is no FPU
+_MVFR0 = const(0xE000EF40)  # 0 where there is no FPU; bits 8 to 11: of double precision
 _CPUID = const(0xE000ED00)
 _CORTEX_M33 = const(0xD21)  # PARTNO, bits 4 to 15: Cortex-M33 Technical Reference Manual, B3.9
 _ARMV6M = const(4)  # of platform/__init__.py's numbers; has no such registers
@@ -40,7 +41,12 @@ def _is_armv6m():
 def features():
     if _is_armv6m() or not mem32[_MVFR0]:
         return 0
-    return FEATURE_FPU | FEATURE_ARMV8M if mem32[_CPUID] >> 4 & 0xFFF == _CORTEX_M33 else FEATURE_FPU
+    found = FEATURE_FPU
+    if mem32[_MVFR0] & 0xF00:
+        found |= FEATURE_DOUBLE
+    if mem32[_CPUID] >> 4 & 0xFFF == _CORTEX_M33:
+        found |= FEATURE_ARMV8M
+    return found
 
 
 def archs():

@@ -30,6 +30,7 @@ from .layout import (
     EXTERNREF_SIZE,
     FEATURE_ARMV8M,
     FEATURE_BITS,
+    FEATURE_DOUBLE,
     FEATURE_FPU,
     FEATURE_UNALIGNED,
     FLAG_MEMORY,
@@ -120,6 +121,7 @@ _NEEDS = (
     (FEATURE_FPU, "an FPU"),
     (FEATURE_ARMV8M, "ARMv8-M"),
     (FEATURE_UNALIGNED, "misaligned accesses"),
+    (FEATURE_DOUBLE, "a double-precision FPU"),
     (FEATURE_BITS, "Zba, Zbb, Zbs and Zbkb"),
 )
 

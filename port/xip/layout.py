@@ -56,6 +56,7 @@ FEATURE_FPU = const(1)  # Arm: single precision
 FEATURE_ARMV8M = const(2)  # ARMv8-M Mainline, and with it FPv5
 FEATURE_UNALIGNED = const(4)  # RISC-V: loads and stores at any address
 FEATURE_BITS = const(8)  # RISC-V: Zba, Zbb, Zbs, Zbkb
+FEATURE_DOUBLE = const(16)  # Arm: double precision, and with it FPv5
 
 FLAG_MEMORY = const(1)  # has a linear memory, its own or imported
 FLAG_MEMORY_IMPORTED = const(2)

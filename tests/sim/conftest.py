@@ -19,6 +19,7 @@ ZIG = {
     "cortex-m0plus": ["-target", "thumb-freestanding-eabi", "-mcpu=cortex_m0plus"],
     "cortex-m3": ["-target", "thumb-freestanding-eabi", "-mcpu=cortex_m3"],
     "cortex-m4f": ["-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m4+vfp4d16sp"],
+    "cortex-m7": ["-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m7+fp_armv8d16"],
     "cortex-m33": ["-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m33+fp_armv8d16sp"],
     "rv32imc": ["-target", "riscv32-freestanding-none", "-mcpu=generic_rv32+m+c"],
 }

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 FLASH = 0x08000000
 RAM = 0x20000000
-THUMB = ("cortex-m0plus", "cortex-m3", "cortex-m4f", "cortex-m33")
+THUMB = ("cortex-m0plus", "cortex-m3", "cortex-m4f", "cortex-m7", "cortex-m33")
 
 
 def _cpu(target: str, code: bytes, **options: float) -> Cpu:
@@ -100,7 +100,9 @@ def test_a_breakpoint(target: str, assemble: Assemble) -> None:
 
 
 def test_unknown_target() -> None:
-    with pytest.raises(InsituError, match="there are: cortex-m0plus, cortex-m3, cortex-m4f, cortex-m33, rv32imc"):
+    with pytest.raises(
+        InsituError, match="there are: cortex-m0plus, cortex-m3, cortex-m4f, cortex-m7, cortex-m33, rv32imc"
+    ):
         Cpu("z80")
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from tests.spec.fetch import FETCHED
 
-_TARGETS = ("cortex-m0plus", "cortex-m3", "cortex-m4f", "rv32imc")
+_TARGETS = ("cortex-m0plus", "cortex-m3", "cortex-m4f", "cortex-m7", "cortex-m33", "rv32imc")
 _MACHINES = ("sim", "qemu")
 _REPO = Path(__file__).resolve().parents[2]
 _SUFFIXES = (".wast", ".json")

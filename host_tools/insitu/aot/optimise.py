@@ -33,10 +33,9 @@ _CONVERTED = re.compile(r" = (?:fptrunc double|fpext float) (%\S+) to ")
 
 # A choice between floats. For FPv5, code generation takes one by a comparison of the same two for VMINNM or VMAXNM,
 # which choose otherwise where one is a signaling NaN or they are zeros (Armv8-M Architecture Reference Manual,
-# FPMinNum). Behind a fence the two are not the same; f32 is in the FPU's registers there, so it costs no instruction.
-_CHOICE = re.compile(r"^  %(\S+) = (select i1 \S+, float )([^,\s]+)(?=, float )", re.MULTILINE)
-_FENCED_CHOICE = r"  %chosen.\1 = call float @llvm.arithmetic.fence.f32(float \3)\n  %\1 = \2%chosen.\1"
-_FENCE_DECLARATION = "declare float @llvm.arithmetic.fence.f32(float)"
+# FPMinNum). Behind a fence the two are not the same; what is in the FPU's registers costs no instruction.
+_CHOICE = re.compile(r"^  %(\S+) = (select i1 \S+, (float|double) )([^,\s]+)(?=, (?:float|double) )", re.MULTILINE)
+_FENCES = {"float": "llvm.arithmetic.fence.f32", "double": "llvm.arithmetic.fence.f64"}
 
 # Whether the operand stack has room is asked with the stack pointer as the prologue left it: see docs/SPEC.md.
 _CHECK = """insitu.check:
@@ -183,16 +182,31 @@ def _without_fences(text: str) -> str:
     return _FENCE.sub(lambda m: m[0] if m[1] in converted else f"{m[1]} = bitcast {m[2]} {m[3]} to {m[2]}", text)
 
 
-def _with_choices_fenced(text: str) -> str:
+def _fenced_types(target: Target) -> list[str]:
+    """What FPv5 has in its registers, of LLVM's types."""
+    if target.cpu_features & layout.FEATURE_DOUBLE:
+        return ["float", "double"]
+    return ["float"] if target.cpu_features & layout.FEATURE_ARMV8M else []
+
+
+def _with_choices_fenced(text: str, types: list[str]) -> str:
     """A module's text."""
-    text = _CHOICE.sub(_FENCED_CHOICE, text)
-    return text if _FENCE_DECLARATION in text else f"{text}\n{_FENCE_DECLARATION}\n"
+
+    def fenced(choice: re.Match[str]) -> str:
+        name, select, kind, value = choice.groups()
+        if kind not in types:
+            return choice[0]
+        return f"  %chosen.{name} = call {kind} @{_FENCES[kind]}({kind} {value})\n  %{name} = {select}%chosen.{name}"
+
+    text = _CHOICE.sub(fenced, text)
+    needed = (f"declare {kind} @{_FENCES[kind]}({kind})" for kind in types)
+    return "\n".join([text, *(line for line in needed if line not in text)]) + "\n"
 
 
 def finished(ir: str, target: Target) -> str:
     """The IR with the fences that code generation needs, and no others."""
     text = "\ndefine ".join(map(_without_fences, ir.split("\ndefine ")))
-    return _with_choices_fenced(text) if target.cpu_features & layout.FEATURE_ARMV8M else text
+    return _with_choices_fenced(text, _fenced_types(target))
 
 
 def generate(ir: str, target: Target) -> bytes:

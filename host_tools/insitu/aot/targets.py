@@ -94,6 +94,23 @@ _ROWS = (
         unaligned=True,
         unroll=True,
     ),
+    # Cortex-M7 with a double-precision FPU (FPv5-D16); one with single precision alone runs what is for a Cortex-M4F.
+    Target(
+        name="cortex-m7",
+        arch=layout.ARCH_THUMB_HARD_FLOAT,
+        cpu_features=layout.FEATURE_FPU | layout.FEATURE_DOUBLE,
+        triple="thumbv7em-none-unknown-eabihf",
+        cpu="cortex-m7",
+        features="",
+        zig_target="thumb-freestanding-eabihf",
+        zig_cpu="cortex_m7+fp_armv8d16",
+        stub="thumb.S",
+        stub_defines=("FPU",),
+        code_bit=1,
+        exception_frame=108,
+        unaligned=True,
+        unroll=True,
+    ),
     Target(
         name="cortex-m33",
         arch=layout.ARCH_THUMB_HARD_FLOAT,

@@ -15,6 +15,7 @@ MARCH = {
     "cortex-m0plus": "armv6m",
     "cortex-m3": "armv7m",
     "cortex-m4f": "armv7m",
+    "cortex-m7": "armv7m",
     "cortex-m33": "armv7m",
     "rv32imc": "rv32imc",
     "hazard3": "rv32imc",

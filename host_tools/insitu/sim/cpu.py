@@ -108,6 +108,7 @@ _MODELS = {
     "cortex-m0plus": _cortex_m(arm_const.UC_CPU_ARM_CORTEX_M0, _not_armv6m),
     "cortex-m3": _cortex_m(arm_const.UC_CPU_ARM_CORTEX_M3),
     "cortex-m4f": _cortex_m(arm_const.UC_CPU_ARM_CORTEX_M4),
+    "cortex-m7": _cortex_m(arm_const.UC_CPU_ARM_CORTEX_M7),
     "cortex-m33": _cortex_m(arm_const.UC_CPU_ARM_CORTEX_M33),
     "rv32imc": _rv32(),
 }

@@ -6,8 +6,8 @@ RUN := $(VENV)/bin/python
 APT_PACKAGES := qemu-system-arm qemu-system-misc gcc make gcc-arm-none-eabi libnewlib-arm-none-eabi \
 	gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf dpkg-dev python3-venv \
 	cmake ninja-build libstdc++-arm-none-eabi-newlib
-# What the tests of tests/toolchains/ compile with.
-TOOLCHAIN_PACKAGES := clang lld wasi-libc libclang-rt-dev-wasm32 rustc libstd-rust-dev-wasm32 emscripten
+# What the tests of tests/toolchains/ compile with, and dfu-suffix for those of tests/flash/.
+TOOLCHAIN_PACKAGES := dfu-util clang lld wasi-libc libclang-rt-dev-wasm32 rustc libstd-rust-dev-wasm32 emscripten
 TOOLCHAIN_PACKAGES += $(shell command -v npm > /dev/null || echo npm)
 ASSEMBLYSCRIPT := 0.28.20
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)

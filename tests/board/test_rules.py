@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,8 @@ from insitu.flash import WRITERS
 BASE = (boards.FOLDER / "qemu_stm32f405.toml").read_text()
 # A text of the file, what stands there instead, and what is said of it.
 WRONG = {
-    "no chip": ('chip = "stm32f405"', "", "the field 'chip' is missing"),
-    "another chip": ('chip = "stm32f405"', 'chip = "z80"', 'no chip "z80"; there are: '),
+    "no chip": ('chip = "netduinoplus2"', "", "the field 'chip' is missing"),
+    "another chip": ('chip = "netduinoplus2"', 'chip = "z80"', 'no chip "z80"; there are: '),
     "a number as text": ("size = 0x60000", 'size = "0x60000"', "the field 'image.size' must be a number, not '0x"),
     "a huge number": ("size = 0x60000", "size = 0x600000000", "the field 'image.size' must be from 0 to 0xffffffff"),
     "a negative number": ("size = 0x60000", "size = -8", "the field 'image.size' must be from 0 to 0xffffffff"),
@@ -28,6 +29,12 @@ WRONG = {
     "a heap outside": ("address = 0x20020000", "address = 0x20030000", "global_heap (0x20030000 to 0x2003ffff) is in"),
     "a list that is none": ('make = ["MICROPY_HEAP_SIZE=98304"]', "make = [5]", "must be a list of texts, not [5]"),
 }  # fmt: skip
+# The same of a board whose chip's sectors are known.
+SECTORS = (boards.FOLDER / "pybv11.toml").read_text()
+WRONG_SECTORS = {
+    "part of a sector": ("size = 0x80000", "size = 0x70000", "image (0x08080000 to 0x080effff) does not have all of "),
+    "half in the firmware": ("address = 0x08004000", "address = 0x08070000", "firmware (0x08000000 to 0x0807ffff) and"),
+}  # fmt: skip
 WRONG_MACHINES = {
     "no such kind": ('kind = "qemu"', 'kind = "bochs"', 'machine kind "bochs" is none of '),
     "a missing field": ('flash = "loader"', "", "the field 'flash' is missing"),
@@ -37,10 +44,10 @@ WRONG_MACHINES = {
 }
 
 
-def _changed(old: str, new: str, folder: Path) -> str:
-    assert BASE.count(old) == 1
+def _changed(old: str, new: str, folder: Path, base: str = BASE) -> str:
+    assert base.count(old) == 1
     path = folder / "mine.toml"
-    path.write_text(BASE.replace(old, new))
+    path.write_text(base.replace(old, new))
     return str(path)
 
 
@@ -51,6 +58,26 @@ def test_what_is_wrong_is_named(tmp_path: Path, name: str) -> None:
         boards.load_board(_changed(old, new, tmp_path))
     assert str(caught.value).startswith("mine.toml: ")
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize("name", WRONG_SECTORS)
+def test_what_is_wrong_with_sectors_is_named(tmp_path: Path, name: str) -> None:
+    old, new, says = WRONG_SECTORS[name]
+    with pytest.raises(BoardError) as caught:
+        boards.load_board(_changed(old, new, tmp_path, SECTORS))
+    assert says in str(caught.value)
+
+
+def test_sectors_that_are_not_the_flash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (boards.CHIPS / "stm32f405.toml").read_text()
+    for old, new, says in (
+        ("[7, 0x20000]", "[6, 0x20000]", "the sectors of STM32F405 have 0xe0000 bytes, its flash 0x100000"),
+        ("[7, 0x20000]", "7", "the field 'flash.sectors' must be a list of pairs of numbers"),
+    ):
+        (tmp_path / "stm32f405.toml").write_text(text.replace(old, new))
+        monkeypatch.setattr(boards, "CHIPS", tmp_path)
+        with pytest.raises(BoardError, match=re.escape(says)):
+            boards.load_board("pybv11")
 
 
 @pytest.mark.parametrize("name", WRONG_MACHINES)

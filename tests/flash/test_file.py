@@ -46,9 +46,9 @@ def test_flash_to_a_file(insitu: Command, wasm: Callable[..., Path], tmp_path: P
 
 
 def test_what_is_no_file_for_a_programmer(insitu: Command, wasm: Callable[..., Path], tmp_path: Path) -> None:
-    for name in ("app", "app.dfu", "app.elf"):
+    for name in ("app", "app.elf"):
         done = insitu("flash", wasm(_ADD), "-b", "qemu_rv32", "--to", tmp_path / name)
-        refused(done, f"{name}: the suffix must be one of .bin, .hex")
+        refused(done, f"{name}: the suffix must be one of .bin, .dfu, .hex")
         assert not (tmp_path / name).exists()
     for more in (("--port", "x"), ("--writer", "none")):
         assert insitu("flash", wasm(_ADD), "-b", "qemu_rv32", "--to", tmp_path / "app.bin", *more).status == 2

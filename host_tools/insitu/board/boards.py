@@ -102,12 +102,13 @@ def _chip(name: str, file: Table) -> Chip:
         known = ", ".join(sorted(path.stem for path in CHIPS.glob("*.toml")))
         raise BoardError(f'{file.file}: no chip "{name}"; there are: {known}')
     found = _read(path)
-    ram = found.table("ram")
+    flash, ram = found.table("flash"), found.table("ram")
     chip = Chip(
         name=found.text("name"),
         core=found.text("core"),
         target=found.text("target"),
-        flash=_region(found.table("flash")),
+        flash=_region(flash),
+        sectors=flash.pairs("sectors"),
         ram={key: _region(ram.table(key)) for key in ram.names()},
     )
     found.nothing_left()

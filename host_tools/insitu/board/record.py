@@ -39,6 +39,7 @@ class Chip:
         name: as its maker writes it; core: of the CPU.
         target: a name of aot/targets.py.
         flash: memory that keeps what is written and is executed where it lies.
+        sectors: how many of which size in bytes lie one behind the other in it, each erased as a whole; (): not known.
         ram: regions of RAM by name; code reaches data in all of them.
     """
 
@@ -46,7 +47,16 @@ class Chip:
     core: str
     target: str
     flash: Region
+    sectors: tuple[tuple[int, int], ...]
     ram: Mapping[str, Region] = field(hash=False)
+
+    def sectors_in(self, region: Region) -> list[Region]:
+        """The sectors that have a byte in common with region."""
+        found, address = [], self.flash.address
+        for count, size in self.sectors:
+            found += [Region(address + i * size, size) for i in range(count)]
+            address += count * size
+        return [sector for sector in found if sector.overlaps(region)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +67,7 @@ class Firmware:
         port, board: the folder of MicroPython's ports/, and the board of it.
         make: further arguments of its build.
         reports: what sys.implementation._machine says there; "": not known.
-        region: what it takes of the chip's flash; None: it lies elsewhere.
+        region: what it takes of the chip's flash, its file system may lie inside; None: it lies elsewhere.
     """
 
     port: str

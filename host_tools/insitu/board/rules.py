@@ -26,9 +26,26 @@ def _target_exists(board: Board) -> str:
 
 def _regions_do_not_overlap(board: Board) -> str:
     regions = sorted(_regions(board), key=lambda pair: pair[1].address)
-    for (first, one), (second, other) in itertools.pairwise(regions):
-        if one.overlaps(other):
+    for (first, one), (second, other) in itertools.combinations(regions, 2):
+        # STM32: vectors, file system, the rest of the firmware
+        inside = (first, second) == ("firmware", "filesystem") and one.holds(other)
+        if one.overlaps(other) and not inside:
             return f"{first} ({one}) and {second} ({other}) overlap"
+    return ""
+
+
+def _sectors_fill_flash(board: Board) -> str:
+    chip = board.chip
+    size = sum(count * size for count, size in chip.sectors)
+    if size in (0, chip.flash.size):
+        return ""
+    return f"the sectors of {chip.name} have {size:#x} bytes, its flash {chip.flash.size:#x}"
+
+
+def _image_has_its_sectors_alone(board: Board) -> str:
+    for sector in board.chip.sectors_in(board.image):
+        if not board.image.holds(sector):
+            return f"image ({board.image}) does not have all of the sector {sector}, which is erased as a whole"
     return ""
 
 
@@ -61,5 +78,7 @@ RULES = (
     _regions_are_aligned,
     _regions_do_not_overlap,
     _regions_lie_in_flash,
+    _sectors_fill_flash,
+    _image_has_its_sectors_alone,
     _heap_lies_in_ram,
 )

@@ -51,6 +51,14 @@ class Table:
             raise self._error(f"the field {self._called(key)!r} must be a list of texts, not {found!r}")
         return tuple(found)
 
+    def pairs(self, key: str) -> tuple[tuple[int, int], ...]:
+        """Pairs of numbers, () where the field is missing."""
+        found = self._get(key, list, "a list of pairs", needed=False) or []
+        for pair in found:
+            if not isinstance(pair, list) or [type(number) for number in pair] != [int, int]:
+                raise self._error(f"the field {self._called(key)!r} must be a list of pairs of numbers, not {found!r}")
+        return tuple((self._in_range(key, first), self._in_range(key, second)) for first, second in found)
+
     def number(self, key: str) -> int:
         """An address or a size in bytes."""
         return self._in_range(key, self._get(key, int, "a number", needed=True))

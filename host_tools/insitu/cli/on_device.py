@@ -32,7 +32,7 @@ _DEPLOY_HELP = "How the device package gets there; the way that costs the board 
 @options.maybe_board
 @options.port
 @click.option("--writer", type=click.Choice(list(WRITERS)), help="How to write; the board's best unless given.")
-@click.option("--to", "made", type=click.Path(path_type=Path), help="Write a .bin, .hex or .uf2 file, no board.")
+@click.option("--to", "made", type=click.Path(path_type=Path), help="Write a .bin, .dfu, .hex or .uf2 file, no board.")
 @options.json
 def flash_command(
     app: Path, board_name: str | None, port: str | None, writer: str | None, made: Path | None, as_json: bool

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from insitu.flash.device import DEVICE
+from insitu.flash.dfu import DFU
 from insitu.flash.romfs import ROMFS
 from insitu.flash.uf2 import UF2
 from insitu.flash.writer import Writer
 
-WRITERS: Mapping[str, Writer] = {"device": DEVICE, "romfs": ROMFS, "uf2": UF2}
+WRITERS: Mapping[str, Writer] = {"device": DEVICE, "dfu": DFU, "romfs": ROMFS, "uf2": UF2}

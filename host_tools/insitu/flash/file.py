@@ -7,7 +7,7 @@ from pathlib import Path
 
 from insitu.board.record import Board
 from insitu.errors import InsituError
-from insitu.flash import uf2
+from insitu.flash import dfuse, uf2
 
 _LINE = 16  # data bytes of a record
 
@@ -46,7 +46,12 @@ def uf2_file(board: Board, address: int, data: bytes) -> bytes:
     return uf2.encode(address, data, uf2.family(board))
 
 
-FORMATS: Mapping[str, Callable[[Board, int, bytes], bytes]] = {".bin": binary, ".hex": intel_hex, ".uf2": uf2_file}
+FORMATS: Mapping[str, Callable[[Board, int, bytes], bytes]] = {
+    ".bin": binary,
+    ".dfu": dfuse.encode,
+    ".hex": intel_hex,
+    ".uf2": uf2_file,
+}
 
 
 def make(path: Path, board: Board, address: int, data: bytes) -> bytes:

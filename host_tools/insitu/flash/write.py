@@ -25,7 +25,7 @@ class Flashed:
     """What is in the board's flash now.
 
     Attributes: address: as the CPU sees it; writer: how it got there; read_back: whether the board has read size and
-    crc back, which one in its boot loader cannot.
+    crc back, which not every boot loader can.
     """
 
     address: int
@@ -107,7 +107,7 @@ def put(
         flash_of(board).write(address, data)
     elif WRITERS[name].over is Over.BOOT_LOADER:
         WRITERS[name].write(Target(board, None), address, data, progress)
-        return Flashed(address, len(data), zlib.crc32(data), name, read_back=False)
+        return Flashed(address, len(data), zlib.crc32(data), name, read_back=WRITERS[name].reads_back)
     if port is not None:
         with Link(port) as link:
             return _over_link(link, board, address, data, name, progress)

@@ -38,8 +38,10 @@ class Writer:
             there is no valid image), and raises InsituError where anything is not as it should be. Whoever calls it
             has checked that data fits, and compares what the board reads back.
         note: what it costs and needs, a clause for a person.
+        reads_back: whether write, over a boot loader, has compared what is in flash then.
     """
 
     over: Over
     write: Callable[[Target, int, bytes, Progress], None]
     note: str
+    reads_back: bool = False

@@ -5,6 +5,8 @@ What the official suite did not run is said at the end of every run of the tests
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 from hypothesis import settings
 
@@ -18,6 +20,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--spec", metavar="FOLDER", help="further scripts of the official suite, a WebAssembly 2.0 checkout's"
     )
+
+
+def pytest_collection_finish() -> None:
+    """Tests and modules stay to the end: gc.collect(), which device code asks for often, need not look at them."""
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -40,6 +40,11 @@ WRONG_MACHINES = {
     "a missing field": ('flash = "loader"', "", "the field 'flash' is missing"),
     "an unknown field": ('flash = "loader"', 'flash = "loader"\nram = 5', "there is no field 'ram'"),
     "a wrong type": ('machine = "netduinoplus2"', "machine = 5", "the field 'machine' must be of type str, not 5"),
+    "no such way": (
+        "[machine]",
+        '[flash]\nwriters = []\ndeploy = "post"\n[machine]',
+        'deploy "post" is none of romfs, partition, ',
+    ),
     "no such storage": ('flash = "loader"', 'flash = "drum"', "flash 'drum' is none of loader, pflash"),
 }
 

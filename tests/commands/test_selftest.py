@@ -18,6 +18,7 @@ from insitu.commands import selftest
 from insitu.errors import InsituError
 from insitu.flash import write
 from insitu.flash.writer import Over, Target, Writer
+from insitu.link.raw_repl import Link
 from insitu.selftest import CHECKS, arithmetic, calls, flash, image, interrupts, memory
 from insitu.selftest.bench import IMPORTS, PRELUDE, Bench, Failed, Sample, Skipped
 from insitu.session.session import Session
@@ -219,6 +220,14 @@ def test_flash(monkeypatch: pytest.MonkeyPatch) -> None:
         assert states(report) == {"flash": state}
     assert "written by memory: qemu_mps2_an385 reads back CRC" in report.outcomes[0].why
     assert write.WRITERS is not flash.WRITERS
+
+
+def test_what_is_only_written_whole_is_not_written_in_part() -> None:
+    board = replace(BOARD, writers=("romfs",))
+    link = object.__new__(Link)  # none is needed to know
+    bench = Bench(board, SimpleNamespace(link=link))  # type: ignore[arg-type]
+    with pytest.raises(Skipped, match="romfs writes all of it at once"):
+        flash.check(bench)
 
 
 def test_usage() -> None:

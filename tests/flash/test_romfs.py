@@ -1,10 +1,13 @@
-"""The ROM partition writer, on real firmware. Its port has no partitions, so a stand-in for vfs.rom_ioctl has one, in
-memory that is executed in place: bits are cleared by writing and set by preparing only, as in NOR flash."""
+"""The ROM partition writer, on real firmware with a stand-in for vfs.rom_ioctl (twin.py): its port has no partition."""
 
 from __future__ import annotations
 
+import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import wasmtime
@@ -12,54 +15,26 @@ from insitu.aot import compile_wasm
 from insitu.board import boards
 from insitu.board.record import Board, Region
 from insitu.errors import InsituError
-from insitu.flash import romfs
+from insitu.flash import partition, romfs
 from insitu.flash.write import silent
 from insitu.flash.writer import Target
 from insitu.link.raw_repl import Link
 from insitu.link.runner import DeviceError
 from insitu.machine import emulated
+from insitu.machine.emulator import Emulator
 from insitu.package import romfs as package
+from insitu.package.deploy import METHODS, best
+from insitu.session import which
+
+from tests.flash import twin
 
 pytestmark = pytest.mark.qemu
 
 START, SIZE = 0x00200000, 0x40000
-_STAND_IN = f"""
-import sys, uctypes
-import vfs as _vfs
-class Partition:
-    VfsRom, mount, umount = _vfs.VfsRom, staticmethod(_vfs.mount), staticmethod(_vfs.umount)
-    log, left = [], 1000
-    @staticmethod
-    def rom_ioctl(command, *a):
-        memory = uctypes.bytearray_at({START}, {SIZE})
-        if command == 1: return 1
-        if a[0] != 0: return -22
-        if command == 2: return memoryview(memory)
-        if command == 3:
-            Partition.log.append(3)
-            if a[1] > {SIZE}: return -22
-            for i in range(0, a[1], 4096): memory[i:i + 4096] = b"\\xff" * 4096
-            return 16
-        if command == 4:
-            if not Partition.left: raise OSError("power cut")
-            Partition.left -= 1
-            offset, data = a[1], a[2]
-            Partition.log.append(offset)
-            if offset % 16 or offset + len(data) > {SIZE}: return -22
-            if memory[offset:offset + len(data)] != b"\\xff" * len(data): return -5
-            memory[offset:offset + len(data)] = data
-            return 0
-        if command == 5: return None
-        return -22
-sys.modules["vfs"] = Partition
-"""
-_MOUNT = f"import vfs, uctypes\nvfs.mount(vfs.VfsRom(uctypes.bytearray_at({START}, {SIZE})), '/rom')\n"
 _RUN = """
-import sys
-sys.path.append('/rom')
-import insitu
+import insitu, uctypes
 image = memoryview(open('/rom/app.xip', 'rb'))
-rt = insitu.Runtime(heap=bytearray(8000))
+rt = insitu.Runtime(heap=heap)
 inst = rt.load('/rom/app.xip').instantiate(stack_size=1024)
 print(uctypes.addressof(image), len(image), inst.exports.add(2, 3))
 """
@@ -79,53 +54,119 @@ def image(board: Board) -> bytes:
     return compile_wasm(bytes(wasmtime.wat2wasm(text)), board.target)
 
 
-@pytest.fixture
-def link() -> Iterator[Link]:
-    with emulated(boards.load_board("qemu_mps2_an385"), []) as machine, machine.link() as link:
-        link.run(_STAND_IN)
-        yield link
+@pytest.fixture(scope="module")
+def machine() -> Iterator[Emulator]:
+    with emulated(boards.load_board("qemu_mps2_an385"), []) as found:
+        yield found
+
+
+@pytest.fixture(params=twin.KINDS)
+def link(machine: Emulator, request: pytest.FixtureRequest) -> Iterator[Link]:
+    """A fresh interpreter with a stand-in of each kind."""
+    with machine.link() as found:
+        found.soft_reset()
+        found.run(twin.code(request.param, START, SIZE))
+        yield found
+
+
+def _log(link: Link) -> list[tuple[str, int]]:
+    return ast.literal_eval(link.run("print(Twin.log)").decode())
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("link", ["blocks"], indirect=True)  # of the others it is enough that all bytes are there
 def test_image_and_package_in_place(link: Link, board: Board, image: bytes) -> None:
     """The firmware's own VfsRom reads it, the image lies where the board file says, and the start came last."""
+    link.run("heap = bytearray(8000)")  # first of all: later there may be no hole of this size
+    partition.write(link, 0, bytes(range(256)) * 16, silent)  # what was there before
+    link.run("Twin.log.clear()")
     seen: list[tuple[int, int]] = []
-    for _ in range(2):  # over what is there, too
-        romfs.write(Target(board, link), board.image.address, image, lambda *done: seen.append(done))
-    assert seen[-1][0] == seen[-1][1]
-    log = link.run("print(Partition.log)").decode()
-    assert log.strip().endswith(", 0]")
-    link.run(_MOUNT)
+    romfs.write(Target(board, link), board.image.address, image, lambda *done: seen.append(done))
+    assert seen[-1][0] == seen[-1][1] == max(done for done, _ in seen)
+    log = _log(link)
+    assert log[0] == ("erase", 0)
+    assert log[-1] == ("write", 0)
+    METHODS["partition"].install(link, board)
     assert link.run(_RUN).split() == [b"%d" % board.image.address, b"%d" % len(image), b"5"]
 
 
+def test_each_part_is_erased_once_and_before_it_is_written(link: Link, board: Board) -> None:
+    content = bytes(range(256)) * 40  # two blocks and a half
+    partition.write(link, 0, content, silent)
+    log = _log(link)
+    assert sorted(at for what, at in log if what == "erase") == [0, 4096, 8192]
+    for what, at in log:
+        assert what == "erase" or log.index(("erase", at - at % twin.ERASED)) < log.index((what, at))
+    there = link.run(f"print(uctypes.bytearray_at({START}, {len(content)}) == bytes(range(256)) * 40, Twin.complete)")
+    assert there.split()[0] == b"True"
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("link", ["whole", "blocks"], indirect=True)  # devices are prepared as blocks are
 def test_a_power_cut_leaves_no_image_and_no_file_system(
     link: Link, board: Board, image: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(package, "compiled", lambda _: {"instead.py": bytes(5000)})
     romfs.write(Target(board, link), board.image.address, image, silent)
-    pieces = int(link.run("print(1000 - Partition.left)"))
+    pieces = int(link.run("print(100000 - Twin.left)"))
     for left in (0, 1, pieces // 2, pieces - 1):
-        link.run(f"Partition.left = {left}")
+        link.run(f"Twin.left = {left}")
         with pytest.raises(DeviceError, match="power cut"):
             romfs.write(Target(board, link), board.image.address, image, silent)
         start = bytes.fromhex(link.run(f"print(bytes(uctypes.bytearray_at({START}, 20)).hex())").decode())
         assert start == b"\xff" * 20
-    link.run("Partition.left = 1000")
+    link.run("Twin.left = 100000")
     romfs.write(Target(board, link), board.image.address, image, silent)
-    link.run(_MOUNT)
+    METHODS["partition"].install(link, board)
     there = f"uctypes.bytearray_at({board.image.address}, {len(image)})"
     assert link.run(f"print(open('/rom/app.xip', 'rb').read() == bytes({there}))") == b"True\r\n"
 
 
 def test_what_does_not_fit_and_where_nothing_is(link: Link, board: Board, image: bytes) -> None:
     target = Target(board, link)
-    with pytest.raises(InsituError, match=f"image and package take .* bytes, the ROM partition .* has {SIZE}"):
+    with pytest.raises(InsituError, match=f"what goes with it take .* bytes, the ROM partition .* has {SIZE}"):
         romfs.write(target, board.image.address, image + bytes(SIZE), silent)
     with pytest.raises(InsituError, match="has no ROM partition at 0x00200010, .* there are: 0x00200000 to 0x0023ffff"):
         romfs.write(target, board.image.address + 16, image, silent)
-    assert link.run("print(Partition.log)") == b"[]\r\n"
+    assert _log(link) == []
     link.run("sys.modules['vfs'] = _vfs")
     with pytest.raises(InsituError, match="the firmware on qemu_mps2_an385 has no ROM partitions"):
         romfs.write(target, board.image.address, image, silent)
+
+
+def test_the_firmware_says_where_its_partition_lies(link: Link, board: Board) -> None:
+    """A board file has what one firmware has; the firmware that is there may have another."""
+    elsewhere = replace(board, image=Region(START + 0x1020, 0x1000))
+    assert which.placed(elsewhere, link).image == board.image
+    assert which.placed(replace(elsewhere, writers=("device", "romfs")), link).image == elsewhere.image
+    chip = replace(board.chip, flash=Region(START + 0x1000, SIZE))
+    with pytest.raises(InsituError, match="ROM partition .*0x00200000 to 0x0023ffff.* is not inside the flash"):
+        which.placed(replace(board, chip=chip), link)
+    link.run("sys.modules['vfs'] = _vfs")
+    with pytest.raises(InsituError, match="has no ROM partitions"):
+        which.placed(board, link)
+
+
+def test_a_partition_that_the_package_does_not_fit_in_has_the_image_alone() -> None:
+    feather = boards.load_board("adafruit_feather_m4")
+    assert len(romfs.build(feather, bytes(50_000))) == 50_000 + romfs.IMAGE_OFFSET
+    assert best(feather) == "files"
+
+
+@pytest.mark.parametrize("link", ["blocks", "device"], indirect=True)
+def test_mpremote_writes_to_the_stand_in_what_we_write(
+    link: Link, machine: Emulator, board: Board, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ecosystem's own tool takes the stand-in for a firmware, and leaves the same bytes as this writer."""
+    monkeypatch.setattr(package, "compiled", lambda _: {"instead.py": bytes(5000)})
+    content = romfs.build(board, bytes(5000))
+    (tmp_path / "made.romfs").write_bytes(content)
+    link.close()
+    command = (sys.executable, "-m", "mpremote", "connect", machine.port, "resume", "romfs", "deploy")
+    done = subprocess.run([*command, tmp_path / "made.romfs"], capture_output=True, text=True, check=False, timeout=60)
+    assert "ROMFS image deployed" in done.stdout, done
+    read = f"import uctypes, binascii\nprint(binascii.crc32(uctypes.bytearray_at({START}, {len(content)})))"
+    with machine.link() as again:
+        theirs = again.run(read)
+        partition.write(again, 0, content, silent)
+        assert again.run(read) == theirs

@@ -8,6 +8,7 @@ from types import ModuleType
 
 import pytest
 from insitu.board import boards
+from insitu.board.record import Board
 from insitu.errors import InsituError
 from insitu.package import compile as package
 from insitu.package.join import join
@@ -86,10 +87,10 @@ def test_a_local_does_not_hide_what_a_name_became() -> None:
         join(files, ["low.py", "high.py"], [])
 
 
-@pytest.mark.parametrize("board", boards.names())
-def test_the_package_has_its_public_names_at_once(board: str) -> None:
+@pytest.mark.parametrize("board", {board.target: board for board in map(boards.load_board, boards.names())}.values())
+def test_the_package_has_its_public_names_at_once(board: Board) -> None:
     """Nothing of insitu itself is loaded by looking for names in it: there is no module __getattr__ in a joined one."""
-    sources = package.device_sources(boards.load_board(board))
+    sources = package.device_sources(board)
     assert "def __getattr__(name)" not in sources["__init__.py"]
     for name in ("class Runtime(", "class Trap(", "ALLOC_WITH_POOL = ", "__version__ = "):
         assert f"\n{name}" in sources["__init__.py"]

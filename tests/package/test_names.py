@@ -56,8 +56,8 @@ def test_two_files_of_one_name_are_refused() -> None:
         names.device_files(["platform.py", "platform/__init__.py"])
 
 
-def test_every_board_s_package_is_one_folder_that_imports_only_what_is_in_it() -> None:
-    for board in map(boards.load_board, boards.names()):
+def test_every_target_s_package_is_one_folder_that_imports_only_what_is_in_it() -> None:
+    for board in {board.target: board for board in map(boards.load_board, boards.names())}.values():
         sources = package.device_sources(board)
         assert not [name for name in sources if "/" in name]
         for name, source in sources.items():

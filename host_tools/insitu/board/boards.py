@@ -88,6 +88,7 @@ def _board(name: str, file: Table) -> Board:
         global_heap=heap.number("size"),
         heap_address=heap.maybe_number("address"),
         writers=flash.texts("writers") if flash else (),
+        deploy=flash.text("deploy", "") if flash else "",
         hardware=file.text("hardware", "not tried"),
         emulator=_emulator(machine) if machine else None,
     )

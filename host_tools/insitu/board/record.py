@@ -89,6 +89,7 @@ class Board:
         global_heap: bytes that `insitu run` takes for the global heap unless told otherwise.
         heap_address: where they are, in RAM that MicroPython does not use; None: a bytearray on its heap.
         writers: names of flash/, the best first.
+        deploy: how the device package gets there, a key of package/deploy.py's METHODS; "": what else there is says.
         hardware: what has run on real hardware, "not tried" where nothing has.
         emulator: the table [machine]: its kind, a name of machine/, and what that kind wants to know; None: none.
     """
@@ -104,6 +105,7 @@ class Board:
     global_heap: int
     heap_address: int | None
     writers: tuple[str, ...]
+    deploy: str
     hardware: str
     emulator: Mapping[str, Any] | None = field(hash=False)
 

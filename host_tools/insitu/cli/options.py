@@ -43,11 +43,11 @@ def import_name(text: str) -> tuple[str, str]:
 
 def find_board(name: str | None, port: str | None) -> Board:
     """The board called name, or the one that is at port."""
-    if name is not None:
-        return boards.load_board(name)
-    if port is None:
+    if port is not None:
+        return board_at(port, name)
+    if name is None:
         raise click.UsageError("give -b BOARD, or --port with a board that insitu knows")
-    return board_at(port)
+    return boards.load_board(name)
 
 
 def say(as_json: bool, record: dict[str, Any], text: str) -> None:

@@ -10,15 +10,17 @@ from insitu.errors import InsituError
 from insitu.flash import partition
 from insitu.flash.writer import Over, Progress, Target, Writer
 from insitu.link.runner import Runner
+from insitu.mpy.romfs import build_romfs
 from insitu.package import romfs
+from insitu.package.deploy import best
 
 IMAGE_OFFSET = 32  # of the first file's data in the partition, the image's
 
 
 def build(board: Board, image: bytes) -> bytes:
-    """The partition's bytes: a file system with the image, at IMAGE_OFFSET, and the device package."""
-    first = {"app.xip": image} if image else {}
-    return romfs.build(board, board.image.address - IMAGE_OFFSET, first)
+    """The partition's bytes: a file system with the image, at IMAGE_OFFSET, and the device package if it goes there."""
+    first, start = {"app.xip": image} if image else {}, board.image.address - IMAGE_OFFSET
+    return romfs.build(board, start, first) if best(board) == "partition" else build_romfs(first, start)
 
 
 def write(target: Target, address: int, data: bytes, progress: Progress) -> None:
@@ -33,7 +35,8 @@ def put(link: Runner, board: Board, address: int, image: bytes, progress: Progre
     content = build(board, image)
     if len(content) > region.size:
         raise InsituError(
-            f"image and package take {len(content)} bytes, the ROM partition of {board.name} has {region.size}"
+            f"the image and what goes with it take {len(content)} bytes, the ROM partition of {board.name} has "
+            f"{region.size}"
         )
     partition.write(link, part, content, progress)
 
@@ -51,4 +54,4 @@ def _partition(link: Runner, board: Board, address: int) -> tuple[int, Region]:
     )
 
 
-ROMFS = Writer(Over.LINK, write, "a ROM partition of the firmware; the device package goes there, too")
+ROMFS = Writer(Over.LINK, write, "a ROM partition of the firmware; the device package goes there, too", whole=True)

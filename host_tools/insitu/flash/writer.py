@@ -39,9 +39,11 @@ class Writer:
             has checked that data fits, and compares what the board reads back.
         note: what it costs and needs, a clause for a person.
         reads_back: whether write, over a boot loader, has compared what is in flash then.
+        whole: an image can be written at the start of the region only, and all else there goes with it.
     """
 
     over: Over
     write: Callable[[Target, int, bytes, Progress], None]
     note: str
     reads_back: bool = False
+    whole: bool = False

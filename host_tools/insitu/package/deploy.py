@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from insitu.board.record import Board, Region
+from insitu.board.table import BoardError
 from insitu.errors import InsituError
 from insitu.link.runner import Runner
 from insitu.machine import Contents, stock_firmware
@@ -165,7 +166,13 @@ def _files_contents(board: Board) -> Contents:
 
 
 def _import_from_partition(link: Runner, _: Board) -> None:
-    link.run("import sys\nif '/rom' not in sys.path: sys.path.append('/rom')\n")
+    """As MicroPython does when it starts, which may have been before the partition was written."""
+    link.run(
+        "import sys, vfs\n"
+        "try: vfs.mount(vfs.VfsRom(vfs.rom_ioctl(2, 0)), '/rom')\n"
+        "except OSError: pass\n"  # it is mounted
+        "if '/rom' not in sys.path: sys.path.append('/rom')\n"
+    )
 
 
 def _no_contents(_: Board) -> Contents:
@@ -186,7 +193,14 @@ METHODS = {
 
 
 def best(board: Board) -> str:
-    """The way, a key of METHODS, that costs the board the least RAM with its stock firmware."""
+    """The way, a key of METHODS, that costs the board the least RAM with its stock firmware.
+
+    Raises BoardError where the board's file names none.
+    """
+    if board.deploy:
+        if board.deploy not in METHODS:
+            raise BoardError(f'{board.name}: deploy "{board.deploy}" is none of {", ".join(METHODS)}')
+        return board.deploy
     if board.package:
         return "romfs"
     if "romfs" in board.writers:

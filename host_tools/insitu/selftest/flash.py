@@ -20,6 +20,8 @@ def _writer(bench: Bench) -> str:
     names = [name for name in bench.board.writers if name in WRITERS and WRITERS[name].over is Over.LINK]
     if not names or not isinstance(bench.session.link, Link):
         raise Skipped(f"{bench.board.name}'s flash is not written over the serial line")
+    if WRITERS[names[0]].whole:
+        raise Skipped(f"{names[0]} writes all of it at once: the image was written so")
     return names[0]
 
 

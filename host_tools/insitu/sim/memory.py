@@ -23,7 +23,7 @@ class MemoryFault(InsituError):
 class Region:
     """Consecutive bytes at a simulated address. Flash can be written by `view` only through Memory.program."""
 
-    __slots__ = ("address", "end", "halves", "host", "name", "raw", "view", "words", "writable")
+    __slots__ = ("address", "end", "host", "items", "name", "raw", "view", "writable")
 
     def __init__(self, address: int, size: int, writable: bool) -> None:
         if address % PAGE or size % PAGE or size <= 0 or not 0 <= address <= (1 << 32) - size:
@@ -36,8 +36,7 @@ class Region:
         self.host = ctypes.addressof(ctypes.c_char.from_buffer(mapping))
         self.raw = memoryview(mapping)
         self.view = self.raw if writable else self.raw.toreadonly()
-        self.halves = self.view.cast("H")
-        self.words = self.view.cast("i")
+        self.items = (self.view, self.view.cast("H"), self.view.cast("i"))  # bytes, halfwords, words
 
     def __lt__(self, other: Region) -> bool:
         return self.address < other.address
@@ -205,6 +204,9 @@ def _memory() -> Memory:
     return _machine.memory
 
 
+_NOTHING = memoryview(b"")
+
+
 class _Pointer:
     """viper's pointers: unchecked on a device, MemoryFault here. Of a buffer: its simulated RAM if it has any."""
 
@@ -213,29 +215,24 @@ class _Pointer:
     _format: ClassVar[Literal["B", "H", "i"]]
 
     def __init__(self, at: Any) -> None:
-        self._region: Region | None = None
         if not isinstance(at, (int, _Pointer)):
             known = _memory().known(at) if _machine is not None else None
             if known is None:
                 view = memoryview(at)
                 self._items = view.cast("B").cast(self._format)
                 self._writable = not view.readonly
+                self._region = None
                 self._index = self._address = 0
                 return
             at = known
-        self._address = int(at) & 0xFFFFFFFF
-        self._resolve()
-
-    def _resolve(self) -> None:
-        region = _memory().find(self._address)
-        self._region = region
-        self._writable = region is not None and region.writable
-        self._index = 0
-        self._items = memoryview(b"").cast(self._format)
-        offset = 0 if region is None else self._address - region.address
-        if region is not None and not offset & ((1 << self._shift) - 1):
-            self._items = (region.view, region.halves, region.words)[self._shift]
-            self._index = offset >> self._shift
+        self._address = address = int(at) & 0xFFFFFFFF
+        self._region = region = _memory().find(address)
+        if region is None or address & ((1 << self._shift) - 1):
+            self._items, self._index, self._writable = _NOTHING, 0, False
+        else:
+            self._items = region.items[self._shift]
+            self._index = address - region.address >> self._shift
+            self._writable = region.writable
 
     def __int__(self) -> int:
         return self._address
@@ -243,8 +240,8 @@ class _Pointer:
     def __getitem__(self, i: int) -> int:
         k = self._index + i
         if 0 <= k < len(self._items):
-            return int(self._items[k])
-        return int(self._slow(i)[0])
+            return self._items[k]
+        return self._slow(i)[0]
 
     def __setitem__(self, i: int, value: int) -> None:
         k = self._index + i
@@ -314,7 +311,7 @@ def whole(value: Any) -> int:
 
 def uint(value: Any) -> int:
     """viper's cast to an unsigned word. TypeError for what is no int."""
-    return whole(value) & 0xFFFFFFFF
+    return (value if type(value) is int else whole(value)) & 0xFFFFFFFF
 
 
 if sys.byteorder != "little":

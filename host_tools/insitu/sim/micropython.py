@@ -25,7 +25,8 @@ def _same(value: Any) -> Any:
 
 def signed(value: Any) -> int:
     """viper's int: a signed word. TypeError for what is no int (py/obj.c, mp_obj_get_int_truncated)."""
-    value = whole(value)
+    if type(value) is not int:
+        value = whole(value)
     return (value & 0x7FFFFFFF) - (value & 0x80000000)
 
 

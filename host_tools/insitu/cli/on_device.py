@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,15 +11,19 @@ import click
 
 from insitu import places
 from insitu.board import boards
+from insitu.board.record import Board
 from insitu.cli import options
+from insitu.cli.desk import selftest_all
 from insitu.commands import deploy as deploying
 from insitu.commands.build import build, read_file, write_file
+from insitu.commands.desk import LABGRID, PORT
 from insitu.commands.memory import of_emulated
 from insitu.commands.selftest import selftest
 from insitu.flash import WRITERS, file
 from insitu.flash.modules import CODE, ROMFS, flash_modules
 from insitu.flash.write import Flashed, check_fits, flash
 from insitu.image.read import read
+from insitu.machine.place import place
 from insitu.package.deploy import METHODS
 from insitu.session import session as run
 from insitu.session import values
@@ -178,15 +183,28 @@ def mem_command(board_name: str | None, port: str | None, listen: bool, watch: b
 
 @click.command("selftest")
 @options.maybe_board
-@options.port
+@click.option("--port", "ports", multiple=True, help="As of the other verbs; several: all of them, side by side.")
+@click.option("--labgrid", "farm", multiple=True, metavar="PLACE", help="A place of a labgrid board farm; several.")
 @click.option("--sim", is_flag=True, help="On the simulated CPU instead of an emulator.")
 @click.option("--to", "made", type=click.Path(path_type=Path), help="Write the report as JSON into a file, too.")
 @options.json
-def selftest_command(board_name: str | None, port: str | None, sim: bool, made: Path | None, as_json: bool) -> None:
+def selftest_command(
+    board_name: str | None, ports: tuple[str, ...], farm: tuple[str, ...], sim: bool, made: Path | None, as_json: bool
+) -> None:
     """Run the device part of insitu's tests on a board, and print a report to send in; status 1 if a check fails."""
-    if sim and port is not None:
-        raise click.UsageError("--sim goes without --port")
-    board = options.find_board(board_name, port)
+    many = [*((PORT, port) for port in ports), *((LABGRID, name) for name in farm)]
+    if sim and many:
+        raise click.UsageError("--sim goes without --port and --labgrid")
+    if len(many) > 1:
+        if board_name is not None:
+            raise click.UsageError("several boards are known by what their firmware says: no -b goes with them")
+        selftest_all(many, made, as_json)
+        return
+    with place(farm[0]) if farm else nullcontext(ports[0] if ports else None) as port:
+        _selftest(options.find_board(board_name, port), port, sim, made, as_json)
+
+
+def _selftest(board: Board, port: str | None, sim: bool, made: Path | None, as_json: bool) -> None:
     report = selftest(
         board,
         port=port,

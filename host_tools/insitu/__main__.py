@@ -1,0 +1,5 @@
+"""`python -m insitu`: the command."""
+
+from insitu.cli import main
+
+main()

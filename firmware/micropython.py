@@ -1,7 +1,7 @@
 """MicroPython's sources and the firmwares built from them. Standard library only: runs before .venv is.
 
     python3 firmware/micropython.py            fetch what is missing, build the firmware of every emulated board
-    python3 firmware/micropython.py BOARD...   only these
+    python3 firmware/micropython.py BOARD...   only these; the path of a board's file, too
     python3 firmware/micropython.py --frozen FOLDER BOARD
                                                FOLDER/firmware.elf with the sources in FOLDER/package frozen in
 
@@ -12,6 +12,7 @@ package of the pinned version, taken from the mirror that this machine's own apt
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tomllib
 from collections.abc import Callable
@@ -45,35 +46,48 @@ def sources() -> Path:
     return debian.fetch([MICROPYTHON], BUILD)[0]
 
 
-def settings(board: str) -> dict | None:
-    """[firmware] of the board's file, None for a board that no emulator runs: it needs no firmware here."""
-    with (BOARDS / f"{board}.toml").open("rb") as file:
-        table = tomllib.load(file)
-    return table["firmware"] if "machine" in table else None
+def read(board: str) -> dict:
+    """The board's file; board: a name, or the file's path."""
+    path = Path(board) if board.endswith(".toml") else BOARDS / f"{board}.toml"
+    with path.open("rb") as file:
+        return tomllib.load(file)
+
+
+def emulated() -> list[str]:
+    """The boards that an emulator runs: others need no firmware here."""
+    return sorted(path.stem for path in BOARDS.glob("*.toml") if "machine" in read(path.stem))
 
 
 def build(board: str, tree: Path, frozen: Path | None) -> Path:
     """The board's firmware, built only if it is not there yet; with frozen/package in it, as frozen/firmware.*."""
-    found = settings(board)
-    if found is None:
+    found, name = read(board).get("firmware", {}), Path(board).stem
+    if found.get("port", "qemu") not in PORTS:
         raise SetupError(f"no firmware is built for {board}")
     suffix, make = PORTS[found.get("port", "qemu")]
-    made = (frozen / "firmware" if frozen else BUILD / "firmware" / board).with_suffix(suffix)
+    made = (frozen / "firmware" if frozen else BUILD / "firmware" / name).with_suffix(suffix)
+    if not frozen and not made.exists() and (twin := _twin(name, found, suffix)):
+        shutil.copy(twin, made)
     if frozen or not made.exists():
         made.parent.mkdir(parents=True, exist_ok=True)
         # One folder for all manifests: they differ in one file.
-        folder, package = BUILD / "micropython" / board, frozen and frozen.resolve() / "package"
+        folder, package = BUILD / "micropython" / name, frozen and frozen.resolve() / "package"
         make(found, tree, folder, made, made.with_suffix(".log"), package)
     return made
+
+
+def _twin(name: str, found: dict, suffix: str) -> Path | None:
+    """The same firmware, built for another board."""
+    others = [other for other in emulated() if other != name and read(other)["firmware"] == found]
+    paths = [(BUILD / "firmware" / other).with_suffix(suffix) for other in others]
+    return next((path for path in paths if path.exists()), None)
 
 
 def main(arguments: list[str]) -> int:
     frozen = Path(arguments[1]) if arguments[:1] == ["--frozen"] else None
     names = arguments[2:] if frozen else arguments
-    boards = names or sorted(path.stem for path in BOARDS.glob("*.toml") if settings(path.stem))
     try:
         tree = sources()
-        for board in boards:
+        for board in names or emulated():
             print(f"firmware of {board}: {build(board, tree, frozen)}")
     except SetupError as error:
         print(f"setup: {error}", file=sys.stderr)

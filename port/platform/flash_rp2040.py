@@ -77,7 +77,7 @@ _second_stage = bytearray(uctypes.bytearray_at(_XIP, _PAGE))
 # source in RAM, bytes to program.
 _words = array("I", [_rom(b"IF"), _rom(b"EX"), _rom(b"RE"), _rom(b"RP"), _rom(b"FC")])
 _words.extend(array("I", [uctypes.addressof(_second_stage) | 1, _SSI, 65536, 0, 0, 0, 0]))
-sector = bytearray(SECTOR)  # what write() takes
+buffer = bytearray(SECTOR)  # what program() takes
 
 
 def _word(address):  # the list's entries lie at any address
@@ -117,9 +117,9 @@ def erase(address):
     _flash(address, SECTOR, 0, 0)
 
 
-# Program bytes start to end of `sector`, multiples of a page, into the erased sector at address.
+# Program bytes start to end of `buffer`, multiples of a page, into the erased sector at address.
 def program(address, start, end):
     _check(address)
-    _flash(address + start, 0, uctypes.addressof(sector) + start, end - start)
-    if uctypes.bytearray_at(address + start, end - start) != memoryview(sector)[start:end]:
+    _flash(address + start, 0, uctypes.addressof(buffer) + start, end - start)
+    if uctypes.bytearray_at(address + start, end - start) != memoryview(buffer)[start:end]:
         raise OSError("flash at %#x does not read back what was programmed" % (address + start))

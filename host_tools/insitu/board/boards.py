@@ -110,6 +110,7 @@ def _chip(name: str, file: Table) -> Chip:
         target=found.text("target"),
         flash=_region(flash),
         sectors=flash.pairs("sectors"),
+        controller=flash.text("controller", ""),
         ram={key: _region(ram.table(key)) for key in ram.names()},
     )
     found.nothing_left()

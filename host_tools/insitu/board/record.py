@@ -40,6 +40,7 @@ class Chip:
         target: a name of aot/targets.py.
         flash: memory that keeps what is written and is executed where it lies.
         sectors: how many of which size in bytes lie one behind the other in it, each erased as a whole; (): not known.
+        controller: what programs the flash from inside, a name of flash/device.py; "": nothing that insitu knows.
         ram: regions of RAM by name; code reaches data in all of them.
     """
 
@@ -48,6 +49,7 @@ class Chip:
     target: str
     flash: Region
     sectors: tuple[tuple[int, int], ...]
+    controller: str
     ram: Mapping[str, Region] = field(hash=False)
 
     def sectors_in(self, region: Region) -> list[Region]:

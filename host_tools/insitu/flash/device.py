@@ -1,8 +1,9 @@
 """The board programs its own flash, told by the host over the serial line: no button, no boot loader.
 
-A program for the chip (a file of port/platform/, see _PROGRAMS) goes to the board first; it has
+A program for the chip's flash controller (files of port/platform/, see _PROGRAMS) goes to the board first; it has
     free(): the first address that it may change, and the one behind the last
-    erase(address), program(address, start, end): a sector; bytes start to end of the buffer `sector`
+    buffer, of _BUFFER bytes
+    erase(address): the sector there; program(address, start, end): bytes start to end of buffer to address + start
 
 An image starts with its magic: the first sector is erased first and its first page programmed last, so that what a
 power cut leaves is never taken for an image.
@@ -19,9 +20,18 @@ from insitu.flash.writer import Over, Progress, Target, Writer
 from insitu.link.raw_repl import Link
 from insitu.package.names import PORT
 
-_PROGRAMS = {"RP2040": "platform/flash_rp2040.py"}
-_SECTOR, _PAGE = 4096, 256
-_CHUNK = 1536  # bytes of a sector in one piece of code
+_STM32 = ("platform/flash_controller.py", "platform/flash_stm32.py")
+_PROGRAMS = {
+    "nvmc": ("platform/flash_controller.py", "platform/flash_nvmc.py"),
+    "rp2040": ("platform/flash_rp2040.py",),
+    "stm32f4": _STM32,
+    "stm32f7": _STM32,
+    "stm32h7": _STM32,
+    "stm32wb": _STM32,
+}
+_BUFFER = 4096
+_PAGE = 256  # bytes, a multiple of what each controller programs at once
+_CHUNK = 1536  # bytes of the buffer in one piece of code
 
 
 def write(target: Target, address: int, data: bytes, progress: Progress) -> None:
@@ -30,46 +40,60 @@ def write(target: Target, address: int, data: bytes, progress: Progress) -> None
     link, board = target.link, target.board
     link.soft_reset()  # which ends threads of the second core: they run from flash
     link.run(program(board))
-    _check(link, board, Region(address, len(data)))
     padded = data + b"\xff" * (-len(data) % _PAGE)
-    sectors = {at: padded[at : at + _SECTOR] for at in range(0, len(padded), _SECTOR)}
-    first = sectors.pop(0)
+    sectors = _sectors(link, board, Region(address, len(padded)))
+    size = min(_BUFFER, *(sector.size for sector in sectors))
+    pieces = {at: padded[at : at + size] for at in range(0, len(padded), size)}
+    start = pieces.pop(0)
     link.run(f"erase({address})")
-    done = 0
-    for at, sector in sectors.items():
-        _load(link, sector)
-        link.run(f"erase({address + at}); program({address + at}, 0, {len(sector)})")
-        progress(done := done + len(sector), len(padded))
-    _load(link, first)
-    if len(first) > _PAGE:
-        link.run(f"program({address}, {_PAGE}, {len(first)})")
+    others, done = [sector.address for sector in sectors[1:]], 0
+    for at, piece in pieces.items():
+        if address + at in others:
+            link.run(f"erase({address + at})")
+        _load(link, piece)
+        link.run(f"program({address + at}, 0, {len(piece)})")
+        progress(done := done + len(piece), len(padded))
+    _load(link, start)
+    if len(start) > _PAGE:
+        link.run(f"program({address}, {_PAGE}, {len(start)})")
     link.run(f"program({address}, 0, {_PAGE})")
     progress(len(padded), len(padded))
 
 
 def program(board: Board) -> str:
     """What the board is sent, without its comments. Raises InsituError if there is none for its chip."""
-    if board.chip.name not in _PROGRAMS:
-        raise InsituError(f"{board.name}: flash of {board.chip.name} is not programmed by the board itself")
-    return ast.unparse(ast.parse((PORT / _PROGRAMS[board.chip.name]).read_text()))
+    chip = board.chip
+    if chip.controller not in _PROGRAMS:
+        raise InsituError(f"{board.name}: flash of {chip.name} is not programmed by the board itself")
+    facts = (chip.controller, chip.flash.address, chip.sectors, board.image.address, board.image.end)
+    sources = "".join((PORT / name).read_text() for name in _PROGRAMS[chip.controller])
+    return f"CHIP = {facts}\n" + ast.unparse(ast.parse(sources))
 
 
-def _check(link: Link, board: Board, wanted: Region) -> None:
+def _sectors(link: Link, board: Board, wanted: Region) -> list[Region]:
+    """Those to erase. Raises InsituError where one of them is not free."""
     start, end = (int(word) for word in link.run("print(*free())").split())
-    free = Region(start, end - start)
-    if not board.image.holds(wanted) or not free.holds(wanted):
+    free, sectors = Region(start, end - start), board.chip.sectors_in(wanted)
+    if not free.size:
+        raise InsituError(
+            f"{board.name}: the firmware on the board reaches up to {board.image.address:#010x}, where images would lie"
+        )
+    if not board.image.holds(wanted) or not all(map(free.holds, sectors)):
         raise InsituError(
             f"the image would lie at {wanted}; {board.name} has {board.image} for images, and the firmware that runs "
             f"on the board leaves {free} free"
         )
+    if sectors[0].address != wanted.address:
+        raise InsituError(f"{wanted.address:#010x} is in the middle of a sector of {board.name}: {sectors[0]}")
+    return sectors
 
 
 def _load(link: Link, data: bytes) -> None:
-    """data to the start of the board's `sector`."""
+    """data to the start of the board's buffer."""
     link.run("from binascii import a2b_base64")
     for at in range(0, len(data), _CHUNK):
         chunk = data[at : at + _CHUNK]
-        link.run(f"sector[{at}:{at + len(chunk)}] = a2b_base64('{base64.b64encode(chunk).decode()}')")
+        link.run(f"buffer[{at}:{at + len(chunk)}] = a2b_base64('{base64.b64encode(chunk).decode()}')")
 
 
 DEVICE = Writer(Over.LINK, write, "the board programs its own flash: nothing to press; threads must not run")

@@ -24,7 +24,11 @@ _FAMILY_FILES = {
     "platform/rv32.py": "rv",
     "platform/simulated.py": "host",
     "inline.py": "host",
-    "platform/flash_rp2040.py": "host",  # sent when it is needed, see flash/device.py
+    # sent when they are needed, see flash/device.py
+    "platform/flash_controller.py": "host",
+    "platform/flash_nvmc.py": "host",
+    "platform/flash_rp2040.py": "host",
+    "platform/flash_stm32.py": "host",
 }
 # The loader of linked modules, which are not the package's alone: see insitu.mpy.device.
 _APART = "xip/inplace/"

@@ -1,4 +1,4 @@
-"""MicroPython's ports/qemu."""
+"""MicroPython's ports/qemu, and machines that it does not have: a folder of firmware/boards/ each."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ def build(settings: dict, tree: Path, folder: Path, made: Path, log: Path, packa
         f"FROZEN_MANIFEST={manifest}",
         *settings.get("make", []),
     ]
+    own = MANIFESTS / "boards" / settings["board"]
+    if own.is_dir():
+        arguments += [f"BOARD_DIR={own}", f"USER_C_MODULES={own.parent}"]
     with log.open("w") as out:
         mpy_cross(tree, out, log)
         command = ["make", "-C", str(tree / "ports" / "qemu"), jobs(), *arguments]

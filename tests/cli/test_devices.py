@@ -97,8 +97,8 @@ def test_no_firmware(insitu: Command, wasm: Callable[..., Path], state: Path, mo
 
 
 def test_qemu_that_does_not_start(tmp_path: Path, insitu: Command, wasm: Callable[..., Path], state: Path) -> None:
-    text = (boards.FOLDER / "qemu_stm32f405.toml").read_text().replace("netduinoplus2", "no-such-machine")
-    (tmp_path / "mine.toml").write_text(text)
+    text = (boards.FOLDER / "qemu_stm32f405.toml").read_text()
+    (tmp_path / "mine.toml").write_text(text.replace('machine = "netduinoplus2"', 'machine = "no-such-machine"'))
     path = tmp_path / "mine.toml"
     with pytest.MonkeyPatch.context() as patch:
         path_of = stock_firmware(boards.load_board("qemu_stm32f405"))

@@ -19,6 +19,7 @@ _PORT = "/dev/ttyACM0"
 _BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _FILE = re.compile(r"`(\w+\.(?:c|toml))`")
 _SHOWN = ("console", "c", "toml", "python")  # python: what runs on the board, see test_boards of tests/boards/
+_OTHERS = ("reports.md", "nrf52840.md")  # each has a test of its own
 _CALLED = {"rpi_pico.md": 6, "another-board.md": 5}  # commands
 
 
@@ -59,7 +60,7 @@ def test_what_a_page_shows_is_compared() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", sorted(path.name for path in _PAGES.glob("*.md") if path.name != "reports.md"))
+@pytest.mark.parametrize("page", sorted(path.name for path in _PAGES.glob("*.md") if path.name not in _OTHERS))
 def test_every_command(page: str, tmp_path: Path) -> None:
     board = load_board("rpi_pico")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

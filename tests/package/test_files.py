@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import littlefs
@@ -41,6 +42,54 @@ def test_is_sent_once_and_again_where_it_differs(tmp_path: Path, monkeypatch: py
         assert (
             link.run(read).strip() == b"['__init__.mpy', 'digest', 'instance.mpy', 'raw.mpy', 'runtime.mpy'] b'newer'"
         )
+
+
+# A file system where STM32's firmware has it: /flash, which is on the path; / itself cannot be written.
+_FLASH = """
+import io, os, sys, vfs
+class _Kept:
+    def __init__(self, data): self.data = data
+    def write(self, data): self.data.extend(data); return len(data)
+    def close(self): pass
+    def __enter__(self): return self
+    def __exit__(self, *_): pass
+class _Files:
+    kept, folders = {}, []
+    def mount(self, readonly, mkfs): pass
+    def umount(self): pass
+    def mkdir(self, path): self.folders.append(path)
+    def remove(self, path): self._known(path); del self.kept[path]
+    def _known(self, path):
+        if path not in self.kept: raise OSError(2)
+    def stat(self, path):
+        if path not in self.folders: self._known(path)
+        return (0x4000 if path in self.folders else 0x8000,) + (0,) * 9
+    def open(self, path, mode):
+        if 'w' in mode:
+            self.kept[path] = bytearray()
+            return _Kept(self.kept[path])
+        self._known(path)
+        return io.StringIO(bytes(self.kept[path]).decode()) if path.endswith('digest') else io.BytesIO(self.kept[path])
+vfs.mount(_Files(), '/flash')
+sys.path += ['/flash', '/flash/lib']
+"""
+
+
+@pytest.mark.qemu
+def test_where_a_file_system_is_not_at_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    board = load_board("qemu_mps2_an385")
+    sent = {str(Path(name).with_suffix(".mpy")): name.encode() for name in _SOURCES}
+    monkeypatch.setattr(package, "device_sources", lambda _: dict.fromkeys(_SOURCES, ""))
+    monkeypatch.setattr(package, "compile_sources", lambda *_: sent)
+    with emulated(board, []) as machine, machine.link() as link:
+        link.run(_FLASH)
+        assert not files.is_there(link, board)
+        deploy.keep(link, board)
+        assert files.is_there(link, board)
+        found = ast.literal_eval(link.run("print(_Files.folders, ',', sorted(_Files.kept))").decode())
+        there = [f"/lib/insitu/{name}" for name in sorted([*sent, "digest"])]
+        assert found == (["/lib", "/lib/insitu"], there)
+        deploy.keep(link, board)
 
 
 def _fail(*_: object) -> None:

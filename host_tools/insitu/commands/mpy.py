@@ -21,7 +21,7 @@ from insitu.mpy.report import Row, row
 from insitu.port.xip.inplace.ports import REFUSED
 
 CODE_FILE = "modules" + CODE  # the code that lies apart
-_SECTOR = 4096  # code that lies apart begins at a multiple of it: what is erased at a time
+_SECTOR = 4096  # code that lies apart begins at a multiple of it where the chip's sectors are not known
 _IN_C = "written in C: its code is made for RAM"
 
 
@@ -105,12 +105,18 @@ def _romfs(files: dict[str, bytes], board: Board, where: Region, name: str) -> M
     return Made({name: image}, where.address, rows)
 
 
+def _sector_before(board: Board, address: int) -> int:
+    """The start of the sector that address lies in."""
+    starts = [sector.address for sector in board.chip.sectors_in(board.image) if sector.address <= address]
+    return max(starts, default=address - address % _SECTOR)
+
+
 def _apart(files: dict[str, bytes], board: Board) -> Made:
     """All code at the end of the place for images, so that an image fits before it."""
     modules = {path: read(data) for path, data in files.items() if path.endswith(".mpy")}
     linked = [path for path, module in modules.items() if not module.is_relocated]
     size = sum(len(link.apart(files[path], 0)[1]) for path in linked)
-    address = board.image.end - size - (board.image.end - size) % _SECTOR
+    address = _sector_before(board, board.image.end - size)
     made, rows, code = dict(files), list[Row](), b""
     for path, module in modules.items():
         before = len(files[path])

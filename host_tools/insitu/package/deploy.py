@@ -44,7 +44,8 @@ def mount_code(address: int, size: int) -> str:
     )
 
 
-# A board without a writable file system gets one of objects, which gives a file away when it is imported.
+# Writes below _root; a board without a writable file system gets one of objects, which gives a file away when it is
+# imported.
 _WRITER = """
 import binascii, gc, io, os, sys
 class _File:
@@ -74,11 +75,11 @@ def _mkdir(path):
         os.mkdir(path)
     except OSError as error:
         if error.errno != 17: raise
+_ram = None
 try:
-    open('/insitu.tmp', 'wb').close()
-    os.remove('/insitu.tmp')
-    _root, _ram = '/lib', None
     _mkdir(_root)
+    open(_root + '/insitu.tmp', 'wb').close()
+    os.remove(_root + '/insitu.tmp')
 except OSError:
     import vfs
     _root, _ram = '/ram', _Ram()
@@ -110,7 +111,7 @@ insitu.platform.forget_module = lambda module: None
 
 def send(link: Runner, board: Board) -> None:
     """Put the package onto the board behind link: into its file system, or where it has none, straight into RAM."""
-    into_ram = link.run(_WRITER).decode().strip() == "/ram"
+    into_ram = link.run(f"import sys\n_root = {files.ROOT}\n{_WRITER}").decode().strip() == "/ram"
     sources = package.separate_sources(board) if into_ram else package.device_sources(board)
     modules, compiled = package.modules(sources), package.compile_sources(board, sources)
     link.run("_mkdir(_root + '/insitu')\n")

@@ -9,10 +9,12 @@ from insitu.errors import InsituError
 from insitu.link.runner import Runner
 from insitu.package import compile as package
 
-_FOLDER = "/lib/insitu"
-_DIGEST = f"{_FOLDER}/digest"  # written last
+# Code for where the board looks for packages: /lib, but /flash/lib on STM32 (ports/stm32/main.c), /sd/lib with a card.
+ROOT = "next((p for p in sys.path if p.endswith('/lib')), '/lib')"
+_PACKAGE = "/insitu"
+_DIGEST = f"{_PACKAGE}/digest"  # written last
 # MicroPython's littlefs on flash: ports/rp2/modules/_boot.py
-_BLOCK, _PROGRAMMED = 4096, 256
+_BUILT, _BLOCK, _PROGRAMMED = "/lib", 4096, 256
 
 
 def digest(board: Board) -> str:
@@ -25,18 +27,18 @@ def digest(board: Board) -> str:
 
 def is_there(link: Runner, board: Board) -> bool:
     """Whether the board behind link has this package, whole."""
-    found = link.run(f"try: print(open({_DIGEST!r}).read())\nexcept OSError: print()\n")
+    found = link.run(f"import sys\ntry: print(open({ROOT} + {_DIGEST!r}).read())\nexcept OSError: print()\n")
     return found.decode().strip() == digest(board)
 
 
 def begin(link: Runner) -> None:
     """Before its files change."""
-    link.run(f"import os\ntry: os.remove({_DIGEST!r})\nexcept OSError: pass\n")
+    link.run(f"import os, sys\ntry: os.remove({ROOT} + {_DIGEST!r})\nexcept OSError: pass\n")
 
 
 def end(link: Runner, board: Board) -> None:
     """All files are there."""
-    link.run(f"with open({_DIGEST!r}, 'w') as f: f.write('{digest(board)}')\n")
+    link.run(f"import sys\nwith open({ROOT} + {_DIGEST!r}, 'w') as f: f.write('{digest(board)}')\n")
 
 
 def build(board: Board) -> bytes:
@@ -52,9 +54,9 @@ def build(board: Board) -> bytes:
             "littlefs-python, which makes an emulated board's file system, is not installed: pip install insitu[rp2040]"
         ) from None
     made = littlefs.LittleFS(block_size=_BLOCK, block_count=region.size // _BLOCK, prog_size=_PROGRAMMED)
-    files = {f"{_FOLDER}/{name}": data for name, data in package.compiled(board).items()}
-    made.makedirs(_FOLDER)
-    for path, data in {**files, _DIGEST: digest(board).encode()}.items():
+    files = {f"{_BUILT}{_PACKAGE}/{name}": data for name, data in package.compiled(board).items()}
+    made.makedirs(_BUILT + _PACKAGE)
+    for path, data in {**files, _BUILT + _DIGEST: digest(board).encode()}.items():
         with made.open(path, "wb") as file:
             file.write(data)
     return bytes(made.context.buffer)

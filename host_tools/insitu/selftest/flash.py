@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import random
 
+from insitu.board.record import Board, Region
 from insitu.errors import InsituError
 from insitu.flash import WRITERS
 from insitu.flash.write import verify
@@ -12,7 +13,7 @@ from insitu.flash.writer import Over, Target
 from insitu.link.raw_repl import Link
 from insitu.selftest.bench import Bench, Facts, Failed, Skipped
 
-_SIZE = 4096  # bytes, at the end of the image region
+_SIZE = 4096  # bytes, at the start of the last sector of the image region
 _READ = 512  # bytes at a time
 
 
@@ -34,12 +35,23 @@ def _content(bench: Bench, address: int) -> bytes:
     return b"".join(base64.b64decode(piece) for piece in pieces)
 
 
+def _last_sector(board: Board) -> Region:
+    if sectors := board.chip.sectors_in(board.image):
+        return sectors[-1]
+    return Region((board.image.end - _SIZE) // _SIZE * _SIZE, _SIZE)
+
+
 def check(bench: Bench) -> Facts:
     """Random bytes; the image at the region's start is left alone. A writer may have reset the board."""
     name = _writer(bench)
-    address = (bench.board.image.end - _SIZE) // _SIZE * _SIZE
+    sector = _last_sector(bench.board)
+    address = sector.address
     if address < bench.board.image.address + len(bench.session.data):
-        raise Skipped(f"the image region has no {_SIZE} bytes behind the image")
+        raise Skipped("the image region has no sector behind the image")
+    bench.session.run("from insitu.platform import count as _insitu_count\n")
+    rest = sector.size - _SIZE  # of a sector that is erased as a whole
+    if bench.value(f"_insitu_count({address + _SIZE}, {rest}, 0xff)") != rest:
+        raise Skipped(f"something lies in the sector at {address:#010x}")
     before, pattern = _content(bench, address), random.Random(address).randbytes(_SIZE)
     assert isinstance(bench.session.link, Link)
     target = Target(bench.board, bench.session.link)

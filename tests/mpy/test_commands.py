@@ -17,7 +17,8 @@ from insitu.machine import emulated
 from insitu.package.deploy import mount_code
 
 from tests.cli.conftest import Command, refused
-from tests.flash.test_romfs import _STAND_IN, SIZE, START
+from tests.flash import twin
+from tests.flash.test_romfs import SIZE, START
 
 _DRIVER = """
 import micropython
@@ -111,7 +112,7 @@ def test_a_partition_of_the_firmware(driver: Path) -> None:
     """Where the firmware says that it is, and written through vfs.rom_ioctl."""
     board = replace(load_board("qemu_mps2_an385"), package=None)
     with emulated(board, []) as machine, machine.link() as link:
-        link.run(_STAND_IN)
+        link.run(twin.code(twin.KINDS[0], START, SIZE))
         where = next(iter(partitions(link, board).values()))
         assert (where.address, where.size) == (START, SIZE)
         made = mpy.make(mpy.collect([driver], board), board, where, "x.romfs")

@@ -12,6 +12,7 @@ from insitu.cli import cli
 from tests.cli.conftest import Command
 
 MODULE = '(module (memory 1) (func (export "go")))'
+ADD = '(module (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1))))'
 HUGE = 99999999999
 
 
@@ -63,3 +64,40 @@ def test_what_fits_the_range_but_no_memory(insitu: Command, wasm: Callable[..., 
     assert done.status == 1
     assert "bytes of linear memory with its app heap, the limit is" in done.err
     assert not app.with_suffix(".xip").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (
+            ("--invke", "add", "2", "3"),
+            "No such option: --invke; arguments that begin with a dash stand behind --. Did",
+        ),
+        (("--invoke", "add", "2", "-x"), "No such option: -x; arguments that begin with a dash stand behind --."),
+        (("--invoke", "add", "2", "3", "--stak=5"), "Did you mean '--stack'?"),
+    ],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_an_unknown_option_is_no_argument(
+    insitu: Command, wasm: Callable[..., Path], words: tuple[str, ...], says: str, first: bool
+) -> None:
+    app = wasm(ADD)
+    done = insitu("run", "-b", "qemu_rv32", "--sim", *((*words, app) if first else (app, *words)))
+    assert (done.status, done.out) == (2, "")
+    assert says in done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "result"),
+    [(("-2", "3"), "1"), (("-0x10", "-1"), "-17"), (("--", "-2", "3"), "1"), (("2", "--", "-3"), "-1")],
+)
+def test_numbers_below_zero_are_arguments(
+    insitu: Command, wasm: Callable[..., Path], words: tuple[str, ...], result: str
+) -> None:
+    done = insitu("run", wasm(ADD), "-b", "qemu_rv32", "--sim", "--invoke", "add", *words)
+    assert (done.status, done.out) == (0, f"{result}\n"), done
+
+
+def test_what_stands_behind_the_dashes_is_an_argument(insitu: Command, wasm: Callable[..., Path]) -> None:
+    done = insitu("run", wasm(ADD), "-b", "qemu_rv32", "--sim", "--invoke", "add", "--", "2", "--stack")
+    assert (done.status, done.err) == (1, "insitu: add: argument 2: '--stack' is not an integer\n")

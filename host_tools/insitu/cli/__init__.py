@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import signal
 import sys
+from types import FrameType
 
 import click
 
@@ -20,10 +24,20 @@ for command in COMMANDS:
     cli.add_command(command)
 
 
+_SIGNALS = (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))  # Windows has but the first
+
+
 def main() -> None:
-    """Exit status 0; 1 with one line on stderr for a fault of the user's or the device's; 2 for bad usage."""
+    """Exit status 0; 1 with one line on stderr for a fault of the user's or the device's; 2 for bad usage.
+
+    A signal that ends it unwinds first: no emulator and no temporary folder is left.
+    """
+    for number in _SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, _end)
     try:
         cli(standalone_mode=False)
+        sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -32,3 +46,14 @@ def main() -> None:
     except InsituError as error:
         print(f"insitu: {error}", file=sys.stderr)
         sys.exit(1)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EPIPE):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left of the output goes nowhere
+        if error.errno == errno.ENOSPC:
+            print(f"insitu: {error.filename or 'the output'}: {error.strerror}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    sys.exit(128 + number)  # as a shell has it

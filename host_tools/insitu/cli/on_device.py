@@ -15,12 +15,12 @@ from insitu.board.record import Board
 from insitu.cli import options
 from insitu.cli.desk import selftest_all
 from insitu.commands import deploy as deploying
-from insitu.commands.build import build, read_file, write_file
+from insitu.commands.build import build, check_output, read_file, write_file
 from insitu.commands.desk import LABGRID, PORT
 from insitu.commands.memory import of_emulated
 from insitu.commands.selftest import selftest
 from insitu.flash import WRITERS, file
-from insitu.flash.modules import CODE, ROMFS, flash_modules
+from insitu.flash.modules import flash_modules, kind_of
 from insitu.flash.write import Flashed, check_fits, flash
 from insitu.image.read import read
 from insitu.machine.place import place
@@ -46,16 +46,18 @@ def flash_command(
     if made is not None and (port is not None or writer is not None):
         raise click.UsageError("--to writes a file: no --port and no --writer go with it")
     board = options.find_board(board_name, port)
-    if app.suffix in (ROMFS, CODE):
+    found = read_file(app)
+    if kind := kind_of(app.suffix, found):
         if made is not None or writer is not None:
-            raise click.UsageError(f"no --to and no --writer go with a {app.suffix} file")
+            raise click.UsageError(f"no --to and no --writer go with a {kind} file")
         with options.progress("writing") as progress:
-            done = flash_modules(app.suffix, read_file(app), board, port=port, progress=progress)
+            done = flash_modules(kind, found, board, port=port, progress=progress)
         _say_flashed(board.name, done, as_json)
         return
     data, address = build(app, board), board.image.address
     if made is not None:
         check_fits(data, board)
+        check_output(made, app)
         write_file(made, file.make(made, board, address, data))
         record = {"board": board.name, "address": address, "size": len(data), "output": str(made)}
         options.say(as_json, record, f"{made}: {len(data)} bytes for {address:#010x} of {board.name}, not written yet")
@@ -86,7 +88,7 @@ def deploy_command(board_name: str | None, port: str | None, method: str | None,
     options.say(as_json, asdict(done), text)
 
 
-@click.command("run", context_settings={"ignore_unknown_options": True})
+@click.command("run", cls=options.WithArguments, context_settings={"ignore_unknown_options": True})
 @options.app
 @options.maybe_board
 @options.port

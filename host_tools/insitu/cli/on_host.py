@@ -15,7 +15,7 @@ from insitu.board import boards
 from insitu.cli import options
 from insitu.commands import inspect, tune
 from insitu.commands.boards import rows
-from insitu.commands.build import build, compile_source, read_file, write_file
+from insitu.commands.build import build, check_output, compile_source, is_image, read_file, write_file
 from insitu.errors import InsituError
 from insitu.machine import stock_firmware
 from insitu.package.firmware import frozen_firmware
@@ -46,11 +46,14 @@ def build_command(
     Of a source, the module is written beside the image. FLAGS are for its compiler.
     """
     board = boards.load_board(board_name)
-    if app.suffix == ".xip":
-        raise InsituError(f"{app} is an image already: build wants the .wasm file, or its source")
     made, module = output or app.with_suffix(".xip"), app
+    if is_image(read_file(app)):
+        raise InsituError(f"{app} is an image already: build wants the .wasm file, or its source")
+    check_output(made, app)
     if app.suffix in LANGUAGES:
         module = made.with_suffix(".wasm")
+        if module == made:
+            raise InsituError(f"{made} is where the module goes: give the image another name")
         command = toolchain.shown(compile_source(app, module, exports, flags))
         click.echo(command, err=as_json)
     elif exports or flags:
@@ -107,6 +110,8 @@ def tune_command(
     as_json: bool,
 ) -> None:
     """Find the smallest pools that some calls need, by running them."""
+    if applied is not None:
+        check_output(applied, app)
     if port is not None and not on_board:
         raise click.UsageError("--port goes with --on-board")
     bound = dict(options.import_name(text) for text in bindings)

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from insitu.cli import options
 from insitu.commands import mpy
-from insitu.commands.build import write_file
+from insitu.commands.build import make_folder, write_file
 from insitu.commands.execute import execute
 from insitu.errors import InsituError
 from insitu.mpy.report import Row
@@ -38,7 +38,7 @@ def mpy_command(paths: tuple[Path, ...], board_name: str | None, port: str | Non
     made = mpy.make(mpy.collect(paths, board), board, where, output.name)
     for name, data in made.files.items():
         path = output if where is not None else output / name
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         write_file(path, data)
     flashed = output if where is not None else output / mpy.CODE_FILE
     size = flashed.stat().st_size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import json as _json
 import sys
 from collections.abc import Iterator
@@ -30,6 +31,35 @@ port = click.option("--port", help="The board's serial port: a device, socket://
 app = click.argument("app", type=click.Path(path_type=Path))
 json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 heap_size = click.option("--heap-size", type=BYTES, default=0, help="Bytes of the app heap, in linear memory.")
+
+
+class WithArguments(click.Command):
+    """A command with `arguments` for the program `app`, which may be negative numbers.
+
+    Any other word with a dash is an option, and refused if there is none of that name; behind -- all are arguments.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        behind = len(args) - args.index("--") - 1 if "--" in args else 0
+        rest = super().parse_args(ctx, args)
+        words = [str(ctx.params["app"]), *ctx.params["arguments"]]
+        for word in words[: len(words) - behind]:
+            if word.startswith("-") and not _is_number(word):
+                self._refuse(word.partition("=")[0], ctx)
+        return rest
+
+    def _refuse(self, name: str, ctx: click.Context) -> None:
+        known = [option for parameter in self.get_params(ctx) for option in parameter.opts]
+        text = f"No such option: {name}; arguments that begin with a dash stand behind --."
+        raise click.NoSuchOption(name, text, difflib.get_close_matches(name, known), ctx)
+
+
+def _is_number(word: str) -> bool:
+    for kind in (float, lambda text: int(text, 0)):
+        with contextlib.suppress(ValueError):
+            kind(word)
+            return True
+    return False
 
 
 def import_name(text: str) -> tuple[str, str]:

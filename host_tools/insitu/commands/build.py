@@ -8,6 +8,7 @@ from pathlib import Path
 from insitu.aot import compile_wasm
 from insitu.board.record import Board
 from insitu.errors import InsituError
+from insitu.port.xip import layout
 from insitu.toolchain import LANGUAGES, to_wasm
 from insitu.wasm.decode import MAGIC, decode
 from insitu.wasm.errors import WasmError
@@ -27,13 +28,31 @@ def write_file(path: Path, data: bytes) -> None:
         raise InsituError(f"{path}: {error.strerror}") from None
 
 
+def make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InsituError(f"{path}: {error.strerror}") from None
+
+
+def check_output(made: Path, source: Path) -> None:
+    """Raise InsituError where writing made would overwrite source."""
+    if made.exists() and source.exists() and made.samefile(source):
+        raise InsituError(f"{made} is what is read: it would be overwritten, give the output another name")
+
+
+def is_image(data: bytes) -> bool:
+    """Whether a file with this in it is an image, whole or not; what it is called does not matter."""
+    return data.startswith(layout.MAGIC.to_bytes(4, "little"))
+
+
 def build(source: Path, board: Board, *, app_heap: int = 0) -> bytes:
-    """The image of a module for the board; source may be an image already made for it.
+    """The image of a module for the board; source may be an image already made for it, whatever it is called.
 
     app_heap: see aot.compile_wasm.
     """
     data = read_file(source)
-    if source.suffix == ".xip":
+    if is_image(data) or (source.suffix == ".xip" and not data.startswith(MAGIC)):
         return data
     if source.suffix != ".wasm" and not data.startswith(MAGIC):
         languages = ", ".join(LANGUAGES)

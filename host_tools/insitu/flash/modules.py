@@ -5,24 +5,33 @@ from __future__ import annotations
 import zlib
 
 from insitu.board.record import Board
+from insitu.commands.build import is_image
 from insitu.errors import InsituError
 from insitu.flash import partition
 from insitu.flash.write import Flashed, put, silent, verify
 from insitu.flash.writer import Progress
 from insitu.link.raw_repl import Link
+from insitu.mpy.romfs import MAGIC
 from insitu.port.xip.inplace.blob import BLOB_ADDRESS
 
 ROMFS, CODE = ".romfs", ".code"  # suffixes of files
 
 
+def kind_of(suffix: str, data: bytes) -> str:
+    """ROMFS or CODE if that is what a file with this in it is, "" if neither; code has no magic, but a suffix."""
+    if data.startswith(MAGIC):
+        return ROMFS
+    return CODE if suffix == CODE and not is_image(data) else ""
+
+
 def flash_modules(
-    suffix: str, data: bytes, board: Board, *, port: str | None = None, progress: Progress = silent
+    kind: str, data: bytes, board: Board, *, port: str | None = None, progress: Progress = silent
 ) -> Flashed:
-    """Write a file of that suffix and have the board read it back.
+    """Write a file of that kind and have the board read it back.
 
     port: of the board's serial line; None: its emulator. Raises InsituError.
     """
-    if suffix == CODE:
+    if kind == CODE:
         address = int.from_bytes(data[BLOB_ADDRESS : BLOB_ADDRESS + 4], "little")
         if not board.image.address <= address <= board.image.end - len(data):
             raise InsituError(f"the code is linked to {address:#010x}; {board.name} has {board.image} for it")

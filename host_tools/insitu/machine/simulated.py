@@ -15,6 +15,7 @@ from insitu import sim
 from insitu.board.record import Board
 from insitu.link.runner import DeviceError, Runner
 from insitu.package.names import DEVICE, HOST, host_modules
+from insitu.sim.memory import PAGE
 
 
 class Simulated:
@@ -31,7 +32,8 @@ class Simulated:
     def __enter__(self) -> Self:
         cpu = sim.install(sim.Cpu(self.board.target))
         for address, data in self._contents:
-            cpu.map_flash(address, data)
+            before = address % PAGE  # memory comes in pages
+            cpu.map_flash(address - before, b"\xff" * before + data)
         if self.board.heap_address is not None:
             cpu.map_ram(self.board.heap_address, self.board.global_heap)
         return self

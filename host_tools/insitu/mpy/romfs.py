@@ -17,7 +17,7 @@ from insitu.mpy.write import uint
 from insitu.port.xip.inplace.blob import LOADER
 
 ALIGNMENT = 8
-_MAGIC = b"\xd2\xcd\x31"
+MAGIC = b"\xd2\xcd\x31"
 _DATA, _DIRECTORY, _FILE = 2, 4, 5
 _AROUND = 4  # bytes of the length of a record with others in it
 Convert = Callable[[str, bytes, int], bytes]
@@ -50,10 +50,10 @@ def build_romfs(files: Mapping[str, bytes], address: int, convert: Convert = lin
                 raise InsituError(f"{path}: {part} is a file already")
             folder = below
         folder[name] = data
-    body = _records(tree, "", address + len(_MAGIC) + _AROUND, convert)
-    if (len(_MAGIC) + _AROUND + len(body)) % 2:  # a file system's record has an even size
+    body = _records(tree, "", address + len(MAGIC) + _AROUND, convert)
+    if (len(MAGIC) + _AROUND + len(body)) % 2:  # a file system's record has an even size
         body += bytes([1, 0x80, 0])
-    return _MAGIC + _length(len(body), _AROUND) + body
+    return MAGIC + _length(len(body), _AROUND) + body
 
 
 def _records(tree: _Tree, path: str, address: int, convert: Convert) -> bytes:

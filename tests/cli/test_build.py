@@ -72,9 +72,9 @@ def test_wrong_files_and_boards(insitu: Command, wasm: Callable[..., Path], tmp_
     out = tmp_path / "no" / "where.xip"
     refused(insitu("build", wasm(ADD), "-b", "qemu_rv32", "-o", out), "where.xip: No such file or directory")
     image = tmp_path / "app.xip"
-    image.write_bytes(b"mine")
+    image.write_bytes(b"INSX mine")
     refused(insitu("build", image, "-b", "qemu_rv32"), "an image already")
-    assert image.read_bytes() == b"mine"
+    assert image.read_bytes() == b"INSX mine"
 
 
 @pytest.mark.parametrize(

@@ -47,8 +47,11 @@ def build_command(
     """
     board = boards.load_board(board_name)
     made, module = output or app.with_suffix(".xip"), app
-    if is_image(read_file(app)):
-        raise InsituError(f"{app} is an image already: build wants the .wasm file, or its source")
+    if app.suffix not in LANGUAGES:
+        if exports or flags:
+            raise click.UsageError(f"--export and flags are for the compiler of a source, and {app} is none")
+        if is_image(read_file(app)):
+            raise InsituError(f"{app} is an image already: build wants the .wasm file, or its source")
     check_output(made, app)
     if app.suffix in LANGUAGES:
         module = made.with_suffix(".wasm")
@@ -56,8 +59,6 @@ def build_command(
             raise InsituError(f"{made} is where the module goes: give the image another name")
         command = toolchain.shown(compile_source(app, module, exports, flags))
         click.echo(command, err=as_json)
-    elif exports or flags:
-        raise click.UsageError(f"--export and flags are for the compiler of a source, and {app} is none")
     data = build(module, board, app_heap=heap_size)
     facts = inspect.image_facts(data)
     if aux_stack_size is not None:

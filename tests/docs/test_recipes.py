@@ -19,7 +19,7 @@ _PORT = "/dev/ttyACM0"
 _BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _FILE = re.compile(r"`(\w+\.(?:c|toml))`")
 _SHOWN = ("console", "c", "toml", "python")  # python: what runs on the board, see test_boards of tests/boards/
-_OTHERS = ("reports.md", "nrf52840.md")  # each has a test of its own
+_OTHERS = ("reports.md", "nrf52840.md", "stm32.md")  # each has a test of its own
 _CALLED = {"rpi_pico.md": 6, "another-board.md": 5}  # commands
 
 

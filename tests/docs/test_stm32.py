@@ -1,0 +1,101 @@
+"""Every command of docs/boards/stm32.md: those with a port on a Cortex-M4F in QEMU, where memory stands for flash and
+there is a file system at /flash; the others as they are, with a simulated boot loader at USB."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from insitu.board import boards
+from insitu.board.boards import load_board
+from insitu.board.record import Board, Region
+from insitu.flash import device
+from insitu.link.raw_repl import Link
+from insitu.machine import emulated
+from insitu.mpy.romfs import build_romfs
+from insitu.package import compile as package
+from insitu.package import files
+
+from tests.cli.conftest import Command, insitu
+from tests.docs.test_recipes import _PORT, _blocks, _commands, _expected
+from tests.flash.dfuse_device import Stm32
+from tests.flash.test_dfu import DEVICES
+
+__all__ = ["insitu"]
+
+_PAGE, _CALLED = "stm32.md", 8  # commands
+_MEMORY, _ROMFS = 0x00200000, 0x003E0000
+# What flash_stm32.py is to the real chip; that is tests/flash/'s.
+_IN_MEMORY = """
+import uctypes
+buffer = bytearray(4096)
+def free(): return CHIP[3:]
+def erase(address): uctypes.bytearray_at(address, 0x20000)[:] = b"\\xff" * 0x20000
+def program(address, start, end): uctypes.bytearray_at(address + start, end - start)[:] = memoryview(buffer)[start:end]
+"""
+
+
+def _moved(board: Board) -> Board:
+    """The board with its flash where QEMU's machine has memory."""
+    by = _MEMORY - board.chip.flash.address
+    chip = replace(board.chip, flash=Region(_MEMORY, board.chip.flash.size))
+    return replace(board, chip=chip, image=Region(board.image.address + by, board.image.size))
+
+
+def _file_system(board: Board) -> bytes:
+    """With the package on it: sending it is tests/package/'s."""
+    found = {f"lib/insitu/{name}": data for name, data in package.compiled(board).items()}
+    found["lib/insitu/digest"] = files.digest(board).encode()
+    return build_romfs(found, _ROMFS, lambda path, data, address: data)
+
+
+@pytest.mark.slow
+@pytest.mark.qemu
+def test_every_command(insitu: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, called = load_board("pybv11"), 0
+    moved = _moved(real)
+    system = _file_system(moved)
+    mount = (
+        f"import sys, uctypes, vfs\nvfs.mount(vfs.VfsRom(uctypes.bytearray_at({_ROMFS}, {len(system)})), '/flash')\n"
+        "sys.path += ['/flash', '/flash/lib']\n"
+    )
+    soft_reset = Link.soft_reset
+
+    def again(link: Link) -> None:
+        """A firmware has its file system after a reset, too."""
+        soft_reset(link)
+        link.run(mount)
+
+    monkeypatch.setattr(Link, "soft_reset", again)
+    monkeypatch.setattr("usb.backend.libusb1.get_backend", lambda: Stm32(*DEVICES["pybv11"]))
+    monkeypatch.setattr(device, "PORT", tmp_path)
+    (tmp_path / "platform").mkdir()
+    for name in device._PROGRAMS[real.chip.controller]:
+        (tmp_path / name).write_text(_IN_MEMORY)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)  # `python` is ours
+    with emulated(load_board("qemu_mps2_an386"), [(_ROMFS, system)]) as machine:
+        with machine.link() as link:
+            link.soft_reset()
+        for kind, body, _ in _blocks(_PAGE):
+            if kind == "c":
+                Path("add.c").write_text(body)
+            for command, lines in _commands(body) if kind == "console" else ():
+                over_line = _PORT in command
+                monkeypatch.setattr(boards, "load_board", lambda _, at=over_line: moved if at else real)
+                name, *words = shlex.split(command.replace(_PORT, machine.port))
+                assert name == "insitu"
+                done = insitu(*words)
+                assert done.status == 0, f"{command}\n{done.err}"
+                assert _expected(lines).fullmatch(done.out), f"{command}\n{done.out}"
+                called += 1
+            if kind == "python":
+                with machine.link() as link:
+                    link.soft_reset()
+                    text = body.replace(f"{real.image.address:#010x}", hex(moved.image.address))
+                    assert text != body and link.run(text) == b"5\r\n"
+    assert called == _CALLED

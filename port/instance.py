@@ -35,6 +35,7 @@ from .xip.layout import (
 from .xip.raw import add, peek, peek_offset, poke, poke_address
 
 
+# What was asked for stays here until the instance ends, so that it costs no memory to ask again.
 class Exports:
     def __init__(self, instance):
         self._instance = instance
@@ -45,6 +46,7 @@ class Exports:
             raise AttributeError(
                 'no export "%s"; there are: %s' % (name, ", ".join(self._instance.module.export_names()))
             )
+        setattr(self, name, found)
         return found
 
 
@@ -67,6 +69,7 @@ class Instance(Mortal):
         self.imports = ()
         self.kinds = b""
         self.slots = None  # the args area
+        self.window = None  # linear memory, once Python has asked for it, until it grows
         self.providers = ()  # instances whose things this one was given
         self.given = False  # whether Python gave a function of it to compiled code
         self.tables = ()  # (instance, index) of imported tables' owners
@@ -256,7 +259,10 @@ class Instance(Mortal):
         # whatever interrupts this, nothing that is free is in use
         self.block = self.memory_block = 0
         self.owned = ()
-        self.slots = None
+        self.slots = self.window = None
+        for name in list(self.exports.__dict__):
+            delattr(self.exports, name)
+        self.exports.__init__(self)
         self.providers = self.tables = ()
         for offset in blocks:
             self.runtime.heap.free(offset)

@@ -70,12 +70,20 @@ class Memory(Handle):
             raise OutOfHeap("linear memory cannot grow by %d pages: its limit, or the global heap's" % pages)
         return old
 
+    # All of it, as long as it neither grows nor ends.
+    def _window(self):
+        instance = self.instance.alive()
+        if instance.window is None:
+            at = add(instance.runtime.base, instance.memory_offset())
+            instance.window = memoryview(platform.view(at, self.size))
+        return instance.window
+
     # The bytes where they are; not to be kept over anything that may grow memory, or end the instance.
     def view(self, start, length):
-        instance = self.instance
-        if start < 0 or length < 0 or start + length > self.size:
-            raise IndexError("%d bytes at %d: linear memory has %d" % (length, start, self.size))
-        return memoryview(platform.view(add(instance.runtime.base, instance.memory_offset() + start), length))
+        window = self._window()
+        if start < 0 or length < 0 or start + length > len(window):
+            raise IndexError("%d bytes at %d: linear memory has %d" % (length, start, len(window)))
+        return window[start : start + length]
 
     def read(self, start, length):
         return bytes(self.view(start, length))
@@ -85,27 +93,26 @@ class Memory(Handle):
 
     def __getitem__(self, key):
         if isinstance(key, int):
-            return self.view(key, 1)[0]
-        start, stop = _bounds(key, self.size)
-        return bytes(self.view(start, stop - start))
+            return self._holding(key)[key]
+        return bytes(self._part(key))
 
     def __setitem__(self, key, value):
         if isinstance(key, int):
-            self.view(key, 1)[0] = value
+            self._holding(key)[key] = value
             return
-        start, stop = _bounds(key, self.size)
-        if stop - start != len(value):
-            raise ValueError("%d bytes assigned to %d of linear memory" % (len(value), stop - start))
-        self.view(start, stop - start)[:] = value
+        part = self._part(key)
+        if len(part) != len(value):
+            raise ValueError("%d bytes assigned to %d of linear memory" % (len(value), len(part)))
+        part[:] = value
 
+    def _holding(self, at):
+        window = self._window()
+        if not 0 <= at < len(window):
+            raise IndexError("a byte at %d: linear memory has %d" % (at, len(window)))
+        return window
 
-# Firmware without slice attributes still prints them.
-def _bounds(key, size):
-    start, stop, step = [None if x == "None" else int(x) for x in str(key)[6:-1].split(", ")]
-    if step not in (None, 1):
-        raise ValueError("linear memory has no steps other than 1")
-    start = 0 if start is None else start
-    stop = size if stop is None else stop
-    if start > stop:
-        raise IndexError("linear memory from %d to %d" % (start, stop))
-    return start, stop
+    def _part(self, key):
+        if key.step not in (None, 1):
+            raise ValueError("linear memory has no steps other than 1")
+        start = key.start or 0
+        return self.view(start, (self.size if key.stop is None else key.stop) - start)

@@ -21,6 +21,7 @@ from ..xip.raw import add
 
 
 def place_memory(instance, offset, size, pages):
+    instance.window = None
     instance.put_address(INSTANCE_MEMORY_BASE, instance.runtime.base, offset)
     instance.put(INSTANCE_MEMORY_SIZE, size)
     instance.put(INSTANCE_MEMORY_PAGES, pages)

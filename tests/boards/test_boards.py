@@ -27,6 +27,28 @@ def test_calls(device: Device) -> None:
     assert device.value("inst.exports.mix(-(1 << 63) + 1, 0.5, 7)") == (3.5, -(1 << 63))
 
 
+_TAKEN = """
+def taken(call):
+    call()
+    gc.collect()
+    gc.disable()
+    before = gc.mem_alloc()
+    call()
+    after = gc.mem_alloc()
+    gc.enable()
+    return after - before
+"""
+
+
+def test_bytes_that_a_call_and_an_access_to_memory_take(device: Device) -> None:
+    """The arguments' tuple; no more than a bytearray's slice, which is two objects, and two further ones of 16."""
+    device.instance("traps", stack_size="1024")
+    device.run(_TAKEN + "exports, load, m, plain = inst.exports, inst.exports.load, inst.memory, bytearray(8)")
+    assert device.value("taken(lambda: exports.load(1)) <= 32 and taken(lambda: load(1)) <= 32")
+    assert device.value("taken(lambda: exports.fine()), taken(lambda: exports.load), taken(lambda: m[3])") == (0, 0, 0)
+    assert device.value("taken(lambda: m[0:4]) <= taken(lambda: plain[0:4]) + 32")
+
+
 # --- executed in place ---
 
 TRAPS = [

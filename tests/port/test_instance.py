@@ -68,6 +68,28 @@ def test_memory(device):
         memory[0:3] = b"ab"
 
 
+def test_exports_are_kept_until_the_instance_ends(device):
+    instance = device.instantiate(MEMORY)
+    exports = instance.exports
+    assert exports.load is exports.load
+    instance.deinstantiate()
+    with pytest.raises(device.port.Error, match="was destroyed"):
+        exports.load  # noqa: B018
+
+
+def test_memory_is_where_it_grew_to(make_device):
+    device = make_device(300_000)
+    instance = device.instantiate(MEMORY)
+    memory = instance.memory
+    memory[70] = 7
+    instance.exports.grow(1)
+    memory[65536:65538] = b"up"
+    assert (memory[70], instance.exports.load(65537), len(memory)) == (7, ord("p"), 131072)
+    instance.deinstantiate()
+    with pytest.raises(device.port.Error, match="was destroyed"):
+        memory[70]
+
+
 def test_memory_grow(make_device):
     device = make_device(300_000)
     instance = device.instantiate(MEMORY)

@@ -11,7 +11,7 @@ from insitu.places import CHECKOUT
 
 _PORTS = CHECKOUT / "build" / "micropython-1.25.0" / "ports"
 _ROMFS = re.compile(r"^ *FLASH_ROMFS \(rx\) *: ORIGIN = (0x[0-9A-Fa-f]+), LENGTH = (\d+)K", re.MULTILINE)
-_BOARDS = [name for name in boards.names() if boards.load_board(name).writers[:1] == ("romfs",)]
+_BOARDS = [name for name in boards.names() if boards.load_board(name).in_rom_partition]
 # The others' firmware has no partition before MicroPython 1.28, whose sources are not here.
 _STM32 = [name for name in _BOARDS if boards.load_board(name).firmware.port == "stm32"]
 

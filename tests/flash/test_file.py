@@ -54,3 +54,15 @@ def test_what_is_no_file_for_a_programmer(insitu: Command, wasm: Callable[..., P
         assert insitu("flash", wasm(_ADD), "-b", "qemu_rv32", "--to", tmp_path / "app.bin", *more).status == 2
     done = insitu("flash", wasm(_ADD), "-b", "qemu_rv32", "--to", tmp_path / "no" / "app.bin")
     refused(done, "app.bin: No such file or directory")
+
+
+def test_an_image_for_a_rom_partition_is_a_file_system(insitu: Command, wasm: Callable[..., Path]) -> None:
+    """As the firmware mounts it: extmod/vfs_rom.c has the magic; the image is where the board's file says."""
+    source = wasm(_ADD)
+    assert insitu("build", source, "-b", "adafruit_feather_m4").status == 0
+    image, made = source.with_suffix(".xip"), source.with_suffix(".bin")
+    done = insitu("flash", image, "-b", "adafruit_feather_m4", "--to", made, "--json")
+    content, data = made.read_bytes(), image.read_bytes()
+    assert content.startswith(b"\xd2\xcd\x31")
+    assert content[boards.load_board("adafruit_feather_m4").image.address - done.json["address"] :] == data
+    assert (done.json["address"], done.json["size"]) == (0x70000, len(content))

@@ -115,6 +115,11 @@ class Board:
     def target(self) -> str:
         return self.chip.target
 
+    @property
+    def in_rom_partition(self) -> bool:
+        """Whether its images lie in a ROM partition of the firmware's, with what else is in a file system."""
+        return self.writers[:1] == ("romfs",)
+
     def heap_place(self, size: int) -> tuple[int | None, int]:
         """Address (None: a bytearray on MicroPython's heap) and size of a global heap of size bytes; 0: the board's."""
         return (None, size) if size else (self.heap_address, self.global_heap)

@@ -21,6 +21,7 @@ from insitu.commands.memory import of_emulated
 from insitu.commands.selftest import selftest
 from insitu.flash import WRITERS, file
 from insitu.flash.modules import flash_modules, kind_of
+from insitu.flash.romfs import in_flash
 from insitu.flash.write import Flashed, check_fits, flash
 from insitu.image.read import read
 from insitu.machine.place import place
@@ -58,6 +59,8 @@ def flash_command(
     if made is not None:
         check_fits(data, board)
         check_output(made, app)
+        if board.in_rom_partition:
+            address, data = in_flash(board, data)
         write_file(made, file.make(made, board, address, data))
         record = {"board": board.name, "address": address, "size": len(data), "output": str(made)}
         options.say(as_json, record, f"{made}: {len(data)} bytes for {address:#010x} of {board.name}, not written yet")

@@ -23,6 +23,16 @@ def build(board: Board, image: bytes) -> bytes:
     return romfs.build(board, start, first) if best(board) == "partition" else build_romfs(first, start)
 
 
+def in_flash(board: Board, image: bytes) -> tuple[int, bytes]:
+    """Address and content of what is to be in flash for the image to be there, where the board's file has it.
+
+    Raises InsituError where the partition is too small.
+    """
+    content = build(board, image)
+    _check_size(board, content, Region(board.image.address - IMAGE_OFFSET, board.image.size + IMAGE_OFFSET))
+    return board.image.address - IMAGE_OFFSET, content
+
+
 def write(target: Target, address: int, data: bytes, progress: Progress) -> None:
     """See Writer. The whole partition is written, the device package with it; what else was there is gone."""
     assert target.link is not None
@@ -33,12 +43,16 @@ def put(link: Runner, board: Board, address: int, image: bytes, progress: Progre
     """Write the partition whose images lie at address; no image: the package alone. Raises InsituError."""
     part, region = _partition(link, board, address)
     content = build(board, image)
+    _check_size(board, content, region)
+    partition.write(link, part, content, progress)
+
+
+def _check_size(board: Board, content: bytes, region: Region) -> None:
     if len(content) > region.size:
         raise InsituError(
             f"the image and what goes with it take {len(content)} bytes, the ROM partition of {board.name} has "
             f"{region.size}"
         )
-    partition.write(link, part, content, progress)
 
 
 def _partition(link: Runner, board: Board, address: int) -> tuple[int, Region]:

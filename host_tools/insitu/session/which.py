@@ -21,7 +21,7 @@ def board_at(port: str, name: str | None = None) -> Board:
     Raises InsituError unless it is exactly one.
     """
     board = None if name is None else boards.load_board(name)
-    if board is not None and not _is_placed_by_firmware(board):
+    if board is not None and not board.in_rom_partition:
         return board
     with Link(port) as link:
         return placed(board or _reported(link, port), link)
@@ -32,7 +32,7 @@ def placed(board: Board, link: Runner) -> Board:
 
     Where it lies depends on the firmware's version. Raises InsituError where that has none.
     """
-    if not _is_placed_by_firmware(board):
+    if not board.in_rom_partition:
         return board
     found = partition.partitions(link, board)
     if 0 not in found:  # the one that MicroPython mounts: extmod/vfs.c
@@ -41,10 +41,6 @@ def placed(board: Board, link: Runner) -> Board:
         flash = f"the flash of {board.chip.name} that is executed in place ({board.chip.flash})"
         raise InsituError(f"the ROM partition of {board.name} ({found[0]}) is not inside {flash}")
     return replace(board, image=Region(found[0].address + IMAGE_OFFSET, found[0].size - IMAGE_OFFSET))
-
-
-def _is_placed_by_firmware(board: Board) -> bool:
-    return board.writers[:1] == ("romfs",)
 
 
 def _reported(link: Runner, port: str) -> Board:

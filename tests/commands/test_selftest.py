@@ -222,6 +222,21 @@ def test_flash(monkeypatch: pytest.MonkeyPatch) -> None:
     assert write.WRITERS is not flash.WRITERS
 
 
+def test_a_sector_that_holds_more_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is erased as a whole: here one of 8 KiB, in which the package begins."""
+    board = load_board("qemu_mps2_an385")
+    assert board.package is not None
+    chip = replace(board.chip, sectors=((board.chip.flash.size // 0x2000, 0x2000),))
+    image = replace(board.image, size=board.image.size + 0x2000)
+    monkeypatch.setattr(flash, "WRITERS", {"memory": memory_writer(False)})
+    report = selftest.selftest(
+        replace(board, chip=chip, image=image, writers=("memory",)), checks={"flash": flash.check}
+    )
+    assert [(outcome.state, outcome.why) for outcome in report.outcomes] == [
+        ("skipped", f"something lies in the sector at {board.package.address:#010x}")
+    ]
+
+
 def test_what_is_only_written_whole_is_not_written_in_part() -> None:
     board = replace(BOARD, writers=("romfs",))
     link = object.__new__(Link)  # none is needed to know

@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.fuzz import compare, generate
 from tests.line_worker import LineWorker
 
-TARGETS = ("cortex-m0plus", "cortex-m3", "cortex-m4f", "rv32imc")
+TARGETS = ("cortex-m0plus", "cortex-m3", "cortex-m4f", "cortex-m7", "cortex-m33", "rv32imc")
 SECONDS = 120
 
 

@@ -73,6 +73,12 @@ def test_what_it_says(insitu: Command, driver: Path, tmp_path: Path) -> None:
     assert f"insitu flash {tmp_path / 'x.romfs'} -b qemu_rv32" in done.out
 
 
+def test_code_apart_has_its_sectors_alone(insitu: Command, driver: Path, tmp_path: Path) -> None:
+    """What is erased with it is nobody else's: the last sector of 128 KiB."""
+    done = insitu("mpy", driver, "-b", "pybv11", "-o", tmp_path / "out", "--json").json
+    assert done["address"] == 0x080E0000
+
+
 def test_a_board_without_a_partition_gets_a_folder(insitu: Command, driver: Path, tmp_path: Path) -> None:
     done = insitu("mpy", driver, "-b", "rpi_pico", "-o", tmp_path / "out", "--json").json
     assert {path.name for path in (tmp_path / "out").iterdir()} > {"driver.mpy", "insitu_mpy.mpy", "modules.code"}

@@ -59,6 +59,22 @@ def test_nothing_is_left(wasm: Callable[..., Path], tmp_path: Path, sent: signal
     assert _wait(lambda: not _of_session(started.pid), _GONE)
 
 
+def test_all_boards_of_a_desk_are_let_go() -> None:
+    """Two lines on which nothing answers."""
+    lines = [os.openpty() for _ in range(2)]
+    ports = [word for _, line in lines for word in ("--port", os.ttyname(line))]
+    command = (sys.executable, "-m", "insitu", "selftest", *ports)
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True) as started:
+        assert _wait(lambda: len(_of_session(started.pid)) == 3, 30)  # a process each, and the first
+        assert all(os.read(master, 1) for master, _ in lines)  # both are being asked
+        started.send_signal(signal.SIGTERM)
+        assert started.wait(_GONE) == 128 + signal.SIGTERM
+    assert _wait(lambda: not _of_session(started.pid), _GONE)
+    for pair in lines:
+        for end in pair:
+            os.close(end)
+
+
 def test_what_is_ignored_stays_so() -> None:
     """As nohup has SIGHUP."""
     code = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN); import sys; sys.argv[1:] = ['--help']\n"

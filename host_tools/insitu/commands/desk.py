@@ -70,8 +70,13 @@ async def _test(how: str, where: str, made: Path, say: Say) -> Result:
         async for line in lines:
             say(where, line.decode("utf-8", "replace").rstrip())
 
-    _, errors = await asyncio.gather(follow(child.stdout), child.stderr.read())
-    status = await child.wait()
+    try:
+        _, errors = await asyncio.gather(follow(child.stdout), child.stderr.read())
+        status = await child.wait()
+    finally:
+        if child.returncode is None:  # this process is being ended: let the board, and its place, go
+            child.terminate()
+            await child.wait()
     if made.exists():
         return Result(where, json.loads(made.read_text()), "")
     said = errors.decode("utf-8", "replace").strip().splitlines()

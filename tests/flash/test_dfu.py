@@ -20,6 +20,8 @@ from tests.flash.dfuse_device import FLASH, Stm32
 
 PYDFU = CHECKOUT / "build" / "micropython-1.25.0" / "tools" / "pydfu.py"
 BOARD = load_board("pybv11")
+# MICROPY_DIR was set, and nothing was fetched.
+beside_pydfu = pytest.mark.skipif(not PYDFU.exists(), reason="MicroPython's sources are another checkout")
 START = BOARD.image.address - FLASH
 # The sectors and ST's name for them: RM0090, 3.4; RM0410, 3.3.2; RM0433, 4.3.4; RM0434, 3.3.1.
 DEVICES = {
@@ -71,6 +73,7 @@ def _whole(before: bytes, name: str, data: bytes) -> bytes:
 # --- files ---
 
 
+@beside_pydfu
 def test_a_file_as_dfu_suffix_and_pydfu_read_it(tmp_path: Path, plug: Callable[..., Stm32]) -> None:
     made = tmp_path / "app.dfu"
     made.write_bytes(file.make(made, BOARD, BOARD.image.address, b"\x01" * 33))
@@ -90,6 +93,7 @@ def test_who_takes_none(insitu: Command, image: Path, tmp_path: Path) -> None:
 # --- both on the same device ---
 
 
+@beside_pydfu
 @pytest.mark.parametrize("name", DEVICES)
 def test_pydfu_writes_our_file(name: str, plug: Callable[..., Stm32], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
                                capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip

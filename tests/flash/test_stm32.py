@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import random
 from typing import Any
@@ -14,12 +15,13 @@ from insitu.flash import device
 from insitu.flash.write import silent, verify
 from insitu.flash.writer import Target
 from insitu.link.runner import DeviceError
+from insitu.machine import emulated
 
 from tests.flash import cuts
 from tests.flash.board import Board
 from tests.flash.stm32_flash import BASE, FAMILIES, Stm32
 
-WRITES = 50  # of each board; python -m tests.flash makes more
+WRITES = 40  # of each board; python -m tests.flash makes more
 boards = pytest.mark.parametrize("name", cuts.BOARDS)
 
 
@@ -101,7 +103,7 @@ def test_the_middle_of_a_sector() -> None:
 def test_errors_of_the_controller(name: str, flags: int) -> None:
     made, board = cuts.model(name, 0), load_board(name)
     made.stuck = flags
-    with pytest.raises(DeviceError, match=f"flash controller: status {flags:#x}"):
+    with pytest.raises(InsituError, match=f"^{name}: flash controller: status {flags:#x}"):
         device.write(_target(name, made), board.image.address, b"1" * 300, silent)
     assert made.interrupts and all(made._locked)
     made.stuck = 0  # and old flags do not stand in the way of the next one
@@ -114,7 +116,7 @@ def test_a_controller_that_was_given_a_wrong_key(name: str) -> None:
     family = FAMILIES[board.chip.controller]
     for bank in range(2 if family.bank else 1):
         made[family.registers + family.keyr + 0x100 * bank] = 0x12345678
-    with pytest.raises(DeviceError, match="it stays locked until the board is reset"):
+    with pytest.raises(InsituError, match=f"^{name}: flash controller: it stays locked until the board is reset"):
         device.write(_target(name, made), board.image.address, b"1", silent)
 
 
@@ -123,7 +125,7 @@ def test_banks_that_are_elsewhere(name: str, changed: int) -> None:
     """Two banks instead of one, banks swapped: the sectors have other numbers then."""
     made, board = cuts.model(name, 0), load_board(name)
     made.options ^= changed
-    with pytest.raises(DeviceError, match="option bytes: the banks are not as they are delivered"):
+    with pytest.raises(InsituError, match=f"^{name}: option bytes: the banks are not as they are delivered"):
         device.write(_target(name, made), board.image.address, b"1", silent)
     assert not made.erased
 
@@ -155,3 +157,54 @@ def test_a_wrong_program_is_found(what: str, monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises((InsituError, AssertionError)):
         device.write(target, board.image.address, b"\x5a" * 300, silent)
         verify(target.link, board.image.address, b"\x5a" * 300, name)
+
+
+# --- on MicroPython ---
+
+# Registers that note what is written to them and unlock, erase and lock; all other addresses are the machine's own, the
+# caches' registers of its Cortex-M7 among them.
+_REGISTERS = """
+import sys, machine, uctypes
+class Registers:
+    own, log, locked = machine.mem32, [], True
+    def __getitem__(self, address):
+        if address == CONTROL: return LOCK if self.locked else 0
+        if address == OPTIONS: return DELIVERED
+        return 0 if address >> 8 == CONTROL >> 8 else self.own[address]
+    def __setitem__(self, address, value):
+        if address >> 8 != CONTROL >> 8:
+            self.own[address] = value
+            return
+        self.log.append((address & 255, value & 0xffffffff))
+        if address == CONTROL and value == LOCK: self.locked = True
+        elif address == CONTROL and value & GO and not self.locked: self.erase(*SECTOR)
+        elif value == 0xCDEF89AB: self.locked = False
+    def erase(self, address, size): uctypes.bytearray_at(address, size)[:] = b'\\xff' * size
+class Machine:
+    mem32 = Registers()
+    disable_irq, enable_irq = staticmethod(lambda: 5), staticmethod(lambda before: None)
+sys.modules['machine'] = Machine
+"""
+# In the order of the manuals: keys (RM0410 3.3.6), flags cleared, CR with the sector's number, then with STRT; locked.
+_F7_ERASE = [(0x04, 0x45670123), (0x04, 0xCDEF89AB), (0x0C, 0xF3), (0x10, 0x25A), (0x10, 0x1025A), (0x10, 1 << 31)]
+_F7_PROGRAM = [*_F7_ERASE[:3], (0x10, 0x201), (0x10, 1 << 31)]
+
+
+@pytest.mark.qemu
+def test_the_program_on_micropython() -> None:
+    """The firmware's own Python runs it, barriers and caches included: sector 11 of an STM32F767, moved into memory."""
+    real, machine = load_board("nucleo_f767"), load_board("qemu_mps2_an500")
+    sector = Region(machine.image.address + 0x40000, 0x40000)
+    chip = dataclasses.replace(real.chip, flash=Region(sector.end - real.chip.flash.size, real.chip.flash.size))
+    board = dataclasses.replace(real, chip=chip, image=sector)
+    names = {"CONTROL": 0x40023C10, "OPTIONS": 0x40023C14, "DELIVERED": 0xFFFFAAFD, "LOCK": 1 << 31, "GO": 1 << 16}
+    data = random.Random(6).randbytes(1000)
+    with emulated(machine, []) as started, started.link() as link:
+        constants = "".join(f"{name} = {value:#x}\n" for name, value in names.items())
+        setup = f"{constants}SECTOR = {sector.address:#x}, {sector.size:#x}\n{_REGISTERS}"
+        reset = link.soft_reset
+        link.soft_reset = lambda: (reset(), link.run(setup))  # type: ignore[method-assign,assignment]
+        device.write(Target(board, link), sector.address, data, silent)
+        log = ast.literal_eval(link.run("print(Machine.mem32.log)").decode())
+        verify(link, sector.address, data, board.name)
+    assert log == [*_F7_ERASE, *_F7_PROGRAM, *_F7_PROGRAM]

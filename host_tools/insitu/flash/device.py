@@ -18,6 +18,7 @@ from insitu.board.record import Board, Region
 from insitu.errors import InsituError
 from insitu.flash.writer import Over, Progress, Target, Writer
 from insitu.link.raw_repl import Link
+from insitu.link.runner import DeviceError
 from insitu.package.names import PORT
 
 _STM32 = ("platform/flash_controller.py", "platform/flash_stm32.py")
@@ -45,18 +46,18 @@ def write(target: Target, address: int, data: bytes, progress: Progress) -> None
     size = min(_BUFFER, *(sector.size for sector in sectors))
     pieces = {at: padded[at : at + size] for at in range(0, len(padded), size)}
     start = pieces.pop(0)
-    link.run(f"erase({address})")
+    _ask(link, board, f"erase({address})")
     others, done = [sector.address for sector in sectors[1:]], 0
     for at, piece in pieces.items():
         if address + at in others:
-            link.run(f"erase({address + at})")
+            _ask(link, board, f"erase({address + at})")
         _load(link, piece)
-        link.run(f"program({address + at}, 0, {len(piece)})")
+        _ask(link, board, f"program({address + at}, 0, {len(piece)})")
         progress(done := done + len(piece), len(padded))
     _load(link, start)
     if len(start) > _PAGE:
-        link.run(f"program({address}, {_PAGE}, {len(start)})")
-    link.run(f"program({address}, 0, {_PAGE})")
+        _ask(link, board, f"program({address}, {_PAGE}, {len(start)})")
+    _ask(link, board, f"program({address}, 0, {_PAGE})")
     progress(len(padded), len(padded))
 
 
@@ -86,6 +87,14 @@ def _sectors(link: Link, board: Board, wanted: Region) -> list[Region]:
     if sectors[0].address != wanted.address:
         raise InsituError(f"{wanted.address:#010x} is in the middle of a sector of {board.name}: {sectors[0]}")
     return sectors
+
+
+def _ask(link: Link, board: Board, code: str) -> None:
+    """Run code of the program, whose exceptions say what the flash controller says."""
+    try:
+        link.run(code)
+    except DeviceError as error:
+        raise InsituError(f"{board.name}: {error.text}") from error
 
 
 def _load(link: Link, data: bytes) -> None:

@@ -13,6 +13,7 @@ import wasmtime
 from insitu.aot import compile_wasm
 from insitu.board.boards import load_board, names
 from insitu.flash import dfuse, file
+from insitu.flash.write import put
 from insitu.places import CHECKOUT
 
 from tests.cli.conftest import Command, refused
@@ -114,8 +115,6 @@ def test_pydfu_writes_our_file(name: str, plug: Callable[..., Stm32], tmp_path: 
 
 @pytest.mark.parametrize("name", DEVICES)
 def test_ours_writes_to_it(name: str, plug: Callable[..., Stm32]) -> None:
-    from insitu.flash.write import put
-
     device, board = plug(name), load_board(name)
     device.polls = 3
     before = bytes(device.flash)

@@ -74,6 +74,8 @@ class Simulated(Machine):
 _BOARDS = {
     "cortex-m3": ("qemu_mps2_an385", (0x21000000, 16 << 20)),
     "cortex-m4f": ("qemu_mps2_an386", (0x21000000, 16 << 20)),
+    "cortex-m7": ("qemu_mps2_an500", (0x60000000, 16 << 20)),
+    "cortex-m33": ("qemu_mps2_an505", (0x80000000, 16 << 20)),
     "rv32imc": ("qemu_rv32", (0x81000000, 100 << 20)),
 }
 _MARK = "insitu-came:"

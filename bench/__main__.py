@@ -37,7 +37,7 @@ def _package_table(packages: list[device.Package]) -> Table:
         table.add_column(name, justify="left" if name == "board" else "right")
     for board, group in groupby(packages, lambda package: package.board):
         found = {package.way: f"{package.bytes:,}" for package in group}
-        table.add_row(board, *(found.get(way, "does not fit") for way in device.WAYS))
+        table.add_row(board, *(found[way] for way in device.WAYS))
     return table
 
 

@@ -13,7 +13,7 @@ MEAN_SPEED, WORST_SPEED, MEAN_SIZE = 1.8, 2.8, 1.8
 CALL = 5.0
 ALLOCATION = 1300
 GLOBAL_HEAP, MICROPYTHON_HEAP = 512, 2048
-PACKAGE = {"romfs": 16 * 1024, "frozen": 10 * 1024}
+PACKAGE = {"romfs": 16 * 1024, "frozen": 10 * 1024, "serial": 48 * 1024}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,7 @@ def bars(
         found.append(Bar("global heap, bytes", use.board, use.global_heap, GLOBAL_HEAP))
         found.append(Bar("MicroPython heap, bytes", use.board, use.micropython_heap, MICROPYTHON_HEAP))
     for package in packages:
-        if package.way in PACKAGE:
-            found.append(Bar(f"package, {package.way}, bytes", package.board, package.bytes, PACKAGE[package.way]))
+        found.append(Bar(f"package, {package.way}, bytes", package.board, package.bytes, PACKAGE[package.way]))
     for what, cost in zip(("alloc", "free"), worst, strict=True):
         found.append(Bar(f"worst {what}, instructions", allocator.BOARD, cost, ALLOCATION))
     return found

@@ -1,14 +1,12 @@
 # A module instance: one block of the global heap holds its globals, import slots, tables and, where it cannot
 # grow, its linear memory. `pointer` is the instance pointer of compiled code, from the heap's base.
-from . import link, platform
+from . import platform
 from .alive import Mortal
 from .errors import Error
 from .run.enter import store_result
 from .run.exec_env import ExecEnv
 from .run.handles import Function, Memory
-from .store import segments
-from .store.memory import allocate_memory
-from .store.table import holders, make, tables_apart
+from .store.table import forget, holders, make, tables_apart
 from .store.variables import global_offset
 from .xip.layout import (
     FLAG_MEMORY,
@@ -55,8 +53,10 @@ class Instance(Mortal):
     GONE = "the instance was destroyed"
 
     def __init__(self, module, stack_size, imports, plan):
+        from .link import find
+
         runtime = module.runtime
-        imports = link.find(module, imports, self)
+        imports = find(module, imports, self)
         module.alive()  # what was asked for imports is the program's
         self.plan = plan  # of the linear memory
         self.app_heap = None
@@ -94,6 +94,9 @@ class Instance(Mortal):
             raise
 
     def _make(self, stack_size, imports):
+        from .link import resolve
+        from .store.segments import init_data, init_elements
+
         runtime, module = self.runtime, self.module
         start = module.word(IMAGE_START_FUNCTION)
         # before anything is put into the tables of others
@@ -111,28 +114,32 @@ class Instance(Mortal):
         self.put_address(INSTANCE_IMAGE, module.base, 0)
         self.put(INSTANCE_ID, self.id)
         if module.flags() & FLAG_MEMORY:
+            from .store.plan import allocate_memory
+
             allocate_memory(self, plan)
             if plan.heap_size:
                 from .host.app_heap import AppHeap
 
                 self.app_heap = AppHeap(Memory(self), plan.heap_start, plan.heap_size)
-        link.resolve(self, imports)
+        resolve(self, imports)
         self._init_globals()
         for i in range(len(self.tables), module.word(IMAGE_TABLES + 4)):
             make(self, i)
         if stack_size:
             self.exec_env = self.create_exec_env(stack_size)
-        segments.init_elements(self)
-        segments.init_data(self)
+        init_elements(self)
+        init_data(self)
         if start != NONE:
             Function(self, start)()
 
     def _init_globals(self):
+        from .store.segments import evaluate
+
         module = self.module
         record = module.word(IMAGE_GLOBALS)
         for i in range(module.word(IMAGE_GLOBALS + 4)):
             if i >= module.imported(KIND_GLOBAL):
-                low, high = segments.evaluate(self, record + GLOBAL_INIT)
+                low, high = evaluate(self, record + GLOBAL_INIT)
                 at = global_offset(self, i)
                 poke(self.runtime.base, at, low)
                 poke(self.runtime.base, at + 4, high)
@@ -235,7 +242,7 @@ class Instance(Mortal):
         return any([env.busy for env in self.exec_envs])
 
     def _discard(self):
-        segments.forget(self)
+        forget(self)
         self.release()
         if self in self.runtime.instances:
             self.runtime.instances[self.id] = None

@@ -1,5 +1,5 @@
-# Imports: found by name, checked against what the module says, written into the instance's slots. Those that are no
-# functions have a file of their own, link_shared.py.
+# Imports: found by name, checked against what the module says, written into the instance's slots; let go when the
+# instance is made. Those that are no functions have a file of their own, link_shared.py.
 from .errors import LinkError, wrong
 from .run.enter import import_kind
 from .run.handles import Function, Handle

@@ -4,7 +4,7 @@ from .errors import incompatible, wrong
 from .run.handles import Function, Memory
 from .run.shared import Global, Table
 from .run.values import name_of, store
-from .store.memory import share_memory
+from .store.memory import place_memory
 from .store.table import entries, length, owner_of, place, table_word
 from .store.variables import global_offset, global_type
 from .xip.layout import (
@@ -79,7 +79,8 @@ def memory(instance, index, value, what):
             "%s must have at least %d bytes, it ends at its __heap_base, %d: build its module without exporting "
             "__heap_base and __data_end" % (what, wanted, size)
         )
-    share_memory(instance, owner)
+    instance.memory_owner = owner
+    place_memory(instance, owner.memory_offset(), owner.memory_size(), owner.get(INSTANCE_MEMORY_PAGES))
 
 
 def table(instance, index, value, what):

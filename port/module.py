@@ -123,21 +123,22 @@ class Module(Mortal):
     def instantiate(
         self, stack_size=2048, heap_size=0, imports=None, initial_memory=None, max_memory=None, memory=None
     ):
+        from . import link
         from .instance import Instance
-        from .store.memory import MemoryPlan
+        from .store import plan, segments
 
         self.alive()
-        if heap_size and self.exports_allocator():
-            heap_size = 0
-        plan = MemoryPlan(self, heap_size, initial_memory, max_memory, memory)
-        return Instance(self, stack_size, imports or {}, plan)
+        if heap_size:
+            from .host.app_heap import exports_allocator
 
-    # Whether the module has a heap of its own that the host can use, as WAMR finds it.
-    def exports_allocator(self):
-        def has(*names):
-            return all([(self.find_export(name) or (None,))[0] == KIND_FUNCTION for name in names])
-
-        return has("malloc", "free") or has("__new", "__unpin") or has("__new", "__release")
+            if exports_allocator(self):
+                heap_size = 0
+        try:
+            planned = plan.plan_memory(self, heap_size, initial_memory, max_memory, memory)
+            return Instance(self, stack_size, imports or {}, planned)
+        finally:
+            for module in link, plan, segments:
+                platform.forget_module(module)
 
     def unload(self):
         if not self.base:

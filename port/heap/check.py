@@ -3,6 +3,7 @@ from ..errors import HeapError
 from ..xip.raw import peek
 from . import fit
 from .control import BLOCKS, LISTS, SMASHED
+from .survey import end, free_block, has, head
 
 
 def check(heap):
@@ -19,7 +20,7 @@ def check(heap):
             heap.fault(SMASHED, offset)
     if blocks != peek(heap.base, BLOCKS) or used != heap.used() or used > heap.peak():
         raise HeapError("the heap's counters were overwritten")
-    for c in range(2, fit.class_of(heap.end() - 1) + 1):
+    for c in range(2, fit.class_of(end(heap) - 1) + 1):
         loose -= _check_list(heap, c)
     if loose:
         raise HeapError("the heap's free lists were overwritten")
@@ -31,14 +32,14 @@ def _units(heap, size):
 
 # How many blocks list c has.
 def _check_list(heap, c):
-    u = fit.head(heap.base, c)
+    u = head(heap, c)
     count = before = 0
-    if bool(u) != heap.has(c):
+    if bool(u) != has(heap, c):
         raise HeapError("the heap's free lists were overwritten")
     while u:
         offset = u << heap.shift + 2
-        links = peek(heap.base, offset) if u < heap.end() else 0
-        size = heap.free_block(offset)
+        links = peek(heap.base, offset) if u < end(heap) else 0
+        size = free_block(heap, offset)
         if fit.class_of(_units(heap, size)) != c or links >> 16 & 0xFFFF != before:
             heap.fault(LISTS, offset)
         before, u = u, links & 0xFFFF

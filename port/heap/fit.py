@@ -1,7 +1,7 @@
 # The allocator: a two-level segregated fit that lives wholly inside the buffer it manages, as control.py says.
 #
 # Its functions take the buffer's address and give an offset, 0 or a negative fault. Each verifies what it is about to
-# follow; none calls another, and none has a loop longer than 16 rounds (but copy).
+# follow; none calls another, and none has a loop longer than 16 rounds (but init).
 import micropython
 from micropython import const
 
@@ -151,23 +151,12 @@ def _unlink(p, heads, end, j, u, c):
     return fault
 
 
-# Takes one of m units, which is going to be a part of its neighbour, out of its list. 0, or a fault.
-@inline
-def _join(p, heads, end, j, u, m):
-    c = _class(m)
-    fault = _unlink(p, heads, end, j, u, c)
-    if fault == 0:
-        p[3] = p[3] - 1
-    return fault
-
-
 # --- what Heap calls ---
 
 
+# All of it is one used block, which is to be freed.
 @micropython.viper
-def init(base: uint, geometry: int, first: int):
-    p = ptr32(base)
-    heads = ptr16(base)
+def init(p: ptr32, geometry: int, first: int):
     end = geometry & 0xFFFF
     j = geometry >> 16
     i = (first << j) - 1
@@ -175,20 +164,20 @@ def init(base: uint, geometry: int, first: int):
         i -= 1
         p[i] = 0
     p[0] = geometry
+    p[1] = (end - first << (j + 2)) - 4
     p[3] = 1
-    n = end - first
-    _link(p, heads, end, j, first, n)
-    _set_header(p, j, end, 2)
+    n = end - first << 2
+    _set_header(p, j, first, n)
+    _set_header(p, j, end, 0)
 
 
 # low: whether to take the low end of a free block that is larger, or the high one.
 @micropython.viper
-def alloc(base: uint, size: int, low: int) -> int:
-    p = ptr32(base)
-    heads = ptr16(base)
+def alloc(p: ptr32, n: int, low: int) -> int:
+    heads = ptr16(p)
     end = p[0] & 0xFFFF
     j = p[0] >> 16
-    n = _units(j, size)
+    n = _units(j, n)
     if n >= end:
         return 0
     c = _class(n)
@@ -236,14 +225,17 @@ def alloc(base: uint, size: int, low: int) -> int:
     return u << (j + 2)
 
 
+# Frees a used block. Or, where size is not 0, gives it the free one after it, whole, if both together hold size bytes:
+# 1, or 0 if they do not.
 @micropython.viper
-def free(base: uint, offset: int) -> int:
-    p = ptr32(base)
-    heads = ptr16(base)
+def free(p: ptr32, u: int, size: int) -> int:
+    heads = ptr16(p)
     end = p[0] & 0xFFFF
     j = p[0] >> 16
-    u = offset >> (j + 2)
-    if offset <= CONTROL or u >= end or (u << (j + 2)) != offset:
+    if u <= CONTROL or u & (4 << j) - 1:
+        return _fault(1, FOREIGN)
+    u >>= j + 2
+    if u >= end:
         return _fault(1, FOREIGN)
     w = _header(p, j, u)
     n = w >> 2
@@ -251,87 +243,72 @@ def free(base: uint, offset: int) -> int:
         return _fault(u, FOREIGN)
     if w & 1:
         return _fault(u, FREED)
-    used = (n << (j + 2)) - 4
+    had = n << (j + 2)
+    # t: a free neighbour, and m: its units; v: what comes behind, and q: its header
     v = u + n
     q = _header(p, j, v)
     m = q >> 2
     if q & 2 or v + m > end:
         return _fault(v, SMASHED)
-    if q & 1:
-        fault = _join(p, heads, end, j, v, m)
+    t = v
+    joins = q & 1
+    if joins:
+        v += m
+        q = _header(p, j, v)
+        if (q & 3) != 2:
+            return _fault(v, SMASHED)
+    if size and (joins == 0 or (n + m << (j + 2)) - 4 < size):
+        return 0
+    before = w & 2
+    while joins or before:
+        if joins == 0:
+            # then the one before
+            before = 0
+            if size:
+                break
+            m = p[(u << j) - 2] & 0xFFFF
+            t = u - m
+            if t < 1:
+                return _fault(u, SMASHED)
+            i = _header(p, j, t)
+            if i != (m << 2 | 1):
+                return _fault(t, SMASHED)
+        joins = 0
+        c = _class(m)
+        fault = _unlink(p, heads, end, j, t, c)
         if fault:
             return fault
-        p[(v << j) - 1] = 0
+        p[3] = p[3] - 1
         n += m
-    if w & 2:
-        m = p[(u << j) - 2] & 0xFFFF
-        t = u - m
-        if t < 1:
-            return _fault(u, SMASHED)
-        w = _header(p, j, t)
-        if w != (m << 2 | 1):
-            return _fault(t, SMASHED)
-        fault = _join(p, heads, end, j, t, m)
-        if fault:
-            return fault
-        p[(u << j) - 1] = 0
-        u = t
-        n += m
-    if (q & 1) == 0:
-        # the next block, or the sentinel, has a free one before it now
+        if t > u:
+            p[(t << j) - 1] = 0
+        else:
+            p[(u << j) - 1] = 0
+            u = t
+    if size:
+        q ^= 2
+        w = n << 2 | (w & 2)
+        _set_header(p, j, u, w)
+        p[1] = p[1] - had + (n << (j + 2))
+        fault = 1
+    else:
         q |= 2
-        _set_header(p, j, v, q)
-    fault = _link(p, heads, end, j, u, n)
-    if fault:
-        return fault
-    p[1] = p[1] - used
-    return 0
-
-
-# Gives a used block the free one after it, whole, if both together hold size bytes: 1, or 0 if they do not.
-@micropython.viper
-def extend(base: uint, offset: int, size: int) -> int:
-    p = ptr32(base)
-    heads = ptr16(base)
-    end = p[0] & 0xFFFF
-    j = p[0] >> 16
-    u = offset >> (j + 2)
-    w = p[(u << j) - 1] & 0x3FFFF
-    t = u + (w >> 2)
-    if t >= end:
-        return 0
-    q = _header(p, j, t)
-    m = q >> 2
-    if q & 2 or t + m > end:
-        return _fault(t, SMASHED)
-    n = (w >> 2) + m
-    if (q & 1) == 0 or (n << (j + 2)) - 4 < size:
-        return 0
-    v = u + n
-    q = _header(p, j, v)
-    if (q & 3) != 2:
-        return _fault(v, SMASHED)
-    fault = _join(p, heads, end, j, t, m)
-    if fault:
-        return fault
-    q ^= 2
+        fault = _link(p, heads, end, j, u, n)
+        if fault:
+            return fault
+        p[1] = p[1] - had + 4
     _set_header(p, j, v, q)
-    p[(t << j) - 1] = 0
-    w += m << 2
-    _set_header(p, j, u, w)
-    p[1] = p[1] + (m << (j + 2))
-    return 1
+    return fault
 
 
 # Cuts a used block in two used ones, the first holding size bytes, if both can be blocks: the second's
 # offset, or 0.
 @micropython.viper
-def split(base: uint, offset: int, size: int) -> int:
-    p = ptr32(base)
+def split(p: ptr32, u: int, n: int) -> int:
     j = p[0] >> 16
-    u = offset >> (j + 2)
+    u >>= j + 2
     w = p[(u << j) - 1] & 0x3FFFF
-    n = _units(j, size)
+    n = _units(j, n)
     m = (w >> 2) - n
     if m < 2:
         return 0
@@ -347,12 +324,13 @@ def split(base: uint, offset: int, size: int) -> int:
 
 # The payload bytes of the block at offset, +1 if it is free, +2 if the one before it is; -1: no block there.
 @micropython.viper
-def block(base: uint, offset: int) -> int:
-    p = ptr32(base)
+def block(p: ptr32, u: int) -> int:
     end = p[0] & 0xFFFF
     j = p[0] >> 16
-    u = offset >> (j + 2)
-    if offset <= CONTROL or u > end or (u << (j + 2)) != offset:
+    if u <= CONTROL or u & (4 << j) - 1:
+        return -1
+    u >>= j + 2
+    if u > end:
         return -1
     w = _header(p, j, u)
     if w < 0 or u + (w >> 2) > end:
@@ -360,23 +338,6 @@ def block(base: uint, offset: int) -> int:
     if w >> 2 == 0:
         return w
     return (w >> 2 << (j + 2)) - 4 | (w & 3)
-
-
-@micropython.viper
-def head(base: uint, c: int) -> int:
-    return ptr16(base)[HEADS + c]
-
-
-@micropython.viper
-def copy(base: uint, target: int, source: int, length: int):
-    p = ptr32(base)
-    t = target >> 2
-    s = source >> 2
-    end = s + (length >> 2)
-    while s < end:
-        p[t] = p[s]
-        t += 1
-        s += 1
 
 
 def class_of(n):

@@ -1,10 +1,10 @@
 # The global heap in a buffer: what fit.py does, for the runtime, and its faults as errors.
 from ..errors import HeapError
 from ..platform import address_of as addressof
-from ..platform import heaps
+from ..platform import heaps, view
 from ..xip.raw import peek, poke
 from . import fit
-from .control import BITS, BLOCKS, CONTROL, FOREIGN, FREED, LISTS, PEAK, SMASHED, TRIES, USED
+from .control import CONTROL, FOREIGN, FREED, PEAK, USED
 
 
 # (address, size) of a buffer that can be written, or as it was said.
@@ -45,16 +45,17 @@ class Heap:
             j += 1
         end = (self.size - skip) >> (j + 2)
         last = fit.class_of(max(end - 1, 1))  # 1: no list at all
-        self._first = (CONTROL + 2 * (last - 1) + 3 + (4 << j)) >> (j + 2) << (j + 2)
+        self.first = (CONTROL + 2 * (last - 1) + 3 + (4 << j)) >> (j + 2) << (j + 2)
         self.shift = j
-        if end - (self._first >> (j + 2)) < 2:
+        if end - (self.first >> (j + 2)) < 2:
             raise HeapError("a heap of %d bytes is too small: give at least 96" % self.size)
         if heap_in(address, self.size):
             raise HeapError("another runtime has this memory: destroy() it first")
         self.geometry = end | j << 16
         self._entry = self.base, address + self.size, self.geometry
         heaps().append(self._entry)
-        fit.init(self.base, self.geometry, self._first >> (j + 2))
+        fit.init(self.base, self.geometry, self.first >> (j + 2))
+        fit.free(self.base, self.first, 0)
 
     def close(self):
         poke(self.base, 0, 0)
@@ -117,7 +118,7 @@ class Heap:
         if not offset:
             return self._alloc_low(size)
         peak = self.peak()
-        done = size <= have or fit.extend(self.base, offset, size)
+        done = size <= have or fit.free(self.base, offset, size)
         if done < 0:
             self._failed(done)
         if done:
@@ -125,7 +126,7 @@ class Heap:
             return offset
         target = self._alloc_low(size)
         if target:
-            fit.copy(self.base, target, offset, have)
+            view(self.base + target, have)[:] = view(self.base + offset, have)
             if not keep:
                 self.free(offset)
         return target
@@ -134,7 +135,7 @@ class Heap:
         self.free(offset)
 
     def free(self, offset):
-        code = fit.free(self.base, offset)
+        code = fit.free(self.base, offset, 0)
         if code < 0:
             self._failed(code, offset)
 
@@ -147,57 +148,12 @@ class Heap:
             self.fault(FREED, offset)
         return size & ~3
 
-    # used + free + overhead is size: payload of used blocks, of free ones, headers with all the rest.
+    # Payload bytes of used blocks.
     def used(self):
         return peek(self.base, USED)
 
     def peak(self):
         return peek(self.base, PEAK)
-
-    def overhead(self):
-        whole = self.end() << (self.shift + 2)
-        return self.size - whole + self._first + 4 * peek(self.base, BLOCKS)
-
-    def free_bytes(self):
-        return self.size - self.used() - self.overhead()
-
-    # An alloc of this size succeeds, and one of more does not.
-    def largest_free(self):
-        c = 61
-        while c and not (self.has(c) and fit.head(self.base, c)):
-            c -= 1
-        if not c:
-            return 0
-        largest = 0
-        u = fit.head(self.base, c)
-        for _ in range(TRIES):
-            if not u:
-                break
-            largest = max(largest, self.free_block(u << (self.shift + 2)))
-            u = peek(self.base, u << self.shift + 2) & 0xFFFF
-        return largest
-
-    def free_block(self, offset):
-        size = fit.block(self.base, offset)
-        if size < 8 or size & 3 != 1:
-            self.fault(LISTS, offset)
-        return size & ~3
-
-    # (offset, payload bytes, free) of each block, in order of address.
-    def walk(self):
-        offset = self._first
-        end = self.end() << (self.shift + 2)
-        before = 0
-        while offset < end:
-            size = fit.block(self.base, offset)
-            if size < 8 or (size & 2) >> 1 != before or size & 3 == 3:
-                self.fault(SMASHED, offset)
-            before = size & 1
-            size &= ~3
-            yield offset, size, bool(before)
-            offset += size + 4
-        if offset != end or fit.block(self.base, offset) != before << 1:
-            self.fault(SMASHED, offset)
 
     # Verifies every header, list, bit and sum.
     def check(self):
@@ -205,9 +161,9 @@ class Heap:
 
         check(self)
 
-    def end(self):
-        return peek(self.base, 0) & 0xFFFF
+    # Few programs look closer.
+    def __getattr__(self, name):
+        from . import survey
 
-    # Whether list c says that it is not empty.
-    def has(self, c):
-        return bool(peek(self.base, BITS + (c >> 5 << 2)) >> (c & 31) & 1)
+        method = getattr(survey, name)
+        return lambda *arguments: method(self, *arguments)

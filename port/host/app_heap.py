@@ -3,11 +3,20 @@
 # The app heap's bytes are the module's to overwrite, so nothing that the host trusts is kept among them: which
 # parts are free and which are used stands in lists on Python's side.
 from ..errors import Error
+from ..xip.layout import KIND_FUNCTION
 
 # What a module that is to have the app heap imports from "env".
 ENV = ("malloc", "calloc", "realloc", "free")
 # Exports of AssemblyScript's runtime: allocate, keep, let go; by version.
 _SCRIPT = (("__new", "__pin", "__unpin"), ("__new", "__retain", "__release"), ("__new", None, "__release"))
+
+
+# Whether the module has a heap of its own that the host can use, as WAMR finds it.
+def exports_allocator(module):
+    def has(*names):
+        return all([(module.find_export(name) or (None,))[0] == KIND_FUNCTION for name in names])
+
+    return has("malloc", "free") or has("__new", "__unpin") or has("__new", "__release")
 
 
 class AppHeap:

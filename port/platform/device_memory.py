@@ -51,6 +51,7 @@ def count(address: uint, size: int, byte: int) -> int:
 
 def forget_module(module):
     name = module.__name__
-    package, _, last = name.rpartition(".")
-    del sys.modules[name]
-    delattr(sys.modules[package], last)
+    if name in sys.modules:
+        package, _, last = name.rpartition(".")
+        del sys.modules[name]
+        delattr(sys.modules[package], last)

@@ -22,7 +22,7 @@ from ..xip.layout import (
     TABLE_SHIFT,
     TRAP_OUT_OF_BOUNDS_TABLE,
 )
-from ..xip.raw import add, distance, peek
+from ..xip.raw import add, peek
 from ..xip.scan import nearest_below
 
 
@@ -75,7 +75,8 @@ def _table_copy(instance, to_table, from_table, to, start, count):
 def _trap(env, instance, code):
     module = instance.module
     at = env.offset + ENV_PC
-    offset = (distance(env.runtime.base, at, module.code) + 1) & ~1  # module.code may have the Thumb bit
+    pc = peek(env.runtime.base, at)
+    offset = (pc - module.code + 1) & ~1  # module.code may have the Thumb bit
     index = nearest_below(
         module.base,
         module.word(IMAGE_FUNCTIONS) + FUNCTION_CODE,
@@ -84,4 +85,4 @@ def _trap(env, instance, code):
         offset - 1,
     )
     name = module.function_name(index) if index >= 0 else None
-    raise Trap(MESSAGES[code], name, offset, peek(env.runtime.base, at))
+    raise Trap(MESSAGES[code], name, offset, pc)

@@ -1,4 +1,4 @@
-# Constant expressions, and the data and element segments that they place.
+# Constant expressions, and the data and element segments that they place: let go when an instance is made.
 from .. import platform
 from ..errors import Trap
 from ..xip.layout import (
@@ -23,7 +23,7 @@ from ..xip.layout import (
     TRAP_OUT_OF_BOUNDS_MEMORY,
     TRAP_OUT_OF_BOUNDS_TABLE,
 )
-from ..xip.raw import add, peek, poke
+from ..xip.raw import add, peek
 from . import table
 from .variables import global_offset
 
@@ -94,15 +94,3 @@ def copy_elements(instance, record, index, to, start, count):
     for i in range(to, to + count):
         table.put_words(instance, index, i, evaluate(instance, item))
         item += 12
-
-
-# --- the end of an instance ---
-
-
-# Its functions in others' tables and globals become null.
-def forget(instance):
-    if instance.block:
-        base = instance.runtime.base
-        for at in table.holders(instance):
-            poke(base, at, table.null(instance.runtime))
-            poke(base, at + 4, 0)

@@ -155,3 +155,12 @@ def fill(instance, index, start, count, words):
 
 def module_tables(instance):
     return instance.module.word(IMAGE_TABLES + 4)
+
+
+# The end of an instance: its functions in others' tables and globals become null.
+def forget(instance):
+    if instance.block:
+        base = instance.runtime.base
+        for at in holders(instance):
+            poke(base, at, null(instance.runtime))
+            poke(base, at + 4, 0)

@@ -1,4 +1,6 @@
 # The image in flash: everything in it is checked once, before any of it is used; then it is read in place.
+from micropython import const
+
 from .. import platform
 from ..errors import LoadError
 from .checks import crc32, first_bad, first_bad_string, signature
@@ -107,9 +109,9 @@ from .layout import (
 )
 from .raw import peek, string
 
-_I32 = 105  # letters of TYPE_STRING
-_FUNCREF = 112
-_EXTERNREF = 120
+_I32 = const(105)  # letters of TYPE_STRING
+_FUNCREF = const(112)
+_EXTERNREF = const(120)
 
 _FOR = (
     (ARCH_THUMB, "ARMv7-M (Cortex-M3 and up)"),
@@ -194,7 +196,7 @@ class Checker:
         return peek(self.base, offset)
 
     def fail(self, what, index, name):
-        raise LoadError("the image is malformed: %s %d: %s; build it again" % (what, index, name))
+        raise LoadError("the image is malformed: %s %d: its %s; build it again" % (what, index, name))
 
     def demand(self, right, what):
         if not right:
@@ -234,7 +236,7 @@ class Checker:
     def strings(self, what, array, stride, field, optional=0):
         bad = first_bad_string(self.base, array[0] + field, array[1], stride, self.size, optional)
         if bad >= 0:
-            self.fail(what, bad, "its name")
+            self.fail(what, bad, "name")
 
     def slots(self, what, array, stride, field, size, optional=False):
         self.field(
@@ -244,7 +246,7 @@ class Checker:
             field,
             INSTANCE_HEADER + size,
             self.block + 1,
-            "its slot",
+            "slot",
             3,
             0 if optional else None,
         )
@@ -254,12 +256,12 @@ class Checker:
         types = self.records(IMAGE_TYPES, TYPE_SIZE, "types")
         functions = self.records(IMAGE_FUNCTIONS, FUNCTION_SIZE, "functions")
         global_count = self.word(IMAGE_GLOBALS + 4)
-        self.field("type", types, TYPE_SIZE, TYPE_HASH, 1, NONE, "its hash", 0, NONE)
-        self.field("type", types, TYPE_SIZE, TYPE_THUNK, self.code, self.code_end, "its thunk", 1, 0)
+        self.field("type", types, TYPE_SIZE, TYPE_HASH, 1, NONE, "hash", 0, NONE)
+        self.field("type", types, TYPE_SIZE, TYPE_THUNK, self.code, self.code_end, "thunk", 1, 0)
         self.strings("type", types, TYPE_SIZE, TYPE_STRING)
         # functions that nothing outside of the code reaches have no code offset
-        self.field("function", functions, FUNCTION_SIZE, FUNCTION_CODE, self.code, self.code_end, "its code", 1, 0)
-        self.field("function", functions, FUNCTION_SIZE, FUNCTION_TYPE, 0, types[1], "its type")
+        self.field("function", functions, FUNCTION_SIZE, FUNCTION_CODE, self.code, self.code_end, "code", 1, 0)
+        self.field("function", functions, FUNCTION_SIZE, FUNCTION_TYPE, 0, types[1], "type")
         self._type_strings(types)
         start = self.word(IMAGE_START_FUNCTION)
         self.demand(start == NONE or (start < functions[1] and self.callable(start)), "start function")
@@ -308,15 +310,15 @@ class Checker:
             for letter in text:
                 good = good and letter in "iIfFpx:"
             if not good:
-                self.fail("type", i, "its string")
+                self.fail("type", i, "string")
             params, thunk, word = text.find(":"), self.word(record + TYPE_THUNK), self.word(record)
             data = text.encode()
             if word != signature(data, len(data)):
-                self.fail("type", i, "its hash")
+                self.fail("type", i, "hash")
             if thunk and max(params, len(text) - params - 1) > slots:
-                self.fail("type", i, "too few argument slots")
+                self.fail("type", i, "argument slots")
             if thunk and not self.marked(thunk, word ^ MARK_THUNK):
-                self.fail("type", i, "its thunk")
+                self.fail("type", i, "thunk")
 
     # Globals, function imports, args area and tables follow each other below the header, as the compiler laid them.
     def _slots(self):
@@ -325,7 +327,7 @@ class Checker:
         for i in range(self.word(IMAGE_GLOBALS + 4)):
             at += 8
             if self.word(record + GLOBAL_SLOT) != at:
-                self.fail("global", i, "its slot")
+                self.fail("global", i, "slot")
             record += GLOBAL_SIZE
         record = self.word(IMAGE_IMPORTS)
         for i in range(self.word(IMAGE_IMPORTS + 4)):
@@ -340,7 +342,7 @@ class Checker:
             else:
                 wanted = slot
             if slot != wanted:
-                self.fail("import", i, "its slot")
+                self.fail("import", i, "slot")
             record += IMPORT_SIZE
         at += 8 * self.word(IMAGE_ARG_SLOTS)
         self.demand(at == self.word(IMAGE_ARGS), "args area")
@@ -355,14 +357,14 @@ class Checker:
             if self.word(record + TABLE_SLOT) != at or (
                 entries and entries < at + size * self.word(record + TABLE_MIN)
             ):
-                self.fail("table", i, "its slot")
+                self.fail("table", i, "slot")
             at = entries or at
             record += TABLE_SIZE
         self.demand(self.block == (at + 7) & ~7, "instance size")
 
     def _imports(self, counts):
         imports = self.records(IMAGE_IMPORTS, IMPORT_SIZE, "imports")
-        self.field("import", imports, IMPORT_SIZE, IMPORT_KIND, 0, 4, "its kind")
+        self.field("import", imports, IMPORT_SIZE, IMPORT_KIND, 0, 4, "kind")
         self.strings("import", imports, IMPORT_SIZE, IMPORT_MODULE)
         self.strings("import", imports, IMPORT_SIZE, IMPORT_NAME)
         expected = [0, 0, 0, 0]
@@ -371,11 +373,11 @@ class Checker:
             kind = self.word(record + IMPORT_KIND)
             index, slot = self.word(record + IMPORT_INDEX), self.word(record + IMPORT_SLOT)
             if index != expected[kind] or index >= counts[kind]:
-                self.fail("import", i, "its index")
+                self.fail("import", i, "index")
             expected[kind] += 1
             low = INSTANCE_HEADER + (4 if kind == KIND_GLOBAL else 8)
             if kind != KIND_MEMORY and (slot & 3 or not low <= slot <= self.block):
-                self.fail("import", i, "its slot")
+                self.fail("import", i, "slot")
         self.imported = expected
         self.demand(
             bool(self.word(IMAGE_FLAGS) & FLAG_MEMORY_IMPORTED) == bool(expected[KIND_MEMORY]),
@@ -384,13 +386,13 @@ class Checker:
 
     def _exports(self, counts):
         exports = self.records(IMAGE_EXPORTS, EXPORT_SIZE, "exports")
-        self.field("export", exports, EXPORT_SIZE, EXPORT_KIND, 0, 4, "its kind")
+        self.field("export", exports, EXPORT_SIZE, EXPORT_KIND, 0, 4, "kind")
         self.strings("export", exports, EXPORT_SIZE, EXPORT_NAME)
         for i in range(exports[1]):
             record = exports[0] + i * EXPORT_SIZE
             kind, index = self.word(record + EXPORT_KIND), self.word(record + EXPORT_INDEX)
             if index >= counts[kind]:
-                self.fail("export", i, "its index")
+                self.fail("export", i, "index")
             if kind == KIND_FUNCTION:
                 if not self.callable(index):
                     self.fail("export", i, "its code or thunk")
@@ -408,7 +410,7 @@ class Checker:
         else:
             good = kind == (EXPR_NULL if letter == _EXTERNREF else EXPR_CONST)
         if not good:
-            self.fail(what, index, "its expression")
+            self.fail(what, index, "expression")
 
     def _globals(self, count):
         array = self.records(IMAGE_GLOBALS, GLOBAL_SIZE, "globals")
@@ -417,10 +419,10 @@ class Checker:
             record = array[0] + i * GLOBAL_SIZE
             letter = self.word(record + GLOBAL_TYPE) & ~256
             if letter not in (105, 73, 102, 70, _FUNCREF, _EXTERNREF):
-                self.fail("global", i, "its type")
+                self.fail("global", i, "type")
             if i >= self.imported[KIND_GLOBAL]:
                 if self.word(record + GLOBAL_SLOT) < INSTANCE_HEADER + 8:
-                    self.fail("global", i, "its slot")
+                    self.fail("global", i, "slot")
                 self._expression("global", i, record + GLOBAL_INIT, letter, i)
 
     def _tables(self):
@@ -432,37 +434,37 @@ class Checker:
             record = array[0] + i * TABLE_SIZE
             letter = self.word(record + TABLE_TYPE)
             if letter not in (_FUNCREF, _EXTERNREF):
-                self.fail("table", i, "its type")
+                self.fail("table", i, "type")
             entries, low = self.word(record + TABLE_ENTRIES), self.word(record + TABLE_MIN)
             size = FUNCREF_SIZE if letter == _FUNCREF else EXTERNREF_SIZE
             if low > MOST_ENTRIES or (entries and entries < INSTANCE_HEADER + size * low):
-                self.fail("table", i, "its entries")
+                self.fail("table", i, "entries")
 
     def _data(self, globals_):
         array = self.records(IMAGE_DATA, DATA_SIZE, "data segments")
-        self.field("data segment", array, DATA_SIZE, DATA_MODE, 0, SEGMENT_DECLARATIVE, "its mode")
+        self.field("data segment", array, DATA_SIZE, DATA_MODE, 0, SEGMENT_DECLARATIVE, "mode")
         for i in range(array[1]):
             record = array[0] + i * DATA_SIZE
             start, length = self.word(record + DATA_START), self.word(record + DATA_LENGTH)
             if start > self.size or length > self.size or start + length > self.size:
-                self.fail("data segment", i, "its bytes")
+                self.fail("data segment", i, "bytes")
             self._expression("data segment", i, record + DATA_OFFSET, _I32, globals_)
 
     def _elements(self, tables, globals_):
         array = self.records(IMAGE_ELEMENTS, ELEMENT_SIZE, "element segments")
         self.demand(array[1] <= MOST_ELEMENTS, "element segments")
-        self.field("element segment", array, ELEMENT_SIZE, ELEMENT_MODE, 0, SEGMENT_DECLARATIVE + 1, "its mode")
+        self.field("element segment", array, ELEMENT_SIZE, ELEMENT_MODE, 0, SEGMENT_DECLARATIVE + 1, "mode")
         for i in range(array[1]):
             record = array[0] + i * ELEMENT_SIZE
             items, count = self.word(record + ELEMENT_ITEMS), self.word(record + ELEMENT_COUNT)
             letter, table = self.word(record + ELEMENT_TYPE), self.word(record + ELEMENT_TABLE)
             if letter not in (_FUNCREF, _EXTERNREF):
-                self.fail("element segment", i, "its type")
+                self.fail("element segment", i, "type")
             if items & 3 or items > self.size or count > self.size or items + 12 * count > self.size:
-                self.fail("element segment", i, "its items")
+                self.fail("element segment", i, "items")
             if not self.word(record + ELEMENT_MODE):
                 if table >= tables or self.word(self.word(IMAGE_TABLES) + table * TABLE_SIZE + TABLE_TYPE) != letter:
-                    self.fail("element segment", i, "its table")
+                    self.fail("element segment", i, "table")
                 self._expression("element segment", i, record + ELEMENT_OFFSET, _I32, globals_)
             for item in range(items, items + 12 * count, 12):
                 self._expression("element segment", i, item, letter, globals_)

@@ -16,12 +16,6 @@ def peek_offset(base: uint, offset: int) -> int:
     return int(uint(ptr32(base + uint(offset))[0]) - base)
 
 
-# The same from another base.
-@micropython.viper
-def distance(base: uint, offset: int, origin: uint) -> int:
-    return int(uint(ptr32(base + uint(offset))[0]) - origin)
-
-
 @micropython.viper
 def poke(base: uint, offset: int, value: uint):
     p = ptr32(base + uint(offset))
@@ -43,15 +37,10 @@ def add(base: uint, offset: int) -> uint:
 # --- STRINGs: 16-bit length, then UTF-8 ---
 
 
-@micropython.viper
-def string_length(base: uint, offset: int) -> int:
-    s = ptr8(base + uint(offset))
-    return s[0] | s[1] << 8
-
-
 # A STRING as Python has it.
 def string(base, offset):
-    text = bytes(view(base + offset + 2, string_length(base, offset)))
+    low, high = view(base + offset, 2)
+    text = bytes(view(base + offset + 2, low | high << 8))
     try:
         return str(text, "utf-8")
     except UnicodeError:

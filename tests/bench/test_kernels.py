@@ -28,7 +28,7 @@ def test_a_missed_bar_is_missed() -> None:
     packages = [
         device.Package("b", "romfs", 16385),
         device.Package("b", "frozen", 10240),
-        device.Package("b", "serial", 1 << 20),
+        device.Package("b", "serial", 49153),
     ]
     missed = [bar.what for bar in bars.bars([row], [call], [use], packages, (1300.0, 1301.0)) if not bar.met]
     assert missed == [
@@ -38,5 +38,6 @@ def test_a_missed_bar_is_missed() -> None:
         "export against Python function",
         "global heap, bytes",
         "package, romfs, bytes",
+        "package, serial, bytes",
         "worst free, instructions",
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import pty
 import threading
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from insitu.board import boards
 from insitu.errors import InsituError
+from insitu.link.files import FILE, FOLDER, Files
 from insitu.link.raw_repl import Link
 from insitu.link.runner import DeviceError
 from insitu.machine import emulated
@@ -107,3 +109,31 @@ def test_a_socket() -> None:
         Link("socket://127.0.0.1:1")
     with pytest.raises(InsituError, match="cannot open nonsense://x: "):
         Link("nonsense://x")
+
+
+# --- files that the host has ---
+
+_READ = """
+import sys, binascii
+def ask(token, path, at, size):
+    print("before")
+    print(token, path, at, size)
+    return binascii.a2b_base64(sys.stdin.readline().partition(token)[2])
+"""
+
+
+@pytest.mark.qemu
+def test_a_program_reads_files_of_the_host(link: Link) -> None:
+    data = bytes(range(256))
+    files = Files({"folder/a.bin": data})
+    link.serve(files)
+    link.run(_READ + f"token = {files.token!r}\n")
+    ask = "\nprint(ask(token, '{}', {}, {}))"
+    assert link.run(ask.format("/folder/a.bin", 250, 20)) == b"before\r\n" + repr(data[250:]).encode() + b"\r\n"
+    for path, kind in (("/folder/a.bin", bytes([FILE])), ("/folder", bytes([FOLDER])), ("/fold", b"")):
+        assert ast.literal_eval(link.run(ask.format(path, 0, 0)).split(b"\r\n")[1].decode()) == kind
+    forged = f"{'0' * len(files.token)} /folder/a.bin 0 9\n"
+    assert link.run(f"import sys\nsys.stdout.write({forged!r})\n") == forged.replace("\n", "\r\n").encode()
+    # an end of an exchange that is none: the host has asked the raw REPL, too
+    said = link.run("print('\\x04\\x04>')" + ask.format("/folder/a.bin", 0, 99))
+    assert said.endswith(repr(data[:99]).encode() + b"\r\n")

@@ -93,8 +93,8 @@ def test_the_simulator_and_a_device_have_the_allocator_written_out() -> None:
     import insitu.sim  # noqa: F401
     from insitu.port.heap import fit
 
-    shipped = package.separate_sources(boards.load_board("rpi_pico"))
-    assert "@micropython.viper\ndef alloc(" in shipped["fit.py"]
+    shipped = package.device_sources(boards.load_board("rpi_pico"))
+    assert "@micropython.viper\ndef _alloc(" in shipped["__init__.py"]
     assert not [name for name in vars(fit) if "header" in name or name == "inline"]
     assert not [name for name in shipped if "inline" in shipped[name] or name == "inline.py"]
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from insitu.board.record import Board
 from insitu.errors import InsituError
 from insitu.flash.write import device_crc
+from insitu.link.raw_repl import Link
 from insitu.link.runner import Runner
 from insitu.machine import emulated, flash_of
 from insitu.machine.port import Port
@@ -75,7 +76,7 @@ def _check_partition(link: Runner, board: Board) -> None:
         )
 
 
-def _install(link: Runner, board: Board, name: str) -> Deployed:
+def _install(link: Link, board: Board, name: str) -> Deployed:
     METHODS[name].install(link, board)
     size = len(build_romfs(board)) if name == "romfs" else sum(map(len, package.compiled(board).values()))
     return Deployed(board.name, name, size, int(link.run(_RAM)))

@@ -20,6 +20,7 @@ import serial
 
 from insitu.errors import InsituError
 from insitu.link import paste
+from insitu.link.files import Files
 from insitu.link.runner import DeviceError, Runner
 
 _INTERRUPT, _RAW, _FRIENDLY, _RUN, _END = b"\x03", b"\x01", b"\x02", b"\x04", b"\x04"
@@ -44,6 +45,7 @@ class Link(Runner):
         self._left = b""
         self._nonce = 0
         self._pastes = True
+        self._files: Files | None = None
         self._serial = self._open()  # pyserial's own annotations lack in_waiting
 
     def _open(self) -> Any:
@@ -80,6 +82,10 @@ class Link(Runner):
             return bytes(self._serial.read(max(1, self._serial.in_waiting)))
         except (OSError, serial.SerialException) as error:
             raise InsituError(f"{self.port} is gone: {error}") from None
+
+    def serve(self, files: Files) -> None:
+        """Let code that runs read these files."""
+        self._files = files
 
     # --- the raw REPL ---
 
@@ -160,6 +166,7 @@ class Link(Runner):
         answers = {number: b">OK%d\r\n%b>" % (number, _END + _END) for number in (before, after)}
         asked = seen = 0
         while True:
+            seen = min(seen, self._served())
             for number, answer in answers.items():
                 body, found, rest = self._left.partition(_END + answer)
                 if found:
@@ -178,6 +185,16 @@ class Link(Runner):
                 asked, seen = asked + 1, mark + 1
                 self.write(_ASK)
             self._more(end)
+
+    def _served(self) -> int:
+        """Answer the device's question for a file, if there is one, and forget it; from where bytes are other ones."""
+        found = self._files.answer(self._left) if self._files else None
+        if found is None:
+            return len(self._left)
+        start, stop, answer = found
+        self._left = self._left[:start] + self._left[stop:]
+        self.write(answer)
+        return start
 
     def _settle(self, end: float) -> None:
         """Have all questions that are still on their way answered: one more, and its answer comes last."""

@@ -7,7 +7,7 @@ import zlib
 
 from insitu.mpy.read import ASM, NATIVE, RawCode
 from insitu.mpy.write import aligned
-from insitu.port.xip.inplace.blob import BLOB_HEADER, FORMAT_VERSION, RECORD_SIZE
+from insitu.port.xip.inplace.blob import BLOB_HEADER, FORMAT_VERSION, RECORD_SIZE, RECORD_SIZE_ASM
 
 ALIGNMENT = 4  # of machine code: its literals are words
 _TAG_BITS = 29  # a small int of MicroPython that is not negative, whatever its objects are
@@ -26,7 +26,7 @@ def build(outer: RawCode, address: int) -> bytes:
     codes, words_address = body.walk(), address + len(blob)
     tables, records = _words(body, codes, places, words_address)
     kinds = sum({1 << code.kind for code in codes})
-    header = (tag(outer), address, kinds, section_size, words_address, len(tables), len(codes))
+    header = (tag(outer), address, kinds, section_size, words_address, len(tables), 4 * len(records))
     blob[:BLOB_HEADER] = struct.pack("<7I", *header)
     words = [*tables, *records]
     return bytes(blob) + struct.pack(f"<{len(words)}I", *words)
@@ -45,8 +45,9 @@ def _words(
     """Tables of children, the first one the body's alone, and raw codes behind them; the tables lie at address."""
     sizes = [len(code.children) + (code.kind == NATIVE) if code.children else 0 for code in codes]
     starts = [address + 4 * (1 + sum(sizes[:i])) for i in range(len(codes))]
+    record_sizes = [RECORD_SIZE_ASM if code.kind == ASM else RECORD_SIZE for code in codes]
     first_record = address + 4 * (1 + sum(sizes))
-    at = {code: first_record + RECORD_SIZE * i for i, code in enumerate(codes)}
+    at = {code: first_record + sum(record_sizes[:i]) for i, code in enumerate(codes)}
     tables, records = [at[body]], list[int]()
     for code, start in zip(codes, starts, strict=True):
         prelude = [places[code] + code.prelude_offset] if code.kind == NATIVE else []
@@ -54,6 +55,8 @@ def _words(
             tables += [at[child] for child in code.children] + prelude
         # A native function without children has its prelude's address in the place of a table.
         children = start if code.children else prelude[0] if prelude else 0
-        signature = code.n_args | code.signature << 8 if code.kind == ASM else 0
-        records += [code.kind << 16 | code.is_generator << 24, places[code], children, signature, 0, signature]
+        records += [code.kind << 16 | code.is_generator << 24, places[code], children]
+        if code.kind == ASM:
+            signature = code.n_args | code.signature << 8
+            records += [signature, 0, signature]
     return tables, records

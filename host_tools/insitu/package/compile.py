@@ -24,6 +24,7 @@ _FAMILY_FILES = {
     "platform/rv32.py": "rv",
     "platform/simulated.py": "host",
     "inline.py": "host",
+    "platform/from_host.py": "host",  # sent, see package/ram.py
     # sent when they are needed, see flash/device.py
     "platform/flash_controller.py": "host",
     "platform/flash_nvmc.py": "host",
@@ -51,7 +52,7 @@ def _wanted(name: str, board: Board) -> bool:
 @functools.cache
 def device_sources(board: Board) -> dict[str, str]:
     """Name in the package to source, as it is compiled, of every file that the board needs."""
-    return _joined(separate_sources(board))
+    return _joined(_separate_sources(board))
 
 
 def _joined(sources: dict[str, str]) -> dict[str, str]:
@@ -63,9 +64,8 @@ def _joined(sources: dict[str, str]) -> dict[str, str]:
     return made
 
 
-@functools.cache
-def separate_sources(board: Board) -> dict[str, str]:
-    """The same before files are joined: each can be sent, imported and forgotten before the next."""
+def _separate_sources(board: Board) -> dict[str, str]:
+    """The same before files are joined."""
     files = paths()
     constants = {Path(path).stem: constants_of((PORT / path).read_text()) for path in _CONSTANT_MODULES}
     sources = {
@@ -106,17 +106,6 @@ def import_order(sources: dict[str, str]) -> list[str]:
     return list(TopologicalSorter(graph).static_order())
 
 
-def modules(sources: dict[str, str]) -> dict[str, str]:
-    """Each file's name to the module to import once it is there, or "": what is imported with or by another.
-
-    In an order in which that works; what is imported only when it is first used comes last.
-    """
-    order = import_order(sources)
-    needed = _closure(_ROOTS, sources) | {"__init__.py"} & sources.keys()
-    names = [name for name in order if name in needed] + [name for name in order if name not in needed]
-    return {name: _module(name) if name in needed else "" for name in names}
-
-
 def _closure(roots: tuple[str, ...], sources: dict[str, str]) -> set[str]:
     """The roots and all that importing them imports."""
     found: set[str] = set()
@@ -127,10 +116,6 @@ def _closure(roots: tuple[str, ...], sources: dict[str, str]) -> set[str]:
             found.add(name)
             left += _imports(name, sources[name], sources)
     return found
-
-
-def _module(name: str) -> str:
-    return "insitu" if name == "__init__.py" else f"insitu.{Path(name).stem}"
 
 
 def _imports(name: str, source: str, files: dict[str, str]) -> list[str]:

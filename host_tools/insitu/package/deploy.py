@@ -2,8 +2,8 @@
 
 romfs: in a ROM partition at a fixed address, which a stock firmware can mount. partition: in one that the firmware
 mounts itself, written together with the image (flash/romfs.py). files: on the firmware's file system, where it stays;
-sent only if it is not there yet. serial: file by file over the serial line to a stock firmware, each time. frozen: in
-a firmware built with it (firmware/).
+sent only if it is not there yet. serial: over the serial line into RAM, each time (ram.py). frozen: in a firmware built
+with it (firmware/).
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from pathlib import Path
 from insitu.board.record import Board, Region
 from insitu.board.table import BoardError
 from insitu.errors import InsituError
+from insitu.link.raw_repl import Link
 from insitu.link.runner import Runner
 from insitu.machine import Contents, stock_firmware
 from insitu.package import compile as package
-from insitu.package import files, romfs
+from insitu.package import files, ram, romfs
 from insitu.package.firmware import frozen_firmware
 
 _CHUNK = 1536  # bytes of a file in one piece of code
@@ -44,82 +45,31 @@ def mount_code(address: int, size: int) -> str:
     )
 
 
-# Writes below _root; a board without a writable file system gets one of objects, which gives a file away when it is
-# imported.
+# Writes below _root.
 _WRITER = """
-import binascii, gc, io, os, sys
-class _File:
-    def __init__(self, data):
-        self.data, self.at = data, 0
-    def write(self, data):
-        self.data[self.at:self.at + len(data)] = data
-        self.at += len(data)
-    def close(self): pass
-class _Ram:
-    def __init__(self):
-        self.files, self.folders = {}, []
-    def mount(self, readonly, mkfs): pass
-    def umount(self): pass
-    def mkdir(self, path):
-        self.folders.append(path)
-    def stat(self, path):
-        if path not in self.folders and path not in self.files:
-            raise OSError(2)
-        return (0x4000 if path in self.folders else 0x8000,) + (0,) * 9
-    def open(self, path, mode):
-        if path not in self.files:
-            raise OSError(2)
-        return io.BytesIO(self.files.pop(path))
+import binascii, os, sys
 def _mkdir(path):
     try:
         os.mkdir(path)
     except OSError as error:
         if error.errno != 17: raise
-_ram = None
-try:
-    _mkdir(_root)
-    open(_root + '/insitu.tmp', 'wb').close()
-    os.remove(_root + '/insitu.tmp')
-except OSError:
-    import vfs
-    _root, _ram = '/ram', _Ram()
-    vfs.mount(_ram, _root)
+_mkdir(_root)
+_mkdir(_root + '/insitu')
 if _root not in sys.path: sys.path.append(_root)
-def _open(path, size):
-    global _out
-    gc.collect()
-    if _ram:
-        _ram.files[path] = bytearray(size)
-        _out = _File(_ram.files[path])
-    else:
-        _out = open(_root + path, 'wb')
 def _more(text):
     _out.write(binascii.a2b_base64(text))
-def _close(name):
-    global _out
-    _out.close()
-    _out = None
-    if _ram and name: __import__(name)
-print(_root)
-"""
-# What was given away cannot be loaded again.
-_KEEP = """
-import insitu.platform
-insitu.platform.forget_module = lambda module: None
 """
 
 
 def send(link: Runner, board: Board) -> None:
-    """Put the package onto the board behind link: into its file system, or where it has none, straight into RAM."""
-    into_ram = link.run(f"import sys\n_root = {files.ROOT}\n{_WRITER}").decode().strip() == "/ram"
-    sources = package.separate_sources(board) if into_ram else package.device_sources(board)
-    modules, compiled = package.modules(sources), package.compile_sources(board, sources)
-    link.run("_mkdir(_root + '/insitu')\n")
-    for source, module in modules.items():
-        name = str(Path(source).with_suffix(".mpy"))
-        _send_file(link, name, compiled[name])
-        link.run(f"_close('{module}')\n")
-    link.run("del _open, _more, _close, _mkdir, _File\n" + (_KEEP if into_ram else ""))
+    """Write the package into the file system of the board behind link."""
+    link.run(f"import sys\n_root = {files.ROOT}\n{_WRITER}")
+    for name, data in package.compiled(board).items():
+        link.run(f"_out = open(_root + '/insitu/{name}', 'wb')\n")
+        for start in range(0, len(data), _CHUNK):
+            link.run(f"_more('{base64.b64encode(data[start : start + _CHUNK]).decode()}')\n")
+        link.run("_out.close()\n")
+    link.run("del _out, _more, _mkdir\n")
 
 
 def keep(link: Runner, board: Board) -> None:
@@ -130,19 +80,13 @@ def keep(link: Runner, board: Board) -> None:
         files.end(link, board)
 
 
-def _send_file(link: Runner, name: str, data: bytes) -> None:
-    link.run(f"_open('/insitu/{name}', {len(data)})\n")
-    for start in range(0, len(data), _CHUNK):
-        link.run(f"_more('{base64.b64encode(data[start : start + _CHUNK]).decode()}')\n")
-
-
 @dataclass(frozen=True, slots=True)
 class Method:
     """A way to deploy: the firmware that it needs, what lies in flash beside the image, what is done after start."""
 
     firmware: Callable[[Board], Path]
     contents: Callable[[Board], Contents]
-    install: Callable[[Runner, Board], None]
+    install: Callable[[Link, Board], None]
 
 
 def _partition(board: Board) -> Region:
@@ -188,7 +132,7 @@ METHODS = {
     "romfs": Method(stock_firmware, _romfs_contents, _mount),
     "partition": Method(stock_firmware, _no_contents, _import_from_partition),
     "files": Method(stock_firmware, _files_contents, keep),
-    "serial": Method(stock_firmware, _no_contents, send),
+    "serial": Method(stock_firmware, _no_contents, ram.send),
     "frozen": Method(frozen_firmware, _no_contents, _nothing_to_do),
 }
 

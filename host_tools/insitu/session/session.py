@@ -201,7 +201,7 @@ class Session(AbstractContextManager["Session"]):
         """The global heap first of all: later MicroPython's heap may have no hole of this size."""
         try:
             self.link.run(f"heap = {self._heap_source()}\n")
-            if not self.sim:
+            if isinstance(self.link, Link):
                 METHODS[self.deploy].install(self.link, self.board)
             self.link.run(_GUARD)
             self.run(f"import insitu\n{self.prelude}\n")

@@ -5,22 +5,24 @@ from micropython import const
 LOADER = "insitu_mpy"  # the loader's module; its parts are called LOADER + "_" + the part
 
 # --- the blob, which follows the code that MicroPython reads: words, then what BLOB_WORDS and BLOB_SECTION say ---
-FORMAT_VERSION = const(1)  # of all that is here
+FORMAT_VERSION = const(2)  # of all that is here
 BLOB_TAG = const(0)  # CRC-32 of the section, begun with FORMAT_VERSION, its lowest 29 bits: the module has it, too
 BLOB_ADDRESS = const(4)  # where it is linked to lie
 BLOB_KINDS = const(8)  # 1 << kind of each raw code in it
 BLOB_SECTION = const(12)  # bytes of the section
 BLOB_WORDS = const(16)  # address of the tables; the first of them is the body's alone
 BLOB_TABLES = const(20)  # words of tables, each an address
-BLOB_RECORDS = const(24)  # raw codes, behind the tables
+BLOB_RECORDS = const(24)  # bytes of raw codes, behind the tables
 BLOB_HEADER = const(28)  # the section begins here: the body as an ordinary .mpy has it, see write.py
-# A raw code as py/emitglue.h has mp_raw_code_t; an assembler function's signature is there twice, for firmware with
-# MICROPY_PERSISTENT_CODE_SAVE and without.
+# A raw code as py/emitglue.h has mp_raw_code_t, as far as MicroPython reads it: an assembler function's signature is
+# there twice, for firmware with MICROPY_PERSISTENT_CODE_SAVE and without; others end before it.
+RECORD_KIND = const(2)
 RECORD_DATA = const(4)
 RECORD_CHILDREN = const(8)
+RECORD_SIZE = const(12)
 RECORD_SIGNATURE = const(12)
 RECORD_SIGNATURE_SAVE = const(20)
-RECORD_SIZE = const(24)
+RECORD_SIZE_ASM = const(24)
 
 KIND_BYTECODE = const(2)  # py/emitglue.h: mp_raw_code_kind_t
 KIND_NATIVE = const(3)

@@ -59,9 +59,9 @@ def wasm(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-def refused(done: Done, *texts: str) -> None:
-    """Status 1, nothing on stdout, one line on stderr that has all texts."""
-    assert done.status == 1, done
+def refused(done: Done, *texts: str, status: int = 1) -> None:
+    """The status, nothing on stdout, one line on stderr that has all texts."""
+    assert done.status == status, done
     assert done.out == ""
     assert done.err.startswith("insitu: ")
     assert done.err.count("\n") == 1, done.err

@@ -120,7 +120,7 @@ def test_an_image_that_does_not_fit(insitu: Command, wasm: Callable[..., Path], 
 def test_mem_usage(insitu: Command, state: Path) -> None:
     for arguments in ((), ("-b", "qemu_rv32", "--listen")):
         assert insitu("mem", *arguments).status == 2
-    refused(insitu("mem", "--port", "/dev/no-such-port"), "cannot open /dev/no-such-port: ")
+    refused(insitu("mem", "--port", "/dev/no-such-port"), "cannot open /dev/no-such-port: ", status=3)
     for name in ("qemu_rv32", "qemu_stm32f405"):
         refused(insitu("mem", "-b", name), f"no image is flashed on {name}: run `insitu flash APP.xip -b {name}`")
 
@@ -128,7 +128,7 @@ def test_mem_usage(insitu: Command, state: Path) -> None:
 def test_mem_without_a_prompt(insitu: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("insitu.link.raw_repl.Link._enter_raw", _impatient(Link._enter_raw))
     master, slave = pty.openpty()
-    refused(insitu("mem", "--port", os.ttyname(slave)), "no MicroPython prompt within")
+    refused(insitu("mem", "--port", os.ttyname(slave)), "no MicroPython prompt within", status=3)
     os.close(master)
     os.close(slave)
 
@@ -273,7 +273,7 @@ class TestMem:
 def test_mem_of_a_device_without_insitu(insitu: Command) -> None:
     board = boards.load_board("qemu_stm32f405")
     with emulated(board, []) as machine:
-        refused(insitu("mem", "--port", machine.port), "the device has no package `insitu`")
+        refused(insitu("mem", "--port", machine.port), "the device has no package `insitu`", status=3)
 
 
 # --- how the package gets there ---

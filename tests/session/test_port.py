@@ -74,7 +74,9 @@ def test_usage(insitu: Command, image: Path) -> None:
     assert insitu("run", image, "-b", BOARD, "--sim", "--port", "x", "--invoke", "add", 2, 3).status == 2
     assert insitu("tune", image, "-b", BOARD, "--port", "x", "--invoke", "add 2 3").status == 2
     refused(
-        insitu("run", image, "--port", "/dev/no-such-port", "--invoke", "add", 2, 3), "cannot open /dev/no-such-port"
+        insitu("run", image, "--port", "/dev/no-such-port", "--invoke", "add", 2, 3),
+        "cannot open /dev/no-such-port",
+        status=3,
     )
 
 

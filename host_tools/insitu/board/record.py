@@ -121,8 +121,11 @@ class Board:
         return self.writers[:1] == ("romfs",)
 
     def heap_place(self, size: int) -> tuple[int | None, int]:
-        """Address (None: a bytearray on MicroPython's heap) and size of a global heap of size bytes; 0: the board's."""
-        return (None, size) if size else (self.heap_address, self.global_heap)
+        """Address (None: a bytearray on MicroPython's heap) and size of a global heap of size bytes; 0: the board's.
+
+        One that fits lies where the board's lies.
+        """
+        return (self.heap_address if size <= self.global_heap else None), size or self.global_heap
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ _SIGNALS = (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))  # Window
 
 
 def main() -> None:
-    """Exit status 0; 1 with one line on stderr for a fault of the user's or the device's; 2 for bad usage.
+    """Exit status 0, or that of the error with one line on stderr; 2 for bad usage.
 
     A signal that ends it unwinds first: no emulator and no temporary folder is left.
     """
@@ -45,7 +45,7 @@ def main() -> None:
         sys.exit(130)
     except InsituError as error:
         print(f"insitu: {error}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(error.status)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EPIPE):
             raise

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
+import shlex
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 
 import click
+from rich.console import Console
 
 from insitu import places
 from insitu.board import boards
 from insitu.board.record import Board
-from insitu.cli import options
+from insitu.cli import given, options
 from insitu.cli.desk import selftest_all
+from insitu.cli.given import Told
 from insitu.commands import deploy as deploying
 from insitu.commands.build import build, check_output, read_file, write_file
 from insitu.commands.desk import LABGRID, PORT
 from insitu.commands.memory import of_emulated
 from insitu.commands.selftest import selftest
+from insitu.errors import QuietError
 from insitu.flash import WRITERS, file
 from insitu.flash.modules import flash_modules, kind_of
 from insitu.flash.romfs import in_flash
@@ -28,6 +32,7 @@ from insitu.machine.place import place
 from insitu.package.deploy import METHODS
 from insitu.session import session as run
 from insitu.session import values
+from insitu.session.given import bind
 from insitu.telemetry import ask
 
 _DEPLOY_HELP = "How the device package gets there; the way that costs the board the least unless given."
@@ -96,7 +101,6 @@ def deploy_command(board_name: str | None, port: str | None, method: str | None,
 @options.maybe_board
 @options.port
 @click.option("--invoke", "export", default="_start", show_default=True, help="The exported function to call.")
-@click.option("--import", "bindings", multiple=True, metavar="MOD.NAME=print", help="Bind a function import.")
 @click.option("--heap", type=options.SOME_BYTES, help="Bytes of the global heap; the board's unless given.")
 @click.option("--stack", type=options.SOME_BYTES, default=2048, show_default=True, help="Bytes of the operand stack.")
 @options.heap_size
@@ -104,6 +108,8 @@ def deploy_command(board_name: str | None, port: str | None, method: str | None,
 @click.option("--max-memory", type=options.PAGES, help="Pages of linear memory at most.")
 @click.option("--deploy", type=click.Choice(list(METHODS)), help=_DEPLOY_HELP)
 @click.option("--sim", is_flag=True, help="Run on the simulated CPU, without MicroPython.")
+@click.option("--mem", is_flag=True, help="Show the pools of memory after the call, too.")
+@given.options
 @options.json
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def run_command(
@@ -111,7 +117,6 @@ def run_command(
     board_name: str | None,
     port: str | None,
     export: str,
-    bindings: tuple[str, ...],
     heap: int | None,
     stack: int,
     heap_size: int,
@@ -119,22 +124,26 @@ def run_command(
     max_memory: int | None,
     deploy: str | None,
     sim: bool,
+    mem: bool,
+    told: Told,
     as_json: bool,
     arguments: tuple[str, ...],
 ) -> None:
-    """Run an export of an image on a board, in place, and print its results, one a line."""
+    """Run an export of an image on a board, in place, and print its results, one a line.
+
+    ARGUMENTS are the export's; of a WASI program, which is what _start runs, they are the program's.
+    """
     if sim and port is not None:
         raise click.UsageError("--sim and --port exclude each other")
     board = options.find_board(board_name, port)
     data = build(app, board, app_heap=heap_size)
     knobs = {"heap_size": heap_size, "initial_memory": initial_memory, "max_memory": max_memory}
     image = read(data)
-    imports = run.printers(image, [_bound_name(text) for text in bindings])
-    passed = run.parse_arguments(image, export, list(arguments))
+    passed, things = run.understand(image, export, arguments, told.given(board))
     session = run.Session(
         board,
         data,
-        imports=imports,
+        imports=bind(image, told.bindings),
         heap=heap or 0,
         stack=stack,
         knobs=knobs,
@@ -142,30 +151,37 @@ def run_command(
         flash_file=places.flash_file(board),
         port=port,
         sim=sim,
+        given=things,
+        timeout=told.timeout,
     )
     try:
         with session:
             printed, results = session.invoke(export, passed)
-    except run.RunError as error:
+            pools = ask.snapshot(session.link) if mem else None
+    except (run.RunError, QuietError) as error:
         _echo_output(error.output, as_json)
         raise
     _echo_output(printed, as_json)
     typed = list(zip(run.export_type(image, export)[1], results, strict=True))
     if as_json:
-        click.echo(json.dumps({"results": [values.plain(*result) for result in typed]}))
-    for letter, result in typed if not as_json else ():
+        shown = {"results": [values.plain(*result) for result in typed]}
+        click.echo(json.dumps(shown if pools is None else {**shown, "memory": pools}))
+        return
+    for letter, result in typed:
         click.echo(values.text(letter, result))
+    if pools is not None:
+        Console().print(ask.table(pools))
+        if app.suffix != ".xip":
+            call = shlex.join([export, *arguments])
+            click.echo(
+                shlex.join(
+                    ["insitu", "tune", str(app), "-b", board_name or board.name, *told.words, f"--invoke={call}"]
+                )
+            )
 
 
 def _echo_output(printed: bytes, as_json: bool) -> None:
     click.echo(printed.decode("utf-8", "replace"), nl=False, err=as_json)
-
-
-def _bound_name(text: str) -> str:
-    name, value = options.import_name(text)
-    if value != "print":
-        raise click.BadParameter(f"{text!r}: it must be MOD.NAME=print", param_hint="--import")
-    return name
 
 
 @click.command("mem")
@@ -173,17 +189,24 @@ def _bound_name(text: str) -> str:
 @click.option("--port", help="A serial port with a MicroPython board that runs insitu.")
 @click.option("--listen", is_flag=True, help="With --port: ask nothing, wait for what the program sends by itself.")
 @click.option("--watch", is_flag=True, help="Again and again until interrupted.")
+@given.options
 @options.json
-def mem_command(board_name: str | None, port: str | None, listen: bool, watch: bool, as_json: bool) -> None:
-    """Read back over serial how much of every pool of memory is in use."""
+def mem_command(board_name: str | None, port: str | None, listen: bool, watch: bool, told: Told, as_json: bool) -> None:
+    """Read back over serial how much of every pool of memory is in use.
+
+    With -b the image is only instantiated: `insitu run --mem` shows what a call used.
+    """
     if board_name is None and port is None:
         raise click.UsageError("give -b BOARD or --port PATH")
     if listen and port is None:
         raise click.UsageError("--listen goes with --port")
     if port is not None:
+        if told.words:
+            raise click.UsageError(f"the program at --port has what it imports: {told.words[0]} goes with -b")
         (ask.listen if listen else ask.from_port)(port, watch=watch, as_json=as_json)
         return
-    of_emulated(boards.load_board(board_name or ""), watch=watch, as_json=as_json)
+    board = boards.load_board(board_name or "")
+    of_emulated(board, told.bindings, told.given(board), timeout=told.timeout, watch=watch, as_json=as_json)
 
 
 @click.command("selftest")

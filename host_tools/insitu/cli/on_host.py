@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from rich.table import Table
 
 from insitu import toolchain
 from insitu.board import boards
-from insitu.cli import options
+from insitu.cli import given, options
+from insitu.cli.given import Told
 from insitu.commands import inspect, tune
 from insitu.commands.boards import rows
 from insitu.commands.build import build, check_output, compile_source, is_image, read_file, write_file
@@ -95,7 +97,7 @@ def inspect_command(file: Path, board_name: str | None, stack: int, as_json: boo
 @options.port
 @click.option("--on-board", is_flag=True, help="Run the calls on the board or its emulator, not in the simulator.")
 @click.option("--invoke", "calls", multiple=True, required=True, metavar="'NAME ARG ...'", help="A call to make.")
-@click.option("--import", "bindings", multiple=True, metavar="MOD.NAME=print|NUMBER", help="Bind a function import.")
+@given.options
 @options.heap_size
 @click.option("--apply", "applied", type=click.Path(path_type=Path), help="Write the image that was proven here.")
 @options.json
@@ -105,7 +107,7 @@ def tune_command(
     port: str | None,
     on_board: bool,
     calls: tuple[str, ...],
-    bindings: tuple[str, ...],
+    told: Told,
     heap_size: int,
     applied: Path | None,
     as_json: bool,
@@ -115,17 +117,26 @@ def tune_command(
         check_output(applied, app)
     if port is not None and not on_board:
         raise click.UsageError("--port goes with --on-board")
-    bound = dict(options.import_name(text) for text in bindings)
     board = options.find_board(board_name, port)
     place = tune.Place(sim=not on_board, port=port)
-    found = tune.tune(app, board, [tune.Call.parse(c) for c in calls], bound, heap_size, place)
+    parsed = [tune.Call.parse(call) for call in calls]
+    things = told.given(board)
+    found = tune.tune(app, board, parsed, told.bindings, heap_size, place, things, told.timeout)
     if applied is not None:
         write_file(applied, found.image)
     if as_json:
         click.echo(json.dumps(found.facts()))
         return
     Console().print(found.table())
-    click.echo(f"insitu run {app} -b {board_name or board.name} {found.flags}")
+    where = (
+        ["-b", board_name or board.name]
+        if port is None
+        else [*(["-b", board_name] if board_name else []), "--port", port]
+    )
+    here = [] if on_board else ["--sim"]
+    call = [f"--invoke={parsed[0].export}", "--", *parsed[0].arguments]
+    words = [*where, *here, *found.flags.split(), *told.words, *call]
+    click.echo(shlex.join(["insitu", "run", str(applied or app), *words]))
 
 
 @click.command("boards")

@@ -62,15 +62,6 @@ def _is_number(word: str) -> bool:
     return False
 
 
-def import_name(text: str) -> tuple[str, str]:
-    """MOD.NAME=VALUE as its two parts; MOD may have dots."""
-    name, _, value = text.rpartition("=")
-    module, _, field = name.rpartition(".")
-    if not module or not field or not value:
-        raise click.BadParameter(f"{text!r}: it must be MOD.NAME=print or MOD.NAME=NUMBER", param_hint="--import")
-    return name, value
-
-
 def find_board(name: str | None, port: str | None) -> Board:
     """The board called name, or the one that is at port."""
     if port is not None:

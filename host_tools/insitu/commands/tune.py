@@ -5,24 +5,24 @@ The knobs are those of WAMR's guide to tuning memory use.
 
 from __future__ import annotations
 
+import shlex
 import struct
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
-from insitu.aot import compile_wasm
 from insitu.board.record import Board
 from insitu.commands import inspect
-from insitu.commands.build import read_file
+from insitu.commands.build import build
 from insitu.errors import InsituError
 from insitu.image.pack import seal
 from insitu.image.read import has_allocator, read
-from insitu.port.host.wasi import NAME as WASI
 from insitu.port.xip import layout
-from insitu.session import values
-from insitu.session.session import Session, check_imports, parse_arguments, printer
+from insitu.session.given import NOTHING, Given, bind
+from insitu.session.session import Session, check_imports, understand
 from insitu.telemetry import ask
 
 _AMPLE_HEAP, _AMPLE_STACK = 1 << 20, 1 << 16
@@ -75,7 +75,10 @@ class Call:
 
     @classmethod
     def parse(cls, text: str) -> Call:
-        export, *arguments = text.split() or [""]
+        try:
+            export, *arguments = shlex.split(text) or [""]
+        except ValueError as error:
+            raise InsituError(f"--invoke {text!r}: {error}") from None
         return cls(export, tuple(arguments))
 
 
@@ -87,21 +90,6 @@ class Place:
     port: str | None = None
 
 
-def _stub(results: str, text: str) -> str:
-    """The device's expression for what --import MOD.NAME=VALUE binds: a printer, or a function that gives a number.
-
-    results: the function's, as letters.
-    """
-    if text == "print":
-        return printer(results)
-    try:
-        numbers = [values.parse(letter, text) for letter in results or "F"]
-    except InsituError as error:
-        raise InsituError(f'an import is bound to "print" or to a number: {error}') from None
-    shown = [f"float({str(number)!r})" if isinstance(number, float) else str(number) for number in numbers]
-    return f"lambda *_: {'None' if not results else shown[0] if len(shown) == 1 else '(' + ', '.join(shown) + ')'}"
-
-
 def _run(
     board: Board,
     image: bytes,
@@ -109,30 +97,33 @@ def _run(
     calls: list[Call],
     bindings: dict[str, str],
     place: Place = Place(),
+    given: Given = NOTHING,
+    timeout: float | None = None,
 ) -> Peaks:
     """Load, instantiate and make all calls; raises InsituError with the device's words where that fails."""
     described = read(image)
-    imports = {
-        f"{module}.{name}": _stub(letters.partition(":")[2], bindings[f"{module}.{name}"])
-        for module, name, kind, letters in described.imports
-        if kind == "func" and module != WASI
-    }
+    passed = []
+    for call in calls:
+        values, given = understand(described, call.export, call.arguments, given)
+        passed.append((call.export, values))
     knobs = {"heap_size": sizes.app_heap, "max_memory": sizes.max_memory}
     session = Session(
         board,
         image,
-        imports=imports,
+        imports=bind(described, bindings),
         heap=0 if sizes.global_heap == board.global_heap else sizes.global_heap,
         stack=sizes.stack,
         knobs=knobs,
         port=place.port,
         sim=place.sim,
+        given=given,
+        timeout=timeout,
     )
     with session:
-        for call in calls:
-            session.invoke(call.export, parse_arguments(described, call.export, list(call.arguments)))
+        for export, values in passed:
+            session.invoke(export, values)
         found = ask.snapshot(session.link)
-    heap, instance, env = found["global_heap"], found["instances"][0], found["exec_envs"][0]
+    heap, instance, env = found["global_heap"], found["instances"][-1], found["exec_envs"][-1]
     return Peaks(
         largest=heap["peak"] + heap["overhead"],
         stack=env["stack_peak"],
@@ -203,30 +194,38 @@ def tune(
     bindings: dict[str, str],
     app_heap: int = 0,
     place: Place = Place(),
+    given: Given = NOTHING,
+    timeout: float | None = None,
 ) -> Tuned:
-    """Run the calls with ample sizes, propose small ones, run again with these. Raises InsituError."""
-    wasm = read_file(source)
-    image = compile_wasm(wasm, board.target, app_heap=app_heap)
-    check_imports(read(image), dict(bindings))
+    """Run the calls with ample sizes, propose small ones, run again with these. Raises InsituError.
+
+    given, timeout: see Session.
+    """
+    if source.suffix == ".xip":
+        raise InsituError(f"{source} is an image: tune builds several, give the .wasm file")
+    image = build(source, board, app_heap=app_heap)
+    check_imports(read(image), bindings, given)
+
+    def peaks_of(image: bytes, sizes: Sizes) -> Peaks:
+        return _run(board, image, sizes, calls, bindings, place, given, timeout)
+
     today = Sizes(board.global_heap, _DEFAULT_STACK, app_heap)
     ample = _ample(board, app_heap, place)
-    peaks = _run(board, image, ample, calls, bindings, place)
+    peaks = peaks_of(image, ample)
     facts = inspect.image_facts(image)
     proposed = _propose(facts, ample, peaks)
     if proposed.app_heap != app_heap:
-        image = compile_wasm(wasm, board.target, app_heap=proposed.app_heap)
+        image = build(source, board, app_heap=proposed.app_heap)
     made = _with_stack(image, proposed.stack)
-    proposed = _enough_heap(board, made, proposed, calls, bindings, place)
+    proposed = _enough_heap(lambda sizes: peaks_of(made, sizes), proposed)
     return Tuned(_knobs(facts, today, proposed, peaks), _flags(proposed, today), made)
 
 
-def _enough_heap(
-    board: Board, image: bytes, sizes: Sizes, calls: list[Call], bindings: dict[str, str], place: Place
-) -> Sizes:
+def _enough_heap(run: Callable[[Sizes], Peaks], sizes: Sizes) -> Sizes:
     """The proof. Growth that must move a block takes more than the sum of what is kept: then more is proposed."""
     for _ in range(4):
         try:
-            _run(board, image, sizes, calls, bindings, place)
+            run(sizes)
         except InsituError as error:
             if "global heap" not in str(error):
                 raise

@@ -6,7 +6,7 @@ import struct
 import time
 from typing import Protocol
 
-from insitu.errors import InsituError
+from insitu.errors import LineError
 
 _ASK = b"\x05A\x01"
 _YES = b"R\x01"
@@ -30,7 +30,7 @@ class Line(Protocol):
 def send(line: Line, data: bytes, end: float) -> bool:
     """Send data by raw paste, up to where the program's output begins; False where the firmware has none.
 
-    line: in the raw REPL's prompt. What is read too far is left in line._left. Raises InsituError where the board
+    line: in the raw REPL's prompt. What is read too far is left in line._left. Raises LineError where the board
     stops taking it before the time end.
     """
     line.write(_ASK)
@@ -72,5 +72,5 @@ def _answer(line: Line, got: bytes, end: float) -> bytes:
     """got and what follows, at least a byte."""
     got = _read(line, got, 1, end)
     if not got:
-        raise InsituError("the device takes no more of the code that is sent to it")
+        raise LineError("the device takes no more of the code that is sent to it")
     return got

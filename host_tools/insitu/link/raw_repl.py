@@ -18,7 +18,7 @@ from typing import Any
 
 import serial
 
-from insitu.errors import InsituError
+from insitu.errors import InsituError, LineError, QuietError
 from insitu.link import paste
 from insitu.link.files import Files
 from insitu.link.runner import DeviceError, Runner
@@ -52,7 +52,7 @@ class Link(Runner):
         try:
             return serial.serial_for_url(self.port, self._baudrate, timeout=0.05)
         except (OSError, ValueError, serial.SerialException) as error:
-            raise InsituError(f"cannot open {self.port}: {getattr(error, 'strerror', None) or error}") from None
+            raise LineError(f"cannot open {self.port}: {getattr(error, 'strerror', None) or error}") from None
 
     def __enter__(self) -> Link:
         self._enter_raw()
@@ -74,14 +74,14 @@ class Link(Runner):
         try:
             self._serial.write(data)
         except (OSError, serial.SerialException) as error:
-            raise InsituError(f"{self.port} is gone: {error}") from None
+            raise LineError(f"{self.port} is gone: {error}") from None
 
     def read(self) -> bytes:
         """What the board has sent, at least a byte unless none comes for a short while."""
         try:
             return bytes(self._serial.read(max(1, self._serial.in_waiting)))
         except (OSError, serial.SerialException) as error:
-            raise InsituError(f"{self.port} is gone: {error}") from None
+            raise LineError(f"{self.port} is gone: {error}") from None
 
     def serve(self, files: Files) -> None:
         """Let code that runs read these files."""
@@ -98,7 +98,7 @@ class Link(Runner):
                 self._read_for(_QUIET, None)
                 self._new_nonce()
                 return
-        raise InsituError(f"no MicroPython prompt within {self.timeout:.0f} s")
+        raise LineError(f"no MicroPython prompt within {self.timeout:.0f} s")
 
     def _new_nonce(self) -> None:
         """The first number of a board that has none."""
@@ -122,7 +122,7 @@ class Link(Runner):
 
     def _more(self, end: float) -> None:
         if time.monotonic() > end:
-            raise InsituError(f"the device did not answer within {self.timeout:.0f} s; it said {self._left[-200:]!r}")
+            raise LineError(f"the device did not answer within {self.timeout:.0f} s; it said {self._left[-200:]!r}")
         self._left += self.read()
 
     def start(self, code: str) -> None:
@@ -143,15 +143,11 @@ class Link(Runner):
         self._until(b"OK", end)
 
     def run(self, code: str, *, timeout: float | None = None) -> bytes:
-        """Run code, return the bytes it printed. Raises DeviceError with the device's traceback.
-
-        What it printed may be any bytes; a line's end is what MicroPython makes of it, "\\r\\n".
-        """
-        end = time.monotonic() + (timeout or self.timeout)
+        """See Runner.run. What code prints may be any bytes; a line's end is what MicroPython makes of it, "\\r\\n"."""
         before, after = self._nonce, secrets.randbits(60)
         self._left = b""
-        self._send(f"{code}\n{_NAME}={after}\n".encode(), end)
-        body, done = self._answer(before, after, end)
+        self._send(f"{code}\n{_NAME}={after}\n".encode(), time.monotonic() + self.timeout)
+        body, done = self._answer(before, after, timeout or self.timeout)
         self._nonce = after if done else before
         if done:
             return body.removesuffix(_END)
@@ -161,8 +157,8 @@ class Link(Runner):
             raise DeviceError(error.decode("utf-8", "replace"), output)
         raise DeviceError((_TRACEBACK + error).decode("utf-8", "replace"), output)
 
-    def _answer(self, before: int, after: int, end: float) -> tuple[bytes, bool]:
-        """Output, 0x04, and the error if there is one; and whether there is none."""
+    def _answer(self, before: int, after: int, quiet: float) -> tuple[bytes, bool]:
+        """Output, 0x04, and the error if there is one; and whether there is none. quiet: seconds without a byte."""
         answers = {number: b">OK%d\r\n%b>" % (number, _END + _END) for number in (before, after)}
         asked = seen = 0
         while True:
@@ -172,10 +168,10 @@ class Link(Runner):
                 if found:
                     self._left = rest
                     if asked > 1:  # the program printed what looks like an end: questions may be left
-                        self._settle(end)
+                        self._settle(time.monotonic() + self.timeout)
                     return body, number == after
             if _GONE in self._left:
-                self._settle(end)
+                self._settle(time.monotonic() + self.timeout)
                 self._new_nonce()
                 raise InsituError("the program reset the board, or ended with SystemExit, which does the same")
             if _FULL in self._left:
@@ -184,7 +180,17 @@ class Link(Runner):
             if mark >= seen:
                 asked, seen = asked + 1, mark + 1
                 self.write(_ASK)
-            self._more(end)
+            if not self._read_more(quiet):
+                raise QuietError(quiet, self._left)
+
+    def _read_more(self, quiet: float) -> bool:
+        """Whether a byte came within so many seconds."""
+        end = time.monotonic() + quiet
+        while time.monotonic() < end:
+            if got := self.read():
+                self._left += got
+                return True
+        return False
 
     def _served(self) -> int:
         """Answer the device's question for a file, if there is one, and forget it; from where bytes are other ones."""

@@ -31,9 +31,10 @@ class Runner(ABC):
 
     @abstractmethod
     def run(self, code: str, *, timeout: float | None = None) -> bytes:
-        """Run code, return the bytes it printed. Raises DeviceError with the device's traceback.
+        """Run code, return the bytes it printed.
 
-        timeout: seconds that it may take. A line's end is what the device makes of it, "\\r\\n" or "\\n".
+        Raises DeviceError with the device's traceback; QuietError where code prints nothing for timeout seconds,
+        after which it may run on. A line's end is what the device makes of it, "\\r\\n" or "\\n".
         """
 
     @abstractmethod

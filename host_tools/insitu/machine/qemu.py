@@ -9,14 +9,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from insitu.board.record import Board, Region
-from insitu.errors import InsituError
+from insitu.errors import LineError
 from insitu.machine.emulator import Emulator
 from insitu.machine.process import start_process
 
 _PTY = re.compile(r"char device redirected to (\S+)")
 
 
-class QemuError(InsituError):
+class QemuError(LineError):
     """QEMU is missing, or the machine does not start."""
 
 

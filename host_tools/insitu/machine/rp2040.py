@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from insitu.board.record import Board, Region
-from insitu.errors import InsituError
+from insitu.errors import InsituError, LineError
 from insitu.link.raw_repl import Link
 from insitu.machine.emulator import Emulator
 from insitu.machine.process import start_process
@@ -54,5 +54,5 @@ class Rp2040(Emulator):
         assert process.stdout is not None
         port = process.stdout.readline().strip()
         if not port:
-            raise InsituError(f"the emulator of {self.board.name} did not start; its words are above")
+            raise LineError(f"the emulator of {self.board.name} did not start; its words are above")
         return port

@@ -7,13 +7,15 @@ import importlib
 import importlib.metadata
 import io
 import traceback
-from contextlib import redirect_stdout
+from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from types import ModuleType
 from typing import Any, Self
 
 from insitu import sim
 from insitu.board.record import Board
+from insitu.errors import QuietError
 from insitu.link.runner import DeviceError, Runner
+from insitu.machine.watch import Watch
 from insitu.package.names import DEVICE, HOST, host_modules
 from insitu.sim.memory import PAGE
 
@@ -75,13 +77,21 @@ class Here(Runner):
     def run(self, code: str, *, timeout: float | None = None) -> bytes:
         """See Runner; a fault of the simulated CPU is a bug of insitu's and comes through."""
         try:
-            with redirect_stdout(self._console):
+            with redirect_stdout(self._console), self._watched(timeout):
                 exec(compile(code, "<stdin>", "exec"), self.names)
+        except QuietError as error:
+            error.output = self._taken()
+            raise
         except (sim.CpuFault, sim.MemoryFault):
             raise
         except Exception as error:
             raise DeviceError(_traceback(error), self._taken()) from error
         return self._taken()
+
+    def _watched(self, timeout: float | None) -> AbstractContextManager[None]:
+        if timeout is None:
+            return nullcontext()
+        return Watch(timeout, sim.current().uc.emu_stop, self._bytes.tell).watching()
 
     def _taken(self) -> bytes:
         """What was printed since the last time."""

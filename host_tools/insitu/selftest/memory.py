@@ -8,7 +8,7 @@ from insitu.telemetry import ask
 _SECOND = """
 def _second():
     before = rt.heap.used()
-    other = mod.instantiate(stack_size=_stack, imports=_imports)
+    other = mod.instantiate(stack_size=_stack, imports=bound)
     same = getattr(other.exports, 'i32.add')(20, 22)
     other.deinstantiate()
     rt.heap.check()
@@ -16,7 +16,7 @@ def _second():
 def _too_large():
     before = rt.heap.used()
     try:
-        mod.instantiate(stack_size=rt.heap.size, imports=_imports)
+        mod.instantiate(stack_size=rt.heap.size, imports=bound)
     except insitu.OutOfHeap:
         rt.heap.check()
         return before, rt.heap.used()
@@ -26,7 +26,7 @@ def _too_large():
 def check(bench: Bench) -> Facts:
     """Telemetry is checked by itself: every byte of the global heap has one owner."""
     found = ask.snapshot(bench.session.link)
-    bench.session.run(f"_stack, _imports = {bench.session.stack}, {bench.session.bound()}\n" + _SECOND)
+    bench.session.run(f"_stack = {bench.session.stack}\n{_SECOND}")
     before, after, same = bench.value("_second()")
     if same != 42:
         raise Failed(f"a second instance adds 20 and 22 to {same}")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import secrets
 import zlib
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager, ExitStack
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -13,7 +15,7 @@ from typing import Any
 from insitu.board.record import Board
 from insitu.errors import InsituError
 from insitu.flash.write import check_fits, device_crc, flash
-from insitu.image.read import Image
+from insitu.image.read import Image, read
 from insitu.link.raw_repl import Link
 from insitu.link.runner import DeviceError, Runner
 from insitu.machine import Machine, emulated
@@ -21,11 +23,14 @@ from insitu.machine.port import Port
 from insitu.machine.simulated import Simulated
 from insitu.package.deploy import METHODS, best
 from insitu.port.host.wasi import NAME as WASI
+from insitu.port.xip.layout import IMAGE_START_FUNCTION, NONE
 from insitu.session import values
+from insitu.session.given import IMPORTS, NOTHING, Given
 from insitu.session.values import Value
 
 # Exceptions of port/errors.py and port/host/wasi.py, whose texts say all that there is to say.
 _OWN_ERRORS = ("Trap", "Exit", "LoadError", "LinkError", "OutOfHeap", "Error", "HeapError")
+_ALIGNMENT = 16  # of an image in flash
 _INITIALIZE = "_initialize"  # of a WASI reactor: to be called before anything else
 # What came of a call, behind a mark that the program cannot know: its texts may hold names that the module chose.
 _GUARD = f"""
@@ -61,11 +66,12 @@ class RunError(InsituError):
 
 
 class ProgramExit(RunError):
-    """The program ended itself with WASI's proc_exit."""
+    """The program ended itself with WASI's proc_exit, whose code becomes the command's as far as eight bits hold it."""
 
     def __init__(self, code: int, output: bytes) -> None:
         super().__init__(f"the program ended with exit code {code}", output)
         self.code = code
+        self.status = code & 0xFF or 1
 
     def checked(self) -> bytes:
         """What it printed; raises itself where the code is not 0."""
@@ -105,33 +111,51 @@ def parse_arguments(image: Image, name: str, texts: list[str]) -> list[int | flo
     return parsed
 
 
-def check_imports(image: Image, bound: dict[str, object]) -> None:
-    """Every import must be bound; raises RunError naming the first that is not."""
+def understand(image: Image, export: str, words: Sequence[str], given: Given) -> tuple[list[int | float], Given]:
+    """The words of a call: a WASI program's are its arguments, any other export's its parameters.
+
+    Raises RunError naming what does not fit.
+    """
+    if export == "_start" and image.uses(WASI):
+        return [], replace(given, arguments=(*given.arguments, *words))
+    return parse_arguments(image, export, list(words)), given
+
+
+def check_imports(image: Image, bound: Collection[str], given: Given = NOTHING) -> None:
+    """Every import must be bound, as far as the host can tell; raises RunError naming the first that is not."""
+    if given.functions:
+        return  # the device knows what they bind
+    provided = {WASI, *(name for name, _ in given.modules)}
     for module, name, kind, _ in image.imports:
-        if f"{module}.{name}" not in bound and module != WASI:
-            hint = f": --import {module}.{name}=print binds a printer" if kind == "func" else ""
-            raise RunError(f'the import {kind} "{module}.{name}" is not bound{hint}')
+        if f"{module}.{name}" not in bound and module not in provided:
+            ways = f"--import {module}.{name}=print binds a printer, " if kind == "func" else ""
+            text = f"{ways}--import-from FILE.py what that defines, --module {module}=FILE another module"
+            raise RunError(f'the import {kind} "{module}.{name}" is not bound: {text}')
 
 
-def printers(image: Image, names: list[str]) -> dict[str, str]:
-    """Functions of the device that print what they are given and answer zeros, for the imports of these names."""
-    types = {f"{module}.{name}": t for module, name, kind, t in image.imports if kind == "func"}
-    for name in names:
-        if name not in types:
-            raise RunError(f'no imported function "{name}"; there are: {", ".join(types) or "none"}')
-    return {name: printer(types[name].partition(":")[2]) for name in names}
+def _side_by_side(board: Board, images: list[bytes]) -> tuple[bytes, list[int]]:
+    """What lies in flash, one image after the other, and where each begins. Raises InsituError if there is no room."""
+    made, addresses = b"", []
+    for image in images:
+        check_fits(image, board)
+        made += bytes(-len(made) % _ALIGNMENT)
+        addresses.append(board.image.address + len(made))
+        made += image
+    check_fits(made, board)
+    return made, addresses
 
 
-def printer(results: str) -> str:
-    """An expression, the same for MicroPython and Python."""
-    zeros = ["None" if letter in "px" else "0" for letter in results]
-    if not zeros:
-        return "print"
-    return f"lambda *a: (print(*a), {zeros[0] if len(zeros) == 1 else '(' + ', '.join(zeros) + ')'})[1]"
+def _initializer(image: Image) -> list[str]:
+    """Code that calls a reactor's _initialize, where there is one."""
+    there = any(export[:2] == (_INITIALIZE, "func") for export in image.exports)
+    return [f"    inst.lookup_function({_INITIALIZE!r})()"] if there else []
 
 
 class Session(AbstractContextManager["Session"]):
-    """A board with the image in its flash, instantiated: `inst`, `mod` and `rt` on the device."""
+    """A board with the image in its flash, instantiated.
+
+    On the device: `rt`, `mod`, `inst`, and `bound`, what it imports.
+    """
 
     def __init__(
         self,
@@ -148,16 +172,20 @@ class Session(AbstractContextManager["Session"]):
         flash_file: Path | None = None,
         port: str | None = None,
         sim: bool = False,
+        given: Given = NOTHING,
+        timeout: float | None = None,
     ) -> None:
         """imports: "module.name" to an expression of the device's Python; prelude: code that defines its names.
 
         knobs: further keyword arguments of instantiate. deploy: a key of deploy.METHODS, None: the board's best.
         port: of the board's serial line; sim: on the simulated CPU. Neither: the board's emulator, and counted and
-        flash_file are as insitu.machine.emulated has them.
+        flash_file are as insitu.machine.emulated has them. timeout: seconds that a call may print nothing for.
         """
         self.image = check_fits(data, board)
-        check_imports(self.image, dict(imports))
-        self.board, self.data, self.counted = board, data, counted
+        check_imports(self.image, imports, given)
+        self.board, self.counted = board, counted
+        self.given, self.timeout = given, timeout
+        self.data, self._addresses = _side_by_side(board, [data, *(image for _, image in given.modules)])
         self.imports, self.stack, self.prelude = imports, stack, prelude
         self.knobs = "".join(f", {name}={value}" for name, value in (knobs or {}).items() if value)
         self.heap_address, self.heap = board.heap_place(heap)
@@ -204,8 +232,9 @@ class Session(AbstractContextManager["Session"]):
             if isinstance(self.link, Link):
                 METHODS[self.deploy].install(self.link, self.board)
             self.link.run(_GUARD)
-            self.run(f"import insitu\n{self.prelude}\n")
-            self.run(self._instantiate())
+            self.run("import insitu\n")
+            for code in (self.prelude, self.given.functions, self._instantiate()):
+                self.run(code)
             self._guarded("_insitu_instantiate")
         except DeviceError as error:
             if error.kind != "MemoryError":
@@ -218,34 +247,48 @@ class Session(AbstractContextManager["Session"]):
             return f"({self.heap_address}, {self.heap})"
         return f"bytearray({self.heap})"
 
-    def bound(self) -> str:
-        """The device's expression for the functions that are imported, WASI's apart."""
-        modules: dict[str, list[str]] = {}
-        for module, name, _, _ in self.image.imports:
-            if module != WASI:
-                modules.setdefault(module, []).append(f"{name!r}: {self.imports[f'{module}.{name}']}")
-        return "{" + ", ".join(f"{module!r}: {{{', '.join(names)}}}" for module, names in modules.items()) + "}"
-
     def _instantiate(self) -> str:
+        """Code: linked modules first, each under its name among what may be imported."""
         lines = [
             "def _insitu_instantiate():",
-            "    global rt, mod, inst",
+            "    global rt, mod, inst, bound",
             "    rt = insitu.Runtime(heap=heap)",
-            f"    mod = rt.load({self.board.image.address})",
+            f"    bound = dict({IMPORTS if self.given.functions else '{}'})",
         ]
-        bound = self.bound()
+        for (name, data), address in zip(self.given.modules, self._addresses[1:], strict=True):
+            image = read(data)
+            stack = self.stack if _initializer(image) or image.word(IMAGE_START_FUNCTION) != NONE else 0
+            lines.append(f"    mod = rt.load({address})")
+            lines.append(f"    bound[{name!r}] = inst = mod.instantiate(stack_size={stack}, imports=bound)")
+            lines += _initializer(image)
+        lines += [f"    mod = rt.load({self._addresses[0]})", *self._bind()]
         if self.image.uses(WASI):
-            lines += ["    from insitu.wasi import Wasi", "    wasi = Wasi(('app',))"]
-            bound = f"wasi.imports(mod, {bound})"
-        lines.append(f"    inst = mod.instantiate(stack_size={self.stack}{self.knobs}, imports={bound})")
+            given = self.given
+            lines.append("    from insitu.wasi import Wasi")
+            lines.append(f"    wasi = Wasi({given.arguments!r}, {dict(given.environment)!r})")
+            lines.append("    bound = wasi.imports(mod, bound)")
+        lines.append(f"    inst = mod.instantiate(stack_size={self.stack}{self.knobs}, imports=bound)")
         if self.image.uses(WASI):
             lines.append("    wasi.bind(inst)")
-        if any(export[:2] == (_INITIALIZE, "func") for export in self.image.exports):
-            lines.append(f"    inst.lookup_function({_INITIALIZE!r})()")
-        return "\n".join(lines) + "\n"
+        return "\n".join([*lines, *_initializer(self.image)]) + "\n"
 
-    def run(self, code: str, timeout: float = 60.0) -> bytes:
-        """Run code on the device; its output. A trap or another error of insitu's becomes a RunError."""
+    def _bind(self) -> list[str]:
+        """Code: each import that has an expression of its own, beside what else its module has."""
+        modules: dict[str, list[str]] = {}
+        for module, name, _, _ in self.image.imports:
+            if f"{module}.{name}" in self.imports and module != WASI:
+                modules.setdefault(module, []).append(f"{name!r}: {self.imports[f'{module}.{name}']}")
+        lines = []
+        for module, names in modules.items():
+            lines.append(f"    bound[{module!r}] = dict(bound.get({module!r}, {{}}))")
+            lines.append(f"    bound[{module!r}].update({{{', '.join(names)}}})")
+        return lines
+
+    def run(self, code: str, timeout: float | None = None) -> bytes:
+        """Run code on the device; its output. A trap or another error of insitu's becomes a RunError.
+
+        timeout: see Runner.run.
+        """
         try:
             return self.link.run(code, timeout=timeout)
         except DeviceError as error:
@@ -257,7 +300,8 @@ class Session(AbstractContextManager["Session"]):
     def _guarded(self, call: str, *arguments: str) -> tuple[bytes, Any]:
         """Call a function of the device: what was printed meanwhile, and its result, a literal."""
         mark = f"insitu-{secrets.token_hex(8)}:"
-        output = self.run(f"_insitu_guard({', '.join((repr(mark), call, *arguments))})\n")
+        code = f"_insitu_guard({', '.join((repr(mark), call, *arguments))})\n"
+        output = self.run(code, self.timeout)
         printed, _, found = output.rpartition(mark.encode())
         printed, result = printed.replace(b"\r\n", b"\n"), ast.literal_eval(found.decode())
         if isinstance(result, tuple):

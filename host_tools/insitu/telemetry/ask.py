@@ -8,7 +8,7 @@ import time
 from rich.console import Console
 from rich.table import Table
 
-from insitu.errors import InsituError
+from insitu.errors import LineError
 from insitu.link.raw_repl import Link
 from insitu.link.runner import DeviceError, Runner
 from insitu.telemetry.decode import Snapshot, check_sums, decode
@@ -24,9 +24,9 @@ def snapshot(link: Runner) -> Snapshot:
     except DeviceError as error:
         if error.kind != "ImportError":
             raise
-        raise InsituError("the device has no package `insitu`: deploy it first") from None
+        raise LineError("the device has no package `insitu`: deploy it first") from None
     if not bodies:
-        raise InsituError("the device sent no telemetry frame that is whole")
+        raise LineError("the device sent no telemetry frame that is whole")
     return _checked(bodies[-1])
 
 

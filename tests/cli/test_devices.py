@@ -86,7 +86,11 @@ def test_missing_file(insitu: Command, tmp_path: Path, command: str) -> None:
 
 def test_no_qemu(insitu: Command, wasm: Callable[..., Path], state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("insitu.machine.qemu.shutil.which", lambda command: None)
-    refused(insitu("flash", wasm(APP), "-b", "qemu_rv32"), "qemu-system-riscv32 is not installed: run `make setup`")
+    refused(
+        insitu("flash", wasm(APP), "-b", "qemu_rv32"),
+        "qemu-system-riscv32 is not installed: run `make setup`",
+        status=3,
+    )
     done = insitu("run", wasm(APP), "-b", "qemu_rv32", "--invoke", "die", "--import", "env.note=print")
     refused(done, "qemu-system-riscv32 is not installed")
 

@@ -265,7 +265,9 @@ class Session(AbstractContextManager["Session"]):
         if self.image.uses(WASI):
             given = self.given
             lines.append("    from insitu.wasi import Wasi")
-            lines.append(f"    wasi = Wasi({given.arguments!r}, {dict(given.environment)!r})")
+            lines.append(
+                f"    wasi = Wasi({given.arguments!r}, {dict(given.environment)!r}, folders={dict(given.folders)!r})"
+            )
             lines.append("    bound = wasi.imports(mod, bound)")
         lines.append(f"    inst = mod.instantiate(stack_size={self.stack}{self.knobs}, imports=bound)")
         if self.image.uses(WASI):

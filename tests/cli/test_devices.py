@@ -92,7 +92,7 @@ def test_no_qemu(insitu: Command, wasm: Callable[..., Path], state: Path, monkey
         status=3,
     )
     done = insitu("run", wasm(APP), "-b", "qemu_rv32", "--invoke", "die", "--import", "env.note=print")
-    refused(done, "qemu-system-riscv32 is not installed")
+    refused(done, "qemu-system-riscv32 is not installed", status=3)
 
 
 def test_no_firmware(insitu: Command, wasm: Callable[..., Path], state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +108,7 @@ def test_qemu_that_does_not_start(tmp_path: Path, insitu: Command, wasm: Callabl
         path_of = stock_firmware(boards.load_board("qemu_stm32f405"))
         patch.setattr("insitu.places.firmware", lambda board, suffix: path_of)
         done = insitu("flash", wasm(APP), "-b", path)
-    assert done.status == 1
+    assert done.status == 3
     assert "qemu-system-arm did not start: " in done.err
     assert "unsupported machine type" in done.err
 

@@ -138,13 +138,13 @@ _READ = ("--import", "adc.read=1", "--module", "lib=lib.wasm")
 @pytest.mark.parametrize("call", ["for ever", "ask for ever"])
 @pytest.mark.parametrize("where", [_SIM, pytest.param(_ON, marks=pytest.mark.qemu)], ids=["sim", "qemu"])
 def test_a_call_without_an_end(insitu: Command, app: Path, where: tuple[str, ...], call: str) -> None:
-    done = insitu("run", app, *where, *_READ, "--timeout", 0.5, "--invoke", call)
-    refused(done, "nothing was printed for 0.5 s", "--timeout SECONDS", status=124)
+    done = insitu("run", app, *where, *_READ, "--timeout", 1, "--invoke", call)
+    refused(done, "nothing was printed for 1 s", "--timeout SECONDS", status=124)
 
 
 def test_tune_of_a_call_without_an_end(insitu: Command, app: Path) -> None:
-    done = insitu("tune", app, *_ON, *_READ, "--timeout", 0.5, "--invoke", "'for ever'")
-    refused(done, "nothing was printed for 0.5 s", status=124)
+    done = insitu("tune", app, *_ON, *_READ, "--timeout", 1, "--invoke", "'for ever'")
+    refused(done, "nothing was printed for 1 s", status=124)
 
 
 def test_who_prints_is_waited_for(insitu: Command, app: Path) -> None:

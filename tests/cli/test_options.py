@@ -36,18 +36,17 @@ def test_a_number_has_a_range(
     insitu: Command, wasm: Callable[..., Path], verb: str, option: str, kind: click.ParamType
 ) -> None:
     """Issue 7: build --heap-size 99999999999 wrapped to 1,215,753,216."""
-    assert isinstance(kind, click.IntRange | click.FloatRange)
-    number = "integer" if isinstance(kind, click.IntRange) else "float"
+    assert isinstance(kind, click.IntRange)
     assert kind.max is not None
     app = wasm(MODULE)
     for value in (HUGE, -1, kind.max + 1, -HUGE):
         done = insitu(verb, app, "-b", "qemu_rv32", f"{option}={value}")
         assert (done.status, done.out) == (2, ""), done
         assert f"{value} is not in the range {kind.min}<=x<={kind.max}" in done.err
-    for text in ("", "12k", "0x", *(("1.5", "1e3") if number == "integer" else ())):
+    for text in ("", "12k", "0x", "1.5", "1e3"):
         done = insitu(verb, app, "-b", "qemu_rv32", f"{option}={text}")
         assert (done.status, done.out) == (2, ""), done
-        assert f"{text!r} is not a valid {number}" in done.err
+        assert f"{text!r} is not a valid integer" in done.err
     assert [path.name for path in app.parent.iterdir()] == ["app.wasm"]
 
 

@@ -30,8 +30,8 @@ _OPTIONS = (
     click.option("--dir", "folders", multiple=True, metavar="PATH[::NAME]", help="WASI: a folder of the board's."),
     click.option(
         "--timeout",
-        type=click.FloatRange(0.1, 86400),
-        default=30.0,
+        type=click.IntRange(1, 86400),
+        default=30,
         show_default=True,
         help="Seconds that a call may print nothing for.",
     ),
@@ -47,7 +47,7 @@ class Told:
     modules: dict[str, str]
     environment: dict[str, str]
     folders: dict[str, str]
-    timeout: float
+    timeout: int
 
     def given(self, board: Board) -> Given:
         """With the files read, and the modules built for the board. Raises InsituError."""
@@ -77,7 +77,7 @@ def options(command: Callable[..., None]) -> Callable[..., None]:
         modules: tuple[str, ...],
         environment: tuple[str, ...],
         folders: tuple[str, ...],
-        timeout: float,
+        timeout: int,
         **others: Any,
     ) -> None:
         told = Told(

@@ -51,7 +51,7 @@ class WithArguments(click.Command):
     def _refuse(self, name: str, ctx: click.Context) -> None:
         known = [option for parameter in self.get_params(ctx) for option in parameter.opts]
         text = f"No such option: {name}; arguments that begin with a dash stand behind --."
-        raise click.NoSuchOption(name, text, difflib.get_close_matches(name, known), ctx)
+        raise click.NoSuchOption(name, text, difflib.get_close_matches(name, known, 1), ctx)
 
 
 def _is_number(word: str) -> bool:

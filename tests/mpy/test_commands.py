@@ -66,7 +66,7 @@ def test_what_it_says(insitu: Command, driver: Path, tmp_path: Path) -> None:
     (tmp_path / "folder" / "plain.py").write_text("X = 1\n")
     done = insitu("mpy", driver, tmp_path / "folder", "-b", "qemu_rv32", "-o", tmp_path / "x.romfs")
     lines = [line.split() for line in done.out.splitlines()]
-    assert lines[0] == ["module", "flash", "was", "code", "in", "RAM", "was", "names", "in", "RAM"]
+    assert lines[0] == ["module", "flash", "was", "code", "in", "RAM", "was", "data", "in", "RAM", "names", "in", "RAM"]
     assert lines[1][0] == "driver.mpy"
     assert lines[2][0] == "plain.mpy"
     assert lines[2][-3:] == ["no", "machine", "code"]

@@ -124,7 +124,7 @@ def test_linked_twice_is_refused() -> None:
         link.in_place(link.in_place(data, 0), 0)
 
 
-def test_a_module_in_c_is_refused() -> None:
+def test_a_module_in_c_is_left_alone_where_no_firmware_is_known() -> None:
     """As tools/mpy_ld.py writes it: viper code with a bss and a relocation of its first word to it."""
     code = RawCode(VIPER, bytes(8), 0, 0x50, 0, 0, b"", 16, (), b"\x09\x00\xff")
     data = write(Module(b"M\x06\x13\x1f", (), (), code))

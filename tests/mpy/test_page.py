@@ -26,7 +26,8 @@ def test_commands(insitu: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(places, "flash_file", lambda board: tmp_path / f"{board.name}.bin")
     monkeypatch.chdir(tmp_path)
     Path("crc.py").write_text(_PAGE.partition("```python\n")[2].partition("```")[0])
-    commands = [shlex.split(line)[1:] for line in re.findall(r"^    (insitu .*)", _PAGE, re.MULTILINE)]
+    lines = re.findall(r"^    (insitu .*)", _PAGE, re.MULTILINE)
+    commands = [shlex.split(line)[1:] for line in lines if "--port" not in line]
     printed = ""
     for command in commands:
         if command[:2] != ["flash", "pico/modules.code"]:
@@ -42,7 +43,7 @@ def test_commands(insitu: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_what_the_loader_costs() -> None:
     sizes = [sum(map(len, loader_files(target).values())) for target in cross.MARCH]
-    assert 3500 < min(sizes) < max(sizes) < 4500
+    assert 4500 < min(sizes) < max(sizes) < 5500
 
 
 @pytest.mark.slow

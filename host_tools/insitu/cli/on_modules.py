@@ -26,7 +26,7 @@ from insitu.mpy.report import Row
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="X.romfs, or a folder; see below.")
 @options.json
 def mpy_command(paths: tuple[Path, ...], board_name: str | None, port: str | None, output: Path, as_json: bool) -> None:
-    """Link MicroPython modules so that their machine code (viper, native, assembler) is executed in flash.
+    """Link MicroPython modules so that their machine code (viper, native, assembler, C) is executed in flash.
 
     X.romfs is a ROM file system for the board's ROM partition; `insitu flash X.romfs` writes it. A board without one
     gets a folder: .mpy files for its file system and modules.code, which `insitu flash` writes, too.
@@ -35,7 +35,8 @@ def mpy_command(paths: tuple[Path, ...], board_name: str | None, port: str | Non
     where = mpy.place(board, port)
     if where is None and output.suffix:
         raise InsituError(f"{board.name} has no ROM partition: give -o FOLDER, for .mpy files and their code")
-    made = mpy.make(mpy.collect(paths, board), board, where, output.name)
+    files = mpy.collect(paths, board)
+    made = mpy.make(files, board, where, output.name, mpy.ask_firmware(files, board, port))
     for name, data in made.files.items():
         path = output if where is not None else output / name
         make_folder(path.parent)
@@ -50,9 +51,9 @@ def mpy_command(paths: tuple[Path, ...], board_name: str | None, port: str | Non
 
 
 def _table(rows: list[Row]) -> Table:
-    table = Table("module", "flash", "was", "code in RAM", "was", "names in RAM", "", box=None)
+    table = Table("module", "flash", "was", "code in RAM", "was", "data in RAM", "names in RAM", "", box=None)
     for row in rows:
-        numbers = (row.flash_after, row.flash_before, row.code_after, row.code_before, row.names)
+        numbers = (row.flash_after, row.flash_before, row.code_after, row.code_before, row.data, row.names)
         table.add_row(row.path, *map(str, numbers), row.note)
     return table
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from insitu.board.record import Board, Region
@@ -13,16 +14,18 @@ from insitu.flash import partition
 from insitu.flash.modules import CODE
 from insitu.flash.romfs import IMAGE_OFFSET
 from insitu.link.raw_repl import Link
-from insitu.mpy import link, romfs
+from insitu.machine import emulated, flash_of
+from insitu.mpy import firmware, in_c, link, romfs
 from insitu.mpy.cross import MARCH, compile_source
 from insitu.mpy.device import loader_files
-from insitu.mpy.read import read
+from insitu.mpy.read import Module, read
 from insitu.mpy.report import Row, row
 from insitu.port.xip.inplace.ports import REFUSED
 
 CODE_FILE = "modules" + CODE  # the code that lies apart
 _SECTOR = 4096  # code that lies apart begins at a multiple of it where the chip's sectors are not known
-_IN_C = "written in C: its code is made for RAM"
+_IN_C = "written in C: give --port, so that it is linked to the firmware there"
+_NOTHING = "no machine code"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +77,39 @@ def place(board: Board, port: str | None) -> Region | None:
     return next(iter(found.values()), None)
 
 
-def make(files: dict[str, bytes], board: Board, where: Region | None, name: str) -> Made:
+def ask_firmware(files: Mapping[str, bytes], board: Board, port: str | None) -> in_c.Firmware | None:
+    """What modules in C are linked to: of the firmware at port, None: in the board's emulator.
+
+    None where no file is such a module, or there is nobody to ask. Raises InsituError.
+    """
+    if not any(module.is_relocated for module in _modules(files).values()):
+        return None
+    if port is not None:
+        with Link(port) as line:
+            return firmware.ask(line, board.name)
+    if board.emulator is None:
+        return None
+    with emulated(board, [], flash_file=flash_of(board).path) as machine, machine.link() as line:
+        return firmware.ask(line, board.name)
+
+
+def _modules(files: Mapping[str, bytes]) -> dict[str, Module]:
+    return {path: read(data) for path, data in files.items() if path.endswith(".mpy")}
+
+
+def make(
+    files: dict[str, bytes], board: Board, where: Region | None, name: str, known: in_c.Firmware | None = None
+) -> Made:
     """Modules linked for the board, in a ROM file system called name, or, where it has none, apart from their code.
 
-    Raises InsituError, also where the board's port cannot execute flash by its address.
+    known: what modules in C are linked to; without it they are left as they are. Raises InsituError, also where the
+    board's port cannot execute flash by its address.
     """
     for start, why in REFUSED.items():
         if board.firmware.port.startswith(start):
             raise InsituError(f"{board.name}: {why}: modules are copied to RAM there, as mpy-cross makes them")
-    made = _apart(files, board) if where is None else _romfs(files, board, where, name)
+    linkages = in_c.linkages(_modules(files), known, len(link.NAMES)) if known else {}
+    made = _apart(files, board, linkages) if where is None else _romfs(files, board, where, name, linkages)
     most = board.image if where is None else where
     size = len(made.files[CODE_FILE if where is None else name])
     if size > most.size:
@@ -90,14 +117,21 @@ def make(files: dict[str, bytes], board: Board, where: Region | None, name: str)
     return made
 
 
-def _romfs(files: dict[str, bytes], board: Board, where: Region, name: str) -> Made:
+def _note(module: Module, linkage: in_c.Linkage | None) -> str:
+    if not module.has_native_code:
+        return _NOTHING
+    return _IN_C if module.is_relocated and linkage is None else ""
+
+
+def _romfs(files: dict[str, bytes], board: Board, where: Region, name: str, linkages: dict[str, in_c.Linkage]) -> Made:
     rows: list[Row] = []
+    link_to = partial(romfs.linked, linkages=linkages)
 
     def convert(path: str, data: bytes, address: int) -> bytes:
-        linked = romfs.linked(path, data, address)
+        linked = link_to(path, data, address)
         if path in files and path.endswith(".mpy"):
             module = read(data)
-            note = _IN_C if module.is_relocated else "" if module.has_native_code else "no machine code"
+            note = _note(module, linkages.get(path))
             rows.append(row(path, module, len(data), len(linked), from_rom=True, note=note))
         return linked
 
@@ -111,17 +145,17 @@ def _sector_before(board: Board, address: int) -> int:
     return max(starts, default=address - address % _SECTOR)
 
 
-def _apart(files: dict[str, bytes], board: Board) -> Made:
+def _apart(files: dict[str, bytes], board: Board, linkages: dict[str, in_c.Linkage]) -> Made:
     """All code at the end of the place for images, so that an image fits before it."""
-    modules = {path: read(data) for path, data in files.items() if path.endswith(".mpy")}
-    linked = [path for path, module in modules.items() if not module.is_relocated]
-    size = sum(len(link.apart(files[path], 0)[1]) for path in linked)
+    modules = _modules(files)
+    linked = [path for path, module in modules.items() if _note(module, linkages.get(path)) != _IN_C]
+    size = sum(len(link.apart(files[path], 0, linkages.get(path))[1]) for path in linked)
     address = _sector_before(board, board.image.end - size)
     made, rows, code = dict(files), list[Row](), b""
     for path, module in modules.items():
         before = len(files[path])
         if path in linked:
-            made[path], piece = link.apart(files[path], address + len(code))
+            made[path], piece = link.apart(files[path], address + len(code), linkages.get(path))
             code += piece
             rows.append(row(path, module, before, len(made[path]) + len(piece), from_rom=False))
         else:

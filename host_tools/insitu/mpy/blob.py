@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 
+from insitu.mpy import in_c
 from insitu.mpy.read import ASM, NATIVE, RawCode
 from insitu.mpy.write import aligned
 from insitu.port.xip.inplace.blob import BLOB_HEADER, FORMAT_VERSION, RECORD_SIZE, RECORD_SIZE_ASM
@@ -13,21 +14,26 @@ ALIGNMENT = 4  # of machine code: its literals are words
 _TAG_BITS = 29  # a small int of MicroPython that is not negative, whatever its objects are
 
 
-def build(outer: RawCode, address: int) -> bytes:
+def build(outer: RawCode, address: int, linkage: in_c.Linkage | None) -> bytes:
     """The blob that is to lie at address, a multiple of 4; its size is the same at each.
 
-    outer: code of an ordinary .mpy whose only child is the module's body.
+    outer: code of an ordinary .mpy whose only child is the module's body. linkage: of a module written in C. Raises
+    InsituError.
     """
     blob = bytearray(BLOB_HEADER)
-    places = {code: address + at for code, at in aligned(outer, blob, ALIGNMENT).items()}
+    offsets = aligned(outer, blob, ALIGNMENT)
+    places = {code: address + at for code, at in offsets.items()}
     section_size = len(blob) - BLOB_HEADER
     blob += bytes(-len(blob) % ALIGNMENT)
+    of_c = len(blob) if linkage else 0
+    if linkage:
+        blob += in_c.relocate(offsets, blob, address, linkage)
     (body,) = outer.children
     codes, words_address = body.walk(), address + len(blob)
     tables, records = _words(body, codes, places, words_address)
     kinds = sum({1 << code.kind for code in codes})
-    header = (tag(outer), address, kinds, section_size, words_address, len(tables), 4 * len(records))
-    blob[:BLOB_HEADER] = struct.pack("<7I", *header)
+    header = (tag(outer), address, kinds, section_size, words_address, len(tables), 4 * len(records), of_c)
+    blob[:BLOB_HEADER] = struct.pack("<8I", *header)
     words = [*tables, *records]
     return bytes(blob) + struct.pack(f"<{len(words)}I", *words)
 

@@ -13,7 +13,13 @@ from insitu.port.xip.inplace import blob
 
 _FOLDER = Path(blob.__file__).parent
 # The files of each module; "": the loader itself. Each further module would cost RAM for its names.
-_PARTS = {"": ("loader",), "probe": ("ports", "assembler", "probe"), "ordinary": ("ordinary",), "moved": ("moved",)}
+_PARTS = {
+    "": ("loader",),
+    "probe": ("ports", "assembler", "probe"),
+    "ordinary": ("ordinary",),
+    "moved": ("moved",),
+    "in_c": ("in_c",),
+}
 _ASSEMBLER = {"a": "asm_thumb", "r": "asm_rv32"}  # by the first letter of mpy-cross's name of the CPU
 
 

@@ -20,12 +20,13 @@ import struct
 
 from insitu.errors import InsituError
 from insitu.mpy import blob
+from insitu.mpy.in_c import Linkage
 from insitu.mpy.read import BYTECODE, Module, RawCode, read
 from insitu.mpy.write import prefix, raw_code, uint
 from insitu.port.xip.inplace.blob import LOADER
 
 # What the code around the body names, behind the module's own qstrs.
-_NAMES = (LOADER, "bind", "globals")
+NAMES = (LOADER, "bind", "globals")
 _LOADER, _BIND, _GLOBALS = range(3)
 
 # py/bc0.h: MP_BC_*
@@ -35,20 +36,22 @@ _MAKE_FUNCTION, _CALL_FUNCTION, _CALL_METHOD = 0x32, 0x34, 0x36
 _POP, _RETURN = 0x59, 0x63
 
 
-def in_place(data: bytes, address: int) -> bytes:
+def in_place(data: bytes, address: int, linkage: Linkage | None = None) -> bytes:
     """The module for use in place, when the file's first byte lies at address.
 
-    Its size is the same at each address. Raises MpyError, and InsituError for a module written in C.
+    Its size is the same at each address. linkage: what a module written in C is linked to. Raises MpyError, and
+    InsituError for code in C that cannot be linked.
     """
-    module = _checked(data)
-    head, outer = prefix(module, *_NAMES), _ordinary(module)
+    module = _checked(data, linkage)
+    head, outer = prefix(module, *NAMES), _ordinary(module)
     start = head + raw_code(_linked(module, blob.tag(outer), 0))
     gap = -(address + len(start)) % blob.ALIGNMENT
-    made = start + bytes(gap) + blob.build(outer, address + len(start) + gap) + bytes(blob.ALIGNMENT - 1 - gap)
+    made = start + bytes(gap) + blob.build(outer, address + len(start) + gap, linkage)
+    made += bytes(blob.ALIGNMENT - 1 - gap)
     return made + struct.pack("<II", len(head), len(start) + gap)
 
 
-def apart(data: bytes, address: int) -> tuple[bytes, bytes]:
+def apart(data: bytes, address: int, linkage: Linkage | None = None) -> tuple[bytes, bytes]:
     """(a small .mpy for any file system, its blob, which is to lie at address in flash, a multiple of 4).
 
     For firmware without ROM file systems: names and constants are in RAM as ever, code and bytecode in flash. Raises
@@ -56,16 +59,16 @@ def apart(data: bytes, address: int) -> tuple[bytes, bytes]:
     """
     if address % blob.ALIGNMENT:
         raise InsituError(f"{address:#010x}: code that lies apart begins at a multiple of {blob.ALIGNMENT}")
-    module = _checked(data)
-    head, outer = prefix(module, *_NAMES), _ordinary(module)
+    module = _checked(data, linkage)
+    head, outer = prefix(module, *NAMES), _ordinary(module)
     start = head + raw_code(_linked(module, blob.tag(outer), address >> 2))
-    return start + struct.pack("<II", len(head), 0), blob.build(outer, address)
+    return start + struct.pack("<II", len(head), 0), blob.build(outer, address, linkage)
 
 
-def _checked(data: bytes) -> Module:
+def _checked(data: bytes, linkage: Linkage | None) -> Module:
     module = read(data)
-    if module.is_relocated:
-        raise InsituError("a native module written in C: its code is made for RAM")
+    if module.is_relocated and linkage is None:
+        raise InsituError("a native module written in C: it is linked to a firmware, and none is known")
     return module
 
 
@@ -88,7 +91,7 @@ def _linked(module: Module, tag: int, place: int) -> RawCode:
 
 
 def _qstrs(module: Module) -> list[bytes]:
-    return [uint(len(module.qstrs) + i) for i in range(len(_NAMES))]
+    return [uint(len(module.qstrs) + i) for i in range(len(NAMES))]
 
 
 def _small_int(value: int) -> bytes:

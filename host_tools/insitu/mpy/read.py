@@ -86,6 +86,16 @@ def read(data: bytes) -> Module:
         raise MpyError(f"the .mpy file ends within its code, after {len(data)} bytes") from None
 
 
+def uint_at(data: bytes, at: int) -> tuple[int, int]:
+    """A number in groups of 7 bits, the highest first, and where what follows begins. Raises IndexError."""
+    value = 0
+    while True:
+        value = value << 7 | data[at] & 0x7F
+        at += 1
+        if not data[at - 1] & 0x80:
+            return value, at
+
+
 def _prelude_flags(data: bytes) -> int:
     """scope_flags of MP_BC_PRELUDE_SIG_DECODE (py/bc.h): a bit of each byte but the first."""
     flags = at = 0
@@ -120,12 +130,8 @@ class _Reader:
         return self.data[self.at - count : self.at]
 
     def uint(self) -> int:
-        value = 0
-        while True:
-            (byte,) = self.take(1)
-            value = value << 7 | byte & 0x7F
-            if not byte & 0x80:
-                return value
+        value, self.at = uint_at(self.data, self.at)
+        return value
 
     def qstr(self) -> bytes:
         start = self.at

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
+from types import MappingProxyType
 
 from insitu.errors import InsituError
+from insitu.mpy.in_c import Linkage
 from insitu.mpy.link import in_place
 from insitu.mpy.read import read
 from insitu.mpy.write import uint
@@ -24,12 +26,17 @@ Convert = Callable[[str, bytes, int], bytes]
 _Tree = dict[str, "bytes | _Tree"]
 
 
-def linked(path: str, data: bytes, address: int) -> bytes:
-    """A Convert: a .mpy with machine code is linked to address, everything else stays as it is, so does the loader."""
+def linked(path: str, data: bytes, address: int, linkages: Mapping[str, Linkage] = MappingProxyType({})) -> bytes:
+    """A Convert: a .mpy with machine code is linked to address, everything else stays as it is, so does the loader.
+
+    linkages: of modules written in C, by path; those that have none stay as they are. Raises InsituError.
+    """
     if not path.endswith(".mpy") or path.startswith(LOADER):
         return data
-    module = read(data)
-    return in_place(data, address) if module.has_native_code and not module.is_relocated else data
+    module, linkage = read(data), linkages.get(path)
+    if not module.has_native_code or (module.is_relocated and linkage is None):
+        return data
+    return in_place(data, address, linkage)
 
 
 def build_romfs(files: Mapping[str, bytes], address: int, convert: Convert = linked) -> bytes:

@@ -5,7 +5,7 @@ import sys
 
 from machine import mem32
 
-from .blob import BLOB_ADDRESS, BLOB_KINDS, BLOB_TAG, BLOB_WORDS, FUNCTION_CHILDREN, FUNCTION_CODE, MAKER_SIZE
+from .blob import BLOB_ADDRESS, BLOB_C, BLOB_KINDS, BLOB_TAG, BLOB_WORDS, FUNCTION_CHILDREN, FUNCTION_CODE, MAKER_SIZE
 
 
 def word(address):
@@ -34,12 +34,17 @@ def bind(names, make, tag, place):
         else:
             words = word(blob + BLOB_WORDS)
             by = blob - word(blob + BLOB_ADDRESS)
-            if by:
+            if mem32[blob + BLOB_C]:
+                why = part("in_c").ready(word, blob, by, make, claims)
+            elif by:
                 words = part("moved").moved(names, blob, by)
-            mem32[id(make) + FUNCTION_CHILDREN] = words
-            return make()
+            if why is None:
+                mem32[id(make) + FUNCTION_CHILDREN] = words
+                return make()
     return part("ordinary").body(names, tag, place, why)
 
 
+# what of MicroPython's heap modules written in C have
+claims = []
 # kinds of raw codes, 1 << kind each, that this firmware keeps as they must be
 kinds = part("probe").probe(word)

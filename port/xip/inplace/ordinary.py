@@ -13,9 +13,16 @@ import vfs
 from machine import mem32
 from uctypes import bytearray_at
 
-from .blob import BLOB_HEADER, BLOB_SECTION, BLOB_TAG, MODULE_GLOBALS, TRAILER_SIZE
+from .blob import BLOB_C, BLOB_HEADER, BLOB_SECTION, BLOB_TAG, C_CHANGED, C_FIRST, C_SIZE, MODULE_GLOBALS, TRAILER_SIZE
 
-_WHY = ("it does not lie in a ROM partition, or at no multiple of four", "this firmware has no inline assembler")
+_WHY = (
+    "it does not lie in a ROM partition, or at no multiple of four",
+    "this firmware has no inline assembler",
+    "it is written in C and does not lie where it is linked to",
+    "it is written in C and linked to another firmware",
+    "it is written in C and the RAM that it is linked to is in use",
+    "it is written in C and another import of it has its RAM",
+)
 
 
 # Flash as a file, whose positions are addresses.
@@ -94,10 +101,22 @@ def _spans(file, tag, place):
     source.seek(blob)
     header = bytearray(BLOB_HEADER)
     source.readinto(header)
-    found, size = unpack("<I", header[BLOB_TAG:])[0], unpack("<I", header[BLOB_SECTION:])[0]
-    if found != tag:
+    size = unpack("<I", header[BLOB_SECTION:])[0]
+    if unpack("<I", header[BLOB_TAG:])[0] != tag:
         raise ImportError("the code in flash is of another version than the module: deploy both")
-    return [[file, 0, before], [source, blob + BLOB_HEADER, size]]
+    spans = [[file, 0, before]]
+    at = blob + BLOB_HEADER
+    record = unpack("<I", header[BLOB_C:])[0]
+    if record:
+        # what linking has changed, as it was
+        source.seek(blob + record)
+        source.readinto(header)
+        first = blob + unpack("<I", header[C_FIRST:])[0]
+        changed = unpack("<I", header[C_CHANGED:])[0]
+        spans += [source, at, first - at], [source, blob + record + C_SIZE, changed]
+        size -= first + changed - at
+        at = first + changed
+    return spans + [[source, at, size]]
 
 
 def _load(stream):

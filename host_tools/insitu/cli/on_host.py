@@ -16,6 +16,7 @@ from insitu.board import boards
 from insitu.cli import given, options
 from insitu.cli.given import Told
 from insitu.commands import inspect, tune
+from insitu.commands.bind import bind
 from insitu.commands.boards import rows
 from insitu.commands.build import build, check_output, compile_source, is_image, read_file, write_file
 from insitu.errors import InsituError
@@ -137,6 +138,49 @@ def tune_command(
     call = [f"--invoke={parsed[0].export}", "--", *parsed[0].arguments]
     words = [*where, *here, *found.flags.split(), *told.words, *call]
     click.echo(shlex.join(["insitu", "run", str(applied or app), *words]))
+
+
+@click.command("bind")
+@options.app
+@options.board
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), help="The module, X.py; X.pyi beside it."
+)
+@click.option(
+    "--declare", "declaration", type=click.Path(path_type=Path), help="A .toml file: which pairs are bytes, str."
+)
+@click.option(
+    "--invoke", "calls", multiple=True, metavar="'NAME ARG ...'", help="A call to size the pools by, as tune."
+)
+@given.options
+@options.heap_size
+@options.json
+def bind_command(
+    app: Path,
+    board_name: str,
+    output: Path,
+    declaration: Path | None,
+    calls: tuple[str, ...],
+    told: Told,
+    heap_size: int,
+    as_json: bool,
+) -> None:
+    """Write a MicroPython module with a function for each export of APP.wasm, and its types for editors."""
+    board = boards.load_board(board_name)
+    pools = bind(
+        app,
+        board,
+        output,
+        declaration=declaration,
+        calls=[tune.Call.parse(call) for call in calls],
+        bindings=told.bindings,
+        given=told.given(board),
+        timeout=told.timeout,
+        app_heap=heap_size,
+    )
+    stub = output.with_suffix(".pyi")
+    text = f"{output}, {stub}: a global heap of {pools.heap} bytes, {pools.stack} of them for the operand stack"
+    options.say(as_json, {"output": str(output), "stub": str(stub), **asdict(pools)}, text)
 
 
 @click.command("boards")

@@ -14,6 +14,7 @@ COMMANDS: tuple[click.Command, ...] = (
     on_device.run_command,
     on_device.mem_command,
     on_host.tune_command,
+    on_host.bind_command,
     on_device.selftest_command,
     on_modules.mpy_command,
     on_modules.exec_command,

@@ -159,6 +159,11 @@ def text(found: dict[str, Any], indent: str = "") -> str:
     return "\n".join(lines)
 
 
+def least_stack(found: dict[str, Any]) -> int:
+    """Bytes of the smallest operand stack that the runtime takes for an image of these facts (port/runtime.py)."""
+    return int(found["stack_guard"]) + 64
+
+
 def check_aux_stack(found: dict[str, Any], wanted: int) -> None:
     """Raise InsituError if the image's aux stack, which only the linker can set, has fewer bytes than wanted."""
     size = found["aux_stack_size"]

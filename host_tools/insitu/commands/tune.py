@@ -148,8 +148,9 @@ def _above(peak: int, step: int = 8) -> int:
 def _propose(facts: dict[str, Any], ample: Sizes, peaks: Peaks) -> Sizes:
     """The stack from the call graph where that is known; the rest from the peaks, the heap from what it will hold."""
     needed = facts["operand_stack_needed"]
-    least = facts["stack_guard"] + 64
-    stack = max(least, needed if needed is not None else _above(peaks.stack + facts["stack_guard"]))
+    stack = max(
+        inspect.least_stack(facts), needed if needed is not None else _above(peaks.stack + facts["stack_guard"])
+    )
     app_heap = _above(peaks.app_heap)
     maximum = peaks.memory_pages if facts["linear_memory_note"] == "can grow" else None
     heap = peaks.largest - ample.stack + stack - ample.app_heap + app_heap

@@ -59,7 +59,7 @@ class _Decoder:
             raise Invalid("unknown type", r.unknown_type)
         for name, content, _ in m.customs:
             if name == "name":
-                m.module_name, m.function_names = read_names(content)
+                m.names = read_names(content)
         return m
 
     def _header(self, expected: bytes, reason: str) -> None:
@@ -251,7 +251,7 @@ class _Decoder:
                 section, size = r.byte(), r.unsigned()
                 part = Reader(r.take(size))
                 if section == 0 and part.name() == "name":
-                    _, self.m.function_names = read_names(part.take(part.left))
+                    self.m.names = read_names(part.take(part.left))
         except Malformed:
             pass
         return self.m.function_name(index)

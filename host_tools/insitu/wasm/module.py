@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from insitu.wasm.names import Names
 from insitu.wasm.types import FuncType, GlobalType, MemoryType, TableType, ValType
 
 # (opcode, immediate, file offset). Opcodes above 0xFF are 0xFC00 | sub-opcode.
@@ -90,8 +91,7 @@ class Module:
     data_count: int | None = None
     customs: list[tuple[str, bytes, int]] = field(default_factory=list)
     sections: list[tuple[str, int, int]] = field(default_factory=list)  # name, offset, size
-    function_names: dict[int, str] = field(default_factory=dict)
-    module_name: str = ""
+    names: Names = field(default_factory=Names)
     _cache: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def _once(self, key: str, make: Callable[[], Any]) -> Any:
@@ -156,7 +156,7 @@ class Module:
 
     def function_name(self, index: int) -> str:
         """The name section's name, else an export's, else nothing."""
-        return self.function_names.get(index) or self._export_names.get(index, "")
+        return self.names.functions.get(index) or self._export_names.get(index, "")
 
     @property
     def _export_names(self) -> dict[int, str]:

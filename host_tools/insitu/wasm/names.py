@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from insitu.wasm.errors import Malformed
 from insitu.wasm.reader import Reader
 
-_MODULE, _FUNCTIONS = 0, 1
+_MODULE, _FUNCTIONS, _LOCALS = 0, 1, 2
 
 
-def read_names(data: bytes) -> tuple[str, dict[int, str]]:
-    """The module's name, and the functions' by index."""
-    r = Reader(data)
-    module_name, functions = "", dict[int, str]()
+@dataclass(slots=True)
+class Names:
+    """Attributes: module: its own; functions: by index; locals: by function and index, parameters first."""
+
+    module: str = ""
+    functions: dict[int, str] = field(default_factory=dict)
+    locals: dict[int, dict[int, str]] = field(default_factory=dict)
+
+
+def read_names(data: bytes) -> Names:
+    """What the section's data names."""
+    r, found = Reader(data), Names()
     try:
         while r.left:
             kind, size = r.byte(), r.unsigned()
             part = Reader(r.take(size))
             if kind == _MODULE:
-                module_name = part.name()
+                found.module = part.name()
             elif kind == _FUNCTIONS:
-                functions = dict(part.vector(lambda part=part: (part.unsigned(), part.name())))  # type: ignore[misc]
+                found.functions = _map(part)
+            elif kind == _LOCALS:
+                found.locals = dict(part.vector(lambda part=part: (part.unsigned(), _map(part))))  # type: ignore[misc]
     except Malformed:
         pass
-    return module_name, functions
+    return found
+
+
+def _map(part: Reader) -> dict[int, str]:
+    return dict(part.vector(lambda: (part.unsigned(), part.name())))

@@ -1,4 +1,4 @@
-# The device package inside: INSITU_PACKAGE is the folder that holds it, its constants folded (host_tools/insitu).
+# The device package inside: INSITU_PACKAGE is the folder that holds it, compiled (host_tools/insitu).
 import os
 
-freeze(os.environ["INSITU_PACKAGE"], opt=3)  # noqa: F821
+freeze_mpy(os.environ["INSITU_PACKAGE"])  # noqa: F821

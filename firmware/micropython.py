@@ -3,7 +3,7 @@
     python3 firmware/micropython.py            fetch what is missing, build the firmware of every emulated board
     python3 firmware/micropython.py BOARD...   only these; the path of a board's file, too
     python3 firmware/micropython.py --frozen FOLDER BOARD
-                                               FOLDER/firmware.elf with the sources in FOLDER/package frozen in
+                                               FOLDER/firmware.elf with the .mpy files in FOLDER/package frozen in
 
 The sources are MICROPY_DIR where that is set (a MicroPython checkout of the user's), otherwise Debian's source
 package of the pinned version, taken from the mirror that this machine's own apt uses.

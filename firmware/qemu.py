@@ -24,5 +24,7 @@ def build(settings: dict, tree: Path, folder: Path, made: Path, log: Path, packa
     with log.open("w") as out:
         mpy_cross(tree, out, log)
         command = ["make", "-C", str(tree / "ports" / "qemu"), jobs(), *arguments]
-        run(command, out, log, {"INSITU_PACKAGE": str(package)} if package else {})
+        # CPATH: where a board's MP_CONFIGFILE is found
+        environment = {"CPATH": str(MANIFESTS), **({"INSITU_PACKAGE": str(package)} if package else {})}
+        run(command, out, log, environment)
     shutil.copy(folder / "firmware.elf", made)

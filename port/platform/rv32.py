@@ -47,11 +47,16 @@ def executable(address):
     return address
 
 
-# A list's items are at 12 in it; a tuple's or list's that is passed comes as its items, a tuple's length before
-# them; None comes as 0. Objects: a small int is 2 * value + 1, so 1 is 0. jalr ignores bit 0.
-# a0: plan, a1: args
+# Not all firmware has the inline assembler (ESP32's has not). Packaging makes viper functions of these two
+# (insitu/mpy/viper.py), which are called with (self, n_args, n_kw, args) and return objects: py/objfun.c.
+# A tuple's length is at 4 in it, its items from 8 on; of a list's items the address is at 12. Objects: a small int is
+# 2 * value + 1, so 1 is 0; an address is a multiple of 4, which None is not. jalr ignores bit 0.
+# args: plan; the arguments, a tuple, or None
 @micropython.asm_rv32
-def start(a0, a1) -> object:
+def start(a0, a1, a2, a3) -> object:
+    lw(a0, 0(a3))
+    addi(a0, a0, 8)
+    lw(a1, 4(a3))
     addi(sp, sp, -16)
     sw(ra, 0(sp))
     sw(a0, 4(sp))
@@ -62,16 +67,17 @@ def start(a0, a1) -> object:
     beq(t0, t1, ODD)
     lw(t1, 4(a2))
     addi(t1, t1, -1)  # exec env
-    beq(a1, zero, GO)
+    andi(t2, a1, 3)
+    bne(t2, zero, GO)
     lw(a3, 20(a0))
     srai(a3, a3, 1)
-    lw(a4, -4(a1))
+    lw(a4, 4(a1))
     bne(a3, a4, ODD)
     lw(a4, 12(a2))
     addi(a4, a4, -1)  # args area
     label(NEXT)
     beq(a3, zero, GO)
-    lw(a5, 0(a1))
+    lw(a5, 8(a1))
     andi(t2, a5, 1)
     beq(t2, zero, ODD)
     srai(a5, a5, 1)
@@ -123,13 +129,18 @@ def start(a0, a1) -> object:
     addi(sp, sp, 16)
 
 
-# a0: state, a1: result
+# args: state; the result, a list, or None
 @micropython.asm_rv32
-def resume(a0, a1):
+def resume(a0, a1, a2, a3) -> object:
+    lw(a0, 0(a3))
+    lw(a0, 12(a0))
+    lw(a1, 4(a3))
     addi(sp, sp, -16)
     sw(ra, 0(sp))
     lw(t0, 0(a0))
-    beq(a1, zero, GO)
+    andi(t2, a1, 3)
+    bne(t2, zero, GO)
+    lw(a1, 12(a1))
     lw(a5, 0(a1))
     andi(t2, a5, 1)
     beq(t2, zero, ODD)
@@ -149,5 +160,7 @@ def resume(a0, a1):
     label(ODD)
     addi(a0, zero, -1)
     label(END)
+    slli(a0, a0, 1)
+    addi(a0, a0, 1)
     lw(ra, 0(sp))
     addi(sp, sp, 16)

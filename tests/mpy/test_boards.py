@@ -11,6 +11,7 @@ import pytest
 from insitu.board.boards import load_board
 from insitu.board.record import Board
 from insitu.link.raw_repl import Link
+from insitu.link.runner import DeviceError
 from insitu.machine import emulated
 from insitu.mpy import device
 from insitu.mpy.link import in_place
@@ -142,6 +143,28 @@ def test_a_linked_file_in_a_partition_of_mpremote_s_making() -> None:
             place = _in_partition(board, _value(link, _CODE)[0])
             seen.add((b"is copied to RAM" in said, place))
     assert seen == {(True, False), (False, True)}
+
+
+# What the assembler's functions give, in Python.
+_INSTEAD = """
+import sys
+class assembler:
+    pc = lambda: 0
+    asm_sum = lambda a, b, c: a + b + c
+    asm_uint = lambda a: ~a & 0xffffffff
+sys.modules["assembler"] = assembler
+"""
+
+
+def test_firmware_without_inline_assembler() -> None:
+    """Viper and native code stays in flash; assembler is refused, for MicroPython takes it for bytecode."""
+    board = load_board("qemu_rv32_no_asm")
+    with modules.mounted(board, modules.all_files(board)) as link:
+        assert link.run(_INSTEAD + "import gc, checks, functions, emitted\n") == b""
+        assert _in_partition(board, _value(link, _CODE)[0])
+        assert link.run(_RESULTS) == _expected("qemu_rv32")
+        with pytest.raises(DeviceError, match="this firmware has no inline assembler: assembler needs it"):
+            link.run("del sys.modules['assembler']\nimport assembler")
 
 
 # Doubles of the firmware: what is put before the probe looks, and what it must say.

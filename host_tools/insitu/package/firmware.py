@@ -30,13 +30,13 @@ def frozen_firmware(board: Board) -> Path:
 
 
 def _write_package(board: Board, folder: Path) -> bool:
-    """Write the package's sources below folder, which then has no others; whether any changed."""
-    wanted = {folder / "insitu" / name: source for name, source in package.device_sources(board).items()}
-    surplus = set(folder.rglob("*.py")) - wanted.keys()
+    """Write the package's .mpy files below folder, which then has no others; whether any changed."""
+    wanted = {folder / "insitu" / name: data for name, data in package.compiled(board).items()}
+    surplus = {path for path in folder.rglob("*") if path.is_file()} - wanted.keys()
     for path in surplus:
         path.unlink()
-    changed = [path for path, source in wanted.items() if not path.exists() or path.read_text() != source]
+    changed = [path for path, data in wanted.items() if not path.exists() or path.read_bytes() != data]
     for path in changed:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(wanted[path])
+        path.write_bytes(wanted[path])
     return bool(surplus or changed)

@@ -81,6 +81,8 @@ class _Files:
 
 # See bind in loader.py; why: a number of _WHY, None where the probe has said why.
 def body(names, tag, place, why):
+    if why == 1:  # MicroPython itself would take it for bytecode
+        raise ImportError(_WHY[1] + ": " + names["__name__"] + " needs it")
     if why is not None:
         print("insitu: machine code of %s is copied to RAM: %s" % (names["__name__"], _WHY[why]))
     with open(names["__file__"], "rb") as file:

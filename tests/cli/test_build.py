@@ -59,6 +59,13 @@ def test_names_the_function(insitu: Command, wasm: Callable[..., Path]) -> None:
     refused(insitu("build", source, "-b", "qemu_rv32"), 'function 0 "add": type mismatch')
 
 
+def test_an_image_that_no_flash_of_the_board_holds(insitu: Command, wasm: Callable[..., Path]) -> None:
+    """The region has 0x60000 bytes (boards/qemu_stm32f405.toml), the data alone more."""
+    app = wasm(f'(module (memory 7) (data (i32.const 0) "{"x" * 0x60001}") (func (export "go")))')
+    refused(insitu("build", app, "-b", "qemu_stm32f405"), f"qemu_stm32f405 has {0x60000} for images")
+    assert not app.with_suffix(".xip").exists()
+
+
 def test_wrong_usage(insitu: Command, wasm: Callable[..., Path]) -> None:
     for arguments in (("build",), ("build", wasm(ADD)), ("build", wasm(ADD), "-b"), ("compile",)):
         done = insitu(*arguments)

@@ -20,6 +20,7 @@ from insitu.commands.bind import bind
 from insitu.commands.boards import rows
 from insitu.commands.build import build, check_output, compile_source, is_image, read_file, write_file
 from insitu.errors import InsituError
+from insitu.flash.write import check_fits
 from insitu.machine import stock_firmware
 from insitu.package.firmware import frozen_firmware
 from insitu.toolchain import LANGUAGES
@@ -63,6 +64,7 @@ def build_command(
         command = toolchain.shown(compile_source(app, module, exports, flags))
         click.echo(command, err=as_json)
     data = build(module, board, app_heap=heap_size)
+    check_fits(data, board)
     facts = inspect.image_facts(data)
     if aux_stack_size is not None:
         inspect.check_aux_stack(facts, aux_stack_size)

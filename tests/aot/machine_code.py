@@ -18,11 +18,12 @@ def walk(
     code: tuple[int, ...],
     *,
     instance: bool = False,
+    argument: Value = None,
     others: dict[int, int] | None = None,
     incoming: int = 0,
     words: dict[int, tuple[int, int]] | None = None,
 ) -> functions.Walk:
-    """Follow the function that begins with the first halfword. instance: r0 is the instance pointer on entry.
+    """Follow the function that begins with the first halfword. r0 is the instance pointer on entry, or argument.
 
     others: offsets of further functions to their kinds; the first of them ends this one.
     incoming: bytes of its arguments on the stack. words: signature words, as in functions.Surroundings.
@@ -41,6 +42,5 @@ def walk(
     registers[ARMV6M.sp], registers[ARMV6M.link] = (v.STACK, 0), (v.RETURN,)
     for r in ARMV6M.saved:
         registers[r] = (v.SAVED, r)
-    if instance:
-        registers[ARMV6M.arguments[0]] = (v.INSTANCE, 0)
+    registers[ARMV6M.arguments[0]] = (v.INSTANCE, 0) if instance else argument
     return Walker(around, function, registers).run()

@@ -158,3 +158,22 @@ def test_clones_of_llvm_are_the_program_s() -> None:
         names = [symbol.name for symbol in Object(built.object_file).symbols if symbol.function]
         assert any(name.startswith("f0.specialized.") for name in names)
         assert set(built.check().frames) >= set(names)
+
+
+def _leaf_called_from_inside() -> str:
+    """A function in a table that uses nothing of its instance and is too long to be inlined, and its caller."""
+    rounds = "".join(
+        f"(local.set 0 (i32.mul (i32.rotl (i32.xor (local.get 0) (local.get 1)) (i32.const {n % 31 + 1}))"
+        f" (i32.add (local.get 1) (i32.const {2 * n + 1}))))"
+        for n in range(40)
+    )
+    return f"""(module (table 1 funcref) (elem (i32.const 0) $leaf)
+      (func $leaf (param i32 i32) (result i32) {rounds} (local.get 0))
+      (func (export "run") (param i32 i32) (result i32)
+        (i32.add (call $leaf (local.get 0) (local.get 1)) (call $leaf (local.get 1) (local.get 0)))))"""
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_instance_pointer_may_be_left_out_where_it_is_not_used(target: str) -> None:
+    """LLVM passes nothing in an argument that the function called ignores, wherever else it is called from."""
+    assert aot.compile_wasm(bytes(wasmtime.wat2wasm(_leaf_called_from_inside())), target)

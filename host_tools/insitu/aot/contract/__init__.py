@@ -181,18 +181,28 @@ class _Image:
         return more
 
     def _pass(self, call: Call, arguments: list[Value]) -> bool:
-        """Note what a function that is not exposed is called with; whether that was not known before."""
+        """Note what a function is called with; whether that was not known before.
+
+        An exposed one is given the instance pointer from outside; where it does not use it, LLVM need not pass it.
+        """
         callee = call.callee
         assert callee is not None
-        if self.functions[callee].kind != functions.PROGRAM or self.functions[callee].exposed:
+        function = self.functions[callee]
+        if function.kind != functions.PROGRAM:
             return False
-        passed = [value if value == (v.INSTANCE, 0) else None for value in arguments]
-        known = self.entries.get(callee)
-        if known is not None:
-            passed = [a if a == b else None for a, b in zip(known, passed, strict=True)]
-        if passed == known:
-            return False
-        self.entries[callee] = passed
+        if function.exposed:
+            place = self.around.conventions[function.type]
+            if arguments[place] == (v.INSTANCE, 0) or callee in self.entries:
+                return False
+            self.entries[callee] = self._in_argument(place, (v.NOT_GIVEN,))
+        else:
+            passed = [value if value == (v.INSTANCE, 0) else None for value in arguments]
+            known = self.entries.get(callee)
+            if known is not None:
+                passed = [a if a == b else None for a, b in zip(known, passed, strict=True)]
+            if passed == known:
+                return False
+            self.entries[callee] = passed
         if callee in self.walkers:
             self.walkers[callee].enter(self._entry(callee))
         return True
@@ -210,12 +220,16 @@ class _Image:
         if function.kind == functions.THUNK:
             registers[machine.arguments[0]] = (v.INSTANCE, 0)
             registers[machine.arguments[1]] = (v.GIVEN,)
-        elif function.exposed:
-            registers[machine.arguments[self.around.conventions[function.type]]] = (v.INSTANCE, 0)
         elif start in self.entries:
             for r, value in zip(machine.arguments, self.entries[start], strict=True):
                 registers[r] = value
+        elif function.exposed:
+            registers[machine.arguments[self.around.conventions[function.type]]] = (v.INSTANCE, 0)
         return registers
+
+    def _in_argument(self, place: int, value: Value) -> list[Value]:
+        """Of all registers of arguments, one that something is known of."""
+        return [value if i == place else None for i in range(len(self.machine.arguments))]
 
     def _walk_helpers(self, start: int) -> None:
         """The library helpers that a function calls, and those that they call; each once a target."""

@@ -106,10 +106,12 @@ class Effects:
             return (kind, value[1], value[2] + n)
         if kind == v.ENTRY:
             return (kind, value[1] + n, *value[2:])
-        return None
+        return value if kind == v.NOT_GIVEN else None
 
     def _sum(self, state: State, a: int, b: int, shift: int) -> Value:
         first, second = state.registers[a], state.registers[b]
+        if (v.NOT_GIVEN,) in (first, second):
+            return (v.NOT_GIVEN,)
         if shift:
             second = self._shifted(state, second, shift)
         for one, other in ((first, second), (second, first)):
@@ -231,6 +233,8 @@ class Effects:
         if value is None:
             return unknown
         kind = value[0]
+        if kind == v.NOT_GIVEN:
+            raise Broken("what the instance pointer leads to is read, which a caller does not give")
         if kind == v.STACK:
             place = value[1] + offset
             self._in_own_stack(state, place, width)

@@ -44,7 +44,8 @@ _SLOTS = 1 << 32  # added to a slot's distance, which is below 0, in names
     ENTRY,  # offset, n, shift: address of entry 0 to n of a table in the code
     DISTANCE,  # offset, n, bytes, shift: what such an entry holds, of so many bytes, times 2**shift
     TARGET,  # offset, n, bytes, shift, base: base and such a distance
-) = range(19)
+    NOT_GIVEN,  # where the instance pointer would be, or what was made of that: some caller does not pass it
+) = range(20)
 
 _NAMED = (SYMBOL, WORD, SHIFTED)
 _MOST_CONSTANTS = 16
@@ -65,6 +66,8 @@ def number(value: Value) -> int | None:
 def _merged(a: Value, b: Value) -> Value:
     if a == b:
         return a
+    if (NOT_GIVEN,) in (a, b):
+        return (NOT_GIVEN,)
     if a and b and a[0] == b[0] == CONSTANTS:
         both = a[1] | b[1]
         return (CONSTANTS, both) if len(both) <= _MOST_CONSTANTS else None

@@ -351,10 +351,6 @@ class Walker:
             self._check_request(state)
         elif callee.kind == PROGRAM:
             self._check_stack(state, tail)
-            if callee.exposed and callee.type in self.around.conventions:
-                register = self.machine.arguments[self.around.conventions[callee.type]]
-                if state.registers[register] != (v.INSTANCE, 0):
-                    raise Broken(f"{callee.label} is not given the instance pointer")
         self._note(at, state, callee.start, tail)
 
     def _check_stack(self, state: State, tail: bool) -> None:

@@ -139,7 +139,7 @@ _ROWS = (
         stub="rv32.S",
         stub_defines=(),
         code_bit=0,
-        exception_frame=128,  # ESP-IDF, before it takes a stack of its own: components/riscv/vectors.S; QEMU 0
+        exception_frame=128,  # ESP-IDF, before it takes a stack of its own: components/riscv/vectors.S
         unaligned=True,
         unroll=False,
     ),

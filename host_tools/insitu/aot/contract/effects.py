@@ -58,6 +58,9 @@ class Effects:
             self._set(state, effect[1], self._sum(state, effect[2], effect[3], effect[4]))
         elif kind == do.SHIFT:
             self._set(state, effect[1], self._shift(state, effect, at))
+        elif kind == do.INVERT:
+            n = v.number(registers[effect[2]])
+            self._set(state, effect[1], None if n is None else v.constant(~n))
         elif kind == do.FORGET_FLAGS:
             state.flags = None
         elif kind == do.LOAD_AT:

@@ -21,6 +21,7 @@ Effect = tuple[int, ...]
     SUM,  # d, a, b, shift: a + (b << shift)
     DIFFERENCE,  # d, a, b
     SHIFT,  # d, s, constant: to the left
+    INVERT,  # d, s: each bit
     BOUND,  # d, constant: some value not above it
     LOAD,  # d, base, offset, bytes
     LOAD_AT,  # d, base, index, shift, bytes
@@ -33,7 +34,7 @@ Effect = tuple[int, ...]
     LITERAL,  # d, offset, alignment: the word that lies there
     SUM_PC,  # d, s, offset: s + address of the instruction + offset
     AND,  # d, a, b: some value not above either
-) = range(20)
+) = range(21)
 NO_REGISTER = -1
 
 # How control goes on.

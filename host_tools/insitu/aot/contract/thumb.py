@@ -106,7 +106,9 @@ def _moved(i: Any, ops: list[Any]) -> list[Effect]:
 
 def _inverted(i: Any, ops: list[Any]) -> list[Effect]:
     d = _register(ops[0])
-    return [(do.SET, d, ~ops[1].imm & 0xFFFFFFFF) if ops[1].type == arm.ARM_OP_IMM else (do.WRITE, d)]
+    if ops[1].type == arm.ARM_OP_IMM:
+        return [(do.SET, d, ~ops[1].imm & 0xFFFFFFFF)]
+    return [(do.INVERT, d, _register(ops[1])) if _shift(ops[1]) == 0 else (do.WRITE, d)]
 
 
 def _moved_high(i: Any, ops: list[Any]) -> list[Effect]:

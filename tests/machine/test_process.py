@@ -18,10 +18,11 @@ from insitu.machine.process import start_process
 _GONE = 5.0  # seconds
 # A program that starts an emulator and does nothing more; board's name and flash file are its arguments.
 _PARENT = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from insitu.board.boards import load_board
 from insitu.machine import emulated
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a job in the background of a shell ignores
 with emulated(load_board(sys.argv[1]), [], flash_file=Path(sys.argv[2])) as machine:
     print(machine.port, flush=True)
     time.sleep(600)

@@ -8,6 +8,7 @@ import pty
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import wasmtime
@@ -258,7 +259,7 @@ class TestMem:
             if next(naps, None) is None:
                 raise KeyboardInterrupt
 
-        monkeypatch.setattr("insitu.telemetry.ask.time.sleep", nap)
+        monkeypatch.setattr("insitu.telemetry.ask.time", SimpleNamespace(sleep=nap))
         done = insitu("mem", "--port", port, "--json", "--watch")
         assert done.status == 130
         assert [json.loads(line)["global_heap"]["size"] for line in done.out.splitlines()] == [12345] * 3

@@ -142,7 +142,7 @@ def go_on(env, function, plan, args):
         _start(env, function, plan, args)
     if state[_STATE_REQUEST]:
         if state[_STATE_REQUEST] == REQUEST_BUSY:
-            raise Error("compiled code is running: an interrupt or another thread cannot call it: note it there, call later")
+            raise Error("compiled code is running: an interrupt or another thread cannot call; note it, call later")
         _serve_all(env, state)
     instance, letters = function.instance, function.type
     runtime = instance.runtime

@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import allocator, device, kernels
+from bench import allocator, device, kernels, native
 from bench.bars import Bar, bars
 
 ROOT = Path(__file__).parents[1]
@@ -19,16 +19,33 @@ ROOT = Path(__file__).parents[1]
 
 def _kernel_table(rows: list[kernels.Row]) -> Table:
     table = Table(title=f"Executed instructions of run({kernels.TIMES}), and code bytes without the library")
-    for name in ("target", "kernel", "native", "insitu", "ratio", "native bytes", "insitu bytes", "ratio"):
+    names = ("target", "kernel", "insitu", *native.COMPILERS)
+    for name in (*names, *(f"/{compiler}" for compiler in native.COMPILERS), "/better", "bytes", "/clang"):
         table.add_column(name, justify="left" if name in ("target", "kernel") else "right")
     for target, group in groupby(rows, lambda row: row.target):
         members = list(group)
-        for r in members:
-            sizes = (f"{r.native_bytes:,}", f"{r.insitu_bytes:,}", f"{r.size:.2f}")
-            table.add_row(target, r.kernel, f"{r.native:,}", f"{r.insitu:,}", f"{r.speed:.2f}", *sizes)
-        speed, size = kernels.means(members)
-        table.add_row(target, "geometric mean", "", "", f"{speed:.2f}", "", "", f"{size:.2f}", end_section=True)
+        for row in members:
+            counts = (row.insitu, *row.native.values())
+            table.add_row(
+                target,
+                row.kernel,
+                *(f"{cost.instructions:,}" for cost in counts),
+                *(f"{ratio:.2f}" for ratio in _speeds(row)),
+                f"{row.insitu.bytes:,}",
+                f"{row.size:.2f}",
+            )
+        means = map(kernels.geometric_mean, zip(*map(_speeds, members), strict=True))
+        size = kernels.geometric_mean(row.size for row in members)
+        blanks = [""] * (len(native.COMPILERS) + 1)
+        table.add_row(
+            target, "geometric mean", *blanks, *(f"{mean:.2f}" for mean in means), "", f"{size:.2f}", end_section=True
+        )
     return table
+
+
+def _speeds(row: kernels.Row) -> tuple[float, ...]:
+    """Against each of native.COMPILERS, and against the better of them."""
+    return (*map(row.speed, native.COMPILERS), row.speed_against_better)
 
 
 def _package_table(packages: list[device.Package]) -> Table:
@@ -78,7 +95,7 @@ def main() -> int:
     calls, memory, packages = device.measure(folder)
     worst = allocator.measure()
     found = bars(rows, calls, memory, packages, worst)
-    console = Console(width=110)
+    console = Console(width=120)
     for table in (_kernel_table(rows), _device_table(calls, memory), _package_table(packages), _bar_table(found)):
         console.print(table)
     result = {

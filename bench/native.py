@@ -1,10 +1,15 @@
-"""A kernel compiled by the same clang to the target itself, -O2: what insitu's code is measured against."""
+"""A kernel compiled to the target itself, -O2: what insitu's code is measured against.
+
+By two compilers, each with its own runtime library built for speed: the clang that makes the WebAssembly, with
+compiler-rt, and GCC with newlib (Arm) or picolibc (RISC-V) and libgcc.
+"""
 
 from __future__ import annotations
 
 import io
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from elftools.elf.constants import SH_FLAGS
@@ -36,23 +41,54 @@ _OPTIONS = [
     "-fdata-sections",
     "-g0",
 ]
+_LINK = ["-O2", "-nostartfiles", "-Wl,--gc-sections", "-Wl,-e,run"]
 
 
-def _zig(*arguments: str) -> None:
-    done = subprocess.run([sys.executable, "-m", "ziglang", *arguments], capture_output=True, text=True, check=False)
+@dataclass(frozen=True, slots=True)
+class Compiler:
+    """A command, what tells it the CPU, and the libraries that the kernels' memcpy and arithmetic come from."""
+
+    command: tuple[str, ...]
+    libraries: tuple[str, ...]
+
+
+def _clang(target: Target) -> Compiler:
+    command = (sys.executable, "-m", "ziglang", "cc", "-target", target.zig_target, f"-mcpu={target.zig_cpu}")
+    return Compiler(command, ("-g", "-nostdlib", "-rtlib=compiler-rt"))  # -g: the sections keep their names
+
+
+# The CPU of each target, as GCC 12 has it.
+_GCC = {
+    "cortex-m0plus": ("arm-none-eabi-gcc", "-mthumb", "-mcpu=cortex-m0plus"),
+    "cortex-m3": ("arm-none-eabi-gcc", "-mthumb", "-mcpu=cortex-m3"),
+    "cortex-m4f": ("arm-none-eabi-gcc", "-mthumb", "-mcpu=cortex-m4", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"),
+    "cortex-m7": ("arm-none-eabi-gcc", "-mthumb", "-mcpu=cortex-m7", "-mfloat-abi=hard", "-mfpu=fpv5-d16"),
+    "cortex-m33": ("arm-none-eabi-gcc", "-mthumb", "-mcpu=cortex-m33", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16"),
+    "rv32imc": ("riscv64-unknown-elf-gcc", "-march=rv32imc", "-mabi=ilp32", "--specs=picolibc.specs"),
+}
+
+
+def _gcc(target: Target) -> Compiler:
+    return Compiler(_GCC[target.name], ("-lc", "-lgcc"))
+
+
+COMPILERS = {"clang": _clang, "gcc": _gcc}
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise InsituError(f"ziglang {arguments[0]} failed:\n{done.stderr.strip()}")
+        raise InsituError(f"{' '.join(command[:4])} failed:\n{done.stderr.strip()}")
 
 
-def compile_kernel(source: Path, target: Target, folder: Path) -> tuple[bytes, bytes]:
-    """The kernel's object file, and it linked with compiler-rt at FLASH and RAM."""
-    stem = folder / f"{source.stem}-{target.name}"
-    cpu = ["-target", target.zig_target, f"-mcpu={target.zig_cpu}"]
-    _zig("cc", *cpu, *_OPTIONS, "-c", str(source), "-o", f"{stem}.o")
+def compile_kernel(source: Path, target: Target, folder: Path, compiler: str) -> tuple[bytes, bytes]:
+    """The kernel's object file, and it linked with the compiler's library at FLASH and RAM; a name of COMPILERS."""
+    with_cpu = COMPILERS[compiler](target)
+    stem = folder / f"{source.stem}-{target.name}-{compiler}"
+    _run([*with_cpu.command, *_OPTIONS, "-c", str(source), "-o", f"{stem}.o"])
     script = Path(f"{stem}.ld")  # of its own: kernels are compiled side by side
     script.write_text(_SCRIPT)
-    link = ["-Os", "-g", "-nostdlib", "-rtlib=compiler-rt", f"-Wl,-T,{script}", "-Wl,--gc-sections", "-Wl,-e,run"]
-    _zig("cc", *cpu, *link, f"{stem}.o", "-o", f"{stem}.elf")
+    _run([*with_cpu.command, *_LINK, f"-Wl,-T,{script}", f"{stem}.o", *with_cpu.libraries, "-o", f"{stem}.elf"])
     return Path(f"{stem}.o").read_bytes(), Path(f"{stem}.elf").read_bytes()
 
 

@@ -178,8 +178,9 @@ def _serve_all(env, state):
             _serve(env, request)
             request = resume(state, None)
     finally:
-        poke(env.runtime.base, env.offset + ENV_SP, sp << 1)
+        # first: where Python's stack is too deep for _serve_words, it is for poke, which then has nothing to set back
         env.busy -= 1
+        poke(env.runtime.base, env.offset + ENV_SP, sp << 1)
         if request and env.runtime.references:  # an exception: there are no results to be loaded first
             env.runtime.release_references()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import sys
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from insitu.link.raw_repl import Link
 from insitu.machine import emulated
 
 from tests.cli.conftest import Command, insitu
-from tests.docs.test_recipes import _PORT, _blocks, _commands, _expected
+from tests.docs.page import follow
 from tests.flash import twin
 
 __all__ = ["insitu"]
@@ -27,7 +26,7 @@ _IMPORT = re.compile("^import insitu$", re.MULTILINE)
 @pytest.mark.slow
 @pytest.mark.qemu
 def test_every_command(insitu: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    board, called = load_board("nrf52840_dk"), 0
+    board = load_board("nrf52840_dk")
     partition = twin.code("device", board.image.address - IMAGE_OFFSET, board.image.size + IMAGE_OFFSET)
     soft_reset = Link.soft_reset
 
@@ -42,20 +41,12 @@ def test_every_command(insitu: Command, tmp_path: Path, monkeypatch: pytest.Monk
     with emulated(load_board("qemu_mps2_an386"), []) as machine:
         with machine.link() as link:
             link.soft_reset()
-        for kind, body, _ in _blocks(_PAGE):
-            if kind == "c":
-                Path("add.c").write_text(body)
-            for command, lines in _commands(body) if kind == "console" else ():
-                name, *words = shlex.split(command.replace(_PORT, machine.port))
-                assert name == "insitu"
-                done = insitu(*words)
-                assert done.status == 0, f"{command}\n{done.err}"
-                assert _expected(lines).fullmatch(done.out), f"{command}\n{done.out}"
-                called += 1
-            if kind == "python":
-                with machine.link() as link:
-                    link.soft_reset()
-                    link.run("import vfs; vfs.mount(vfs.VfsRom(vfs.rom_ioctl(2, 0)), '/rom')")  # as it starts
-                    link.run("import sys; sys.path.append('/rom')")
-                    assert _IMPORT.search(body) and link.run(body) == b"5\r\n"
-    assert called == _CALLED
+
+        def run(body: str) -> None:
+            with machine.link() as link:
+                link.soft_reset()
+                link.run("import vfs; vfs.mount(vfs.VfsRom(vfs.rom_ioctl(2, 0)), '/rom')")  # as it starts
+                link.run("import sys; sys.path.append('/rom')")
+                assert _IMPORT.search(body) and link.run(body) == b"5\r\n"
+
+        assert follow(_PAGE, machine.port, insitu, run) == _CALLED

@@ -4,7 +4,6 @@ there is a file system at /flash; the others as they are, with a simulated boot 
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +20,7 @@ from insitu.package import compile as package
 from insitu.package import files
 
 from tests.cli.conftest import Command, insitu
-from tests.docs.test_recipes import _PORT, _blocks, _commands, _expected
+from tests.docs.page import PORT, follow
 from tests.flash.dfuse_device import Stm32
 from tests.flash.test_dfu import DEVICES
 
@@ -56,7 +55,7 @@ def _file_system(board: Board) -> bytes:
 @pytest.mark.slow
 @pytest.mark.qemu
 def test_every_command(insitu: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, called = load_board("pybv11"), 0
+    real = load_board("pybv11")
     moved = _moved(real)
     system = _file_system(moved)
     mount = (
@@ -81,21 +80,15 @@ def test_every_command(insitu: Command, tmp_path: Path, monkeypatch: pytest.Monk
     with emulated(load_board("qemu_mps2_an386"), [(_ROMFS, system)]) as machine:
         with machine.link() as link:
             link.soft_reset()
-        for kind, body, _ in _blocks(_PAGE):
-            if kind == "c":
-                Path("add.c").write_text(body)
-            for command, lines in _commands(body) if kind == "console" else ():
-                over_line = _PORT in command
-                monkeypatch.setattr(boards, "load_board", lambda _, at=over_line: moved if at else real)
-                name, *words = shlex.split(command.replace(_PORT, machine.port))
-                assert name == "insitu"
-                done = insitu(*words)
-                assert done.status == 0, f"{command}\n{done.err}"
-                assert _expected(lines).fullmatch(done.out), f"{command}\n{done.out}"
-                called += 1
-            if kind == "python":
-                with machine.link() as link:
-                    link.soft_reset()
-                    text = body.replace(f"{real.image.address:#010x}", hex(moved.image.address))
-                    assert text != body and link.run(text) == b"5\r\n"
-    assert called == _CALLED
+
+        def over_line(command: str) -> None:
+            found = moved if PORT in command else real
+            monkeypatch.setattr(boards, "load_board", lambda _: found)
+
+        def run(body: str) -> None:
+            with machine.link() as link:
+                link.soft_reset()
+                text = body.replace(f"{real.image.address:#010x}", hex(moved.image.address))
+                assert text != body and link.run(text) == b"5\r\n"
+
+        assert follow(_PAGE, machine.port, insitu, run, over_line) == _CALLED

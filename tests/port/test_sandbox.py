@@ -424,7 +424,7 @@ def test_1_9_an_exception_s_handler_does_not_enter(device: Any, monkeypatch: pyt
             device.cpu.uc.reg_write(arm_const.UC_ARM_REG_IPSR, 0)
 
     monkeypatch.setattr(device.cpu, "call", in_handler)
-    with pytest.raises(device.port.Error, match="an interrupt or another thread cannot call it"):
+    with pytest.raises(device.port.Error, match="an interrupt or another thread cannot call"):
         instance.exports.leaf()
     monkeypatch.setattr(device.cpu, "call", call)
     assert instance.exports.leaf() == 0

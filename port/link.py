@@ -60,15 +60,23 @@ def resolve(instance, values):
     instance.kinds = bytes(kinds)
 
 
-# Whether there is such a thing, and it. imports: {module: {name: value}}; an instance stands for its exports.
+# Whether there is such a thing, and it. imports: {module: {name: value}}; for the names an instance or its exports.
 def _find(imports, from_module, name):
+    _check_names(imports, "imports")
     names = imports.get(from_module)
     if names is None:
         return False, None
+    names = getattr(names, "_instance", names)
     if hasattr(names, "lookup"):
         value = names.lookup(name)
         return value is not None, value
+    _check_names(names, "imports[%r]" % from_module)
     return name in names, names.get(name)
+
+
+def _check_names(value, what):
+    if not isinstance(value, dict):
+        raise TypeError("%s must be a dictionary or an instance, not %s" % (what, type(value).__name__))
 
 
 # Code of one image calls another's: they must agree on registers.

@@ -44,7 +44,7 @@ def variable(instance, index, value, what):
 def _is_constant(letter, value):
     if letter == "p":
         return value is None or isinstance(value, Function)
-    return letter == "x" or isinstance(value, (int, float))
+    return letter == "x" or isinstance(value, (bool, int, float))
 
 
 def _global_name(kind):

@@ -13,7 +13,9 @@ def name_of(letter):
 
 
 def _int(value, bits, what):
-    if not isinstance(value, int) or isinstance(value, bool):
+    if isinstance(value, bool):  # no int for MicroPython
+        return int(value)
+    if not isinstance(value, int):
         raise TypeError("%s must be an int (i%d), not %s" % (what, bits, type(value).__name__))
     if not -(1 << bits - 1) <= value < 1 << bits:
         raise OverflowError("%s: %d does not fit in i%d" % (what, value, bits))

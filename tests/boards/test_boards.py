@@ -24,6 +24,7 @@ def test_boots(device: Device) -> None:
 def test_calls(device: Device) -> None:
     device.instance("add", stack_size="1024")
     assert device.value("inst.exports.add(-2, 1), inst.exports.add(0x7fffffff, 1)") == (-1, -(1 << 31))
+    assert device.value("inst.exports.add(True, 1)") == 2  # a bool is no int for MicroPython
     assert device.value("inst.exports.mix(-(1 << 63) + 1, 0.5, 7)") == (3.5, -(1 << 63))
 
 
@@ -167,9 +168,10 @@ def test_aux_stack_overflow(device: Device) -> None:
 
 def test_imports_of_other_instances(device: Device) -> None:
     device.instance("add", stack_size="1024")
-    device.run(f"two = rt.load({device.at['wants add']}).instantiate(stack_size=1024, imports={{'math': inst}})")
-    assert device.value("two.exports.twice(21)") == 42
-    device.run("two.deinstantiate()")
+    for math in ("inst", "inst.exports"):
+        device.run(f"two = rt.load({device.at['wants add']}).instantiate(stack_size=1024, imports={{'math': {math}}})")
+        assert device.value("two.exports.twice(21)") == 42
+        device.run("two.deinstantiate()")
 
 
 _WRONG = "incompatible import type: import "
@@ -210,6 +212,11 @@ def test_wrong_imports(device: Device) -> None:
         assert (kind, said[: len(text)]) == ("LinkError", text)
         assert device.value("used()") == before
         device.run("wrong.unload()")
+    device.run(f"wrong = rt.load({device.at['wants add']})")
+    assert device.value("caught(lambda: wrong.instantiate(imports={'math': 5}))")[:2] == (
+        "TypeError",
+        "imports['math'] must be a dictionary or an instance, not int",
+    )
     assert device.value("inst.exports.add(1, 2)") == 3
 
 

@@ -65,6 +65,19 @@ def test_add(device):
     assert add(-0x40000000, -1) == -0x40000001
 
 
+def test_a_bool_is_an_integer(device):
+    """As C's _Bool is: an argument, an import's result, a constant."""
+    assert device.instantiate(ADD).exports.add(True, 1) == 2
+    exports = device.instantiate(TYPES).exports
+    assert (exports.i64(True), exports.i64(False)) == (1, 0)
+    with pytest.raises(TypeError, match="argument 1 must be a float, not bool"):
+        exports.f64(True)
+    asks = device.instantiate(IMPORTS, imports=imports(twice=lambda a: a == 5))
+    assert (asks.exports.twice(5), asks.exports.twice(4)) == (1, 0)
+    constant = '(module (import "env" "c" (global i32)) (func (export "c") (result i32) (global.get 0)))'
+    assert device.instantiate(constant, imports={"env": {"c": True}}).exports.c() == 1
+
+
 def test_every_type(device):
     exports = device.instantiate(TYPES).exports
     assert exports.i32(-7) == -7
@@ -85,7 +98,6 @@ def test_every_type(device):
         ((1,), TypeError, r'"add" takes 2 arguments \(ii:i\), 1 given'),
         ((1, 2, 3), TypeError, r'"add" takes 2 arguments \(ii:i\), 3 given'),
         ((1, 1.5), TypeError, r"argument 2 must be an int \(i32\), not float"),
-        ((True, 1), TypeError, r"argument 1 must be an int \(i32\), not bool"),
         ((1, "2"), TypeError, r"argument 2 must be an int \(i32\), not str"),
         ((1 << 32, 1), OverflowError, "argument 1: 4294967296 does not fit in i32"),
         ((0, -(1 << 31) - 1), OverflowError, "argument 2: -2147483649 does not fit in i32"),

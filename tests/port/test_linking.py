@@ -53,6 +53,39 @@ class _Renamed:
         return self.instance.lookup("log" if name == "raw_log" else name)
 
 
+def test_exports_stand_for_their_instance(device):
+    """Whatever they are called."""
+    names = ("_instance", "lookup", "get")
+    one = device.instantiate(f"(module {''.join(_SEVEN % name for name in names)})")
+    wanted = "".join(
+        f'(import "py" "{name}" (func (result i32)))(export "{name}" (func {i}))' for i, name in enumerate(names)
+    )
+    two = device.instantiate(f"(module {wanted})", imports={"py": one.exports})
+    assert [two.lookup(name)() for name in names] == [7, 7, 7]
+    with pytest.raises(device.port.Error, match="another instance imports from this one"):
+        one.deinstantiate()
+    with pytest.raises(device.port.LinkError, match=r"unknown import py.six \(function :\) is missing"):
+        device.instantiate('(module (import "py" "six" (func)))', imports={"py": one.exports})
+
+
+_SEVEN = '(func (export "%s") (result i32) (i32.const 7))'
+
+
+@pytest.mark.parametrize(
+    ("imports", "says"),
+    [
+        ({"py": 5}, "imports['py'] must be a dictionary or an instance, not int"),
+        ({"py": [1]}, "imports['py'] must be a dictionary or an instance, not list"),
+        (5, "imports must be a dictionary or an instance, not int"),
+    ],
+)
+def test_imports_that_are_no_dictionary(device, imports, says):
+    with pytest.raises(TypeError) as error:
+        device.instantiate('(module (import "py" "f" (func)))', imports=imports)
+    assert str(error.value) == says
+    assert device.runtime.instances == []
+
+
 GLOBALS = """(module
   (global (export "v") (mut i64) (i64.const 142)) (global (export "c") f32 (f32.const 0.5))
   (global (export "f") (mut funcref) (ref.null func)) (global (export "x") (mut externref) (ref.null extern))

@@ -16,8 +16,9 @@ import pytest
 import wasmtime
 from insitu.board import boards
 from insitu.places import CHECKOUT
+from mypy import api
 
-_SOURCES = ("host_tools", "port", "boards", "pyproject.toml", "README.md", "LICENSE")
+_SOURCES = ("host_tools", "port", "boards", "insitu-stubs", "pyproject.toml", "README.md", "LICENSE")
 _ADD = '(module (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1))))'
 
 
@@ -60,6 +61,15 @@ def insitu(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_boards(insitu: Path, tmp_path: Path) -> None:
     _, *lines = _run(insitu, "boards", folder=tmp_path).splitlines()
     assert [line.split()[0] for line in lines] == [*boards.names(), *(board.name for board in boards.unsupported())]
+
+
+def test_types_of_the_package_on_a_board(insitu: Path, tmp_path: Path) -> None:
+    (tmp_path / "use.py").write_text(
+        "import insitu\nfrom insitu.aot import compile_wasm\nreveal_type(insitu.Runtime())\n"
+    )
+    options = ("--config-file=", "--no-incremental", f"--python-executable={insitu.parent / 'python'}")
+    said, _, status = api.run([*options, str(tmp_path / "use.py")])
+    assert (status, 'Revealed type is "insitu.runtime.Runtime"' in said) == (0, True), said
 
 
 @pytest.mark.slow

@@ -1,0 +1,63 @@
+"""What a program gets of an instance: its functions and its memory; see shared for globals and tables."""
+
+from typing import Any, overload
+
+from insitu.instance import Instance
+
+class Handle:
+    """One of an instance's functions, memories, globals or tables."""
+
+    instance: Instance
+
+class Function(Handle):
+    """An exported function, or one that a table or a global holds.
+
+    Attributes: type: a letter for each parameter, ":", one for each result: i is i32, I i64, f f32, F f64,
+    p funcref, x externref.
+    """
+
+    type: str
+
+    @property
+    def name(self) -> str:
+        """Its name, "function N" where the image has none."""
+
+    def __call__(self, *args: Any) -> Any:
+        """Call it: int for i32 and i64, float for f32 and f64, a Function or None for funcref, any object for
+        externref. Gives None, the result, or a tuple of several.
+
+        Raises Trap; TypeError and OverflowError for arguments; and what an import raised.
+        """
+
+class Memory(Handle):
+    """Linear memory, as bytes from 0 on. IndexError for what lies outside."""
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+
+    @property
+    def pages(self) -> int:
+        """Pages of 64 KiB that the module sees, though a truncated memory has fewer bytes."""
+
+    def __len__(self) -> int: ...
+    def grow(self, pages: int) -> int:
+        """Grow by so many pages; how many there were. Raises OutOfHeap."""
+
+    def view(self, start: int, length: int) -> memoryview:
+        """The bytes where they are; not to be kept over anything that may grow memory, or end the instance."""
+
+    def read(self, start: int, length: int) -> bytes:
+        """A copy of the bytes."""
+
+    def write(self, start: int, data: bytes | bytearray | memoryview) -> None:
+        """Copy data there."""
+
+    @overload
+    def __getitem__(self, key: int) -> int: ...
+    @overload
+    def __getitem__(self, key: slice) -> bytes: ...
+    @overload
+    def __setitem__(self, key: int, value: int) -> None: ...
+    @overload
+    def __setitem__(self, key: slice, value: bytes | bytearray | memoryview) -> None: ...

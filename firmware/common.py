@@ -22,7 +22,7 @@ class SetupError(Exception):
 
 def run(command: list[str], out: TextIO, log: Path, environment: dict[str, str]) -> None:
     """Run a command of a build, its words into the open log. Raises SetupError with the log's end."""
-    environment = {**os.environ, **_VERSION, **environment}
+    environment = {**_VERSION, **os.environ, **environment}
     if subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, env=environment, check=False).returncode:
         raise SetupError(
             f"the firmware did not build; the last lines of {log}:\n" + "".join(log.open().readlines()[-15:])

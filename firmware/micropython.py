@@ -4,6 +4,8 @@
     python3 firmware/micropython.py BOARD...   only these; the path of a board's file, too
     python3 firmware/micropython.py --frozen FOLDER BOARD
                                                FOLDER/firmware.elf with the .mpy files in FOLDER/package frozen in
+    python3 firmware/micropython.py --newest BOARD...
+                                               of the newest MicroPython that Debian has, for the tests
 
 The sources are MICROPY_DIR where that is set (a MicroPython checkout of the user's), otherwise Debian's source
 package of the pinned version, taken from the mirror that this machine's own apt uses.
@@ -29,6 +31,14 @@ MICROPYTHON = debian.Source(
     "1.25.0",
     "micropython_*.orig.tar.*",
     "7b25be99a502f070b2de81dafc08da7051d992325d6e67daa9045a918fffdbea",
+)
+NEWEST = debian.Source(
+    "micropython",
+    "1.26.1",
+    "micropython_*.orig.tar.*",
+    "f5ad2ec89d3e921f753d448955af98b6005655f84ba26087dde6ba0e8d062f34",
+    suite="sid",
+    updated=True,
 )
 # A port's build: (settings of the board file's [firmware], MicroPython's tree, folder of the build, what it makes,
 # log, the folder of a package to freeze in or None).
@@ -58,19 +68,22 @@ def emulated() -> list[str]:
     return sorted(path.stem for path in BOARDS.glob("*.toml") if "machine" in read(path.stem))
 
 
-def build(board: str, tree: Path, frozen: Path | None) -> Path:
-    """The board's firmware, built only if it is not there yet; with frozen/package in it, as frozen/firmware.*."""
+def build(board: str, tree: Path, frozen: Path | None, release: str = "") -> Path:
+    """The board's firmware, built only if it is not there yet; with frozen/package in it, as frozen/firmware.*.
+
+    release: a folder for what is not of the pinned sources.
+    """
     found, name = read(board).get("firmware", {}), Path(board).stem
     if found.get("port", "qemu") not in PORTS:
         raise SetupError(f"no firmware is built for {board}")
     suffix, make = PORTS[found.get("port", "qemu")]
-    made = (frozen / "firmware" if frozen else BUILD / "firmware" / name).with_suffix(suffix)
-    if not frozen and not made.exists() and (twin := _twin(name, found, suffix)):
+    made = (frozen / "firmware" if frozen else BUILD / "firmware" / release / name).with_suffix(suffix)
+    if not frozen and not release and not made.exists() and (twin := _twin(name, found, suffix)):
         shutil.copy(twin, made)
     if frozen or not made.exists():
         made.parent.mkdir(parents=True, exist_ok=True)
         # One folder for all manifests: they differ in one file.
-        folder, package = BUILD / "micropython" / name, frozen and frozen.resolve() / "package"
+        folder, package = BUILD / "micropython" / release / name, frozen and frozen.resolve() / "package"
         make(found, tree, folder, made, made.with_suffix(".log"), package)
     return made
 
@@ -82,13 +95,19 @@ def _twin(name: str, found: dict, suffix: str) -> Path | None:
     return next((path for path in paths if path.exists()), None)
 
 
+def newest() -> tuple[Path, str]:
+    """The tree, and its release: a name for folders and for what the firmware calls itself."""
+    os.environ["MICROPY_GIT_TAG"] = "newest"
+    return debian.fetch([NEWEST], BUILD)[0], "newest"
+
+
 def main(arguments: list[str]) -> int:
     frozen = Path(arguments[1]) if arguments[:1] == ["--frozen"] else None
-    names = arguments[2:] if frozen else arguments
+    names = arguments[2:] if frozen else [name for name in arguments if name != "--newest"]
     try:
-        tree = sources()
+        tree, release = newest() if "--newest" in arguments else (sources(), "")
         for board in names or emulated():
-            print(f"firmware of {board}: {build(board, tree, frozen)}")
+            print(f"firmware of {board}: {build(board, tree, frozen, release)}")
     except SetupError as error:
         print(f"setup: {error}", file=sys.stderr)
         return 1

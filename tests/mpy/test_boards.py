@@ -19,6 +19,7 @@ from insitu.package.deploy import mount_code
 from insitu.port.xip.inplace.blob import LOADER
 from mpremote.romfs import VfsRomWriter
 
+from tests import newest
 from tests.mpy import modules
 
 pytestmark = pytest.mark.qemu
@@ -54,7 +55,7 @@ _PCS = "print([assembler.pc(), functions.viper_pc()])\n"
 @cache
 def _expected(name: str) -> bytes:
     """What the samples give where MicroPython imports them as mpy-cross has made them."""
-    board = load_board(name)
+    board = newest.load(name)
     with modules.mounted(board, modules.all_files(board), convert=modules.as_it_is) as link:
         link.run(_IMPORT)
         assert not any(_in_partition(board, at) for at in _value(link, _PCS))
@@ -72,9 +73,9 @@ def _in_partition(board: Board, address: int) -> bool:
     return board.package.address <= address < board.package.end
 
 
-@pytest.fixture(params=BOARDS)
+@pytest.fixture(params=(*BOARDS, *newest.NEWEST))
 def board(request: pytest.FixtureRequest) -> Board:
-    return load_board(request.param)
+    return newest.load(request.param)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from insitu.instance import Instance
+from insitu.instance import Exports, Instance
 from insitu.runtime import Runtime, _Buffer
 
 class Module:
@@ -23,7 +23,7 @@ class Module:
         self,
         stack_size: int = 2048,
         heap_size: int = 0,
-        imports: Mapping[str, Mapping[str, object] | Instance] | None = None,
+        imports: Mapping[str, Mapping[str, object] | Exports | Instance] | None = None,
         initial_memory: int | None = None,
         max_memory: int | None = None,
         memory: _Buffer | None = None,
@@ -32,8 +32,8 @@ class Module:
 
         stack_size: bytes of the operand stack that comes with it, 0: none. heap_size: of the app heap; a module that
         exports an allocator gets none. imports: {module: {name: a Python function, or another instance's export}};
-        an instance stands for all its exports. initial_memory, max_memory: pages of linear memory, the module's
-        unless given. memory: where linear memory lies, the global heap unless given.
+        an instance, or its exports, stand for all of them. initial_memory, max_memory: pages of linear memory, the
+        module's unless given. memory: where linear memory lies, the global heap unless given.
 
         Raises LinkError for imports, OutOfHeap, Trap, and Error for sizes that do not fit the image.
         """

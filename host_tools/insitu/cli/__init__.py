@@ -13,8 +13,20 @@ import click
 from insitu.cli.verbs import COMMANDS
 from insitu.errors import InsituError
 
+_STATUSES = """
+\b
+Exit status:
+    0  done
+    1  the program, or what it was built of: a trap, a wrong argument, a file that does not compile
+    2  usage
+    3  the device, or the line to it
+  124  nothing printed for too long
+  130  interrupted
+and a WASI program's own.
+"""
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=_STATUSES)
 @click.version_option(package_name="insitu")
 def cli() -> None:
     """WebAssembly on microcontrollers under MicroPython, executed in place from flash."""

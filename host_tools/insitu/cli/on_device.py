@@ -111,7 +111,7 @@ def deploy_command(board_name: str | None, port: str | None, method: str | None,
 @click.option("--mem", is_flag=True, help="Show the pools of memory after the call, too.")
 @given.options
 @options.json
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, help="What the export, or the program, is given.")
 def run_command(
     app: Path,
     board_name: str | None,

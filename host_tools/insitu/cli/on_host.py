@@ -34,7 +34,7 @@ from insitu.toolchain import LANGUAGES
 @click.option("--aux-stack-size", type=options.BYTES, help="Refuse a module whose aux stack is smaller.")
 @click.option("--export", "exports", multiple=True, metavar="NAME", help="A function of a source to export, too.")
 @options.json
-@click.argument("flags", nargs=-1, type=click.UNPROCESSED, metavar="[-- FLAG...]")
+@click.argument("flags", nargs=-1, type=click.UNPROCESSED, metavar="[-- FLAG...]", help="For the compiler.")
 def build_command(
     app: Path,
     board_name: str,
@@ -79,7 +79,7 @@ def build_command(
 
 
 @click.command("inspect")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path), help="A module, .wasm, or an image, .xip.")
 @click.option("-b", "--board", "board_name", help="Of a .wasm file: what its image for this board would be, too.")
 @click.option(
     "--stack", type=options.BYTES, default=2048, show_default=True, help="Bytes of the operand stack to count."

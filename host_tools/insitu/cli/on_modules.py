@@ -19,7 +19,12 @@ from insitu.mpy.report import Row
 
 @click.command("mpy")
 @click.argument(
-    "paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path), metavar="FILE|FOLDER..."
+    "paths",
+    nargs=-1,
+    required=True,
+    type=click.Path(exists=True, path_type=Path),
+    metavar="FILE|FOLDER...",
+    help="Sources, .mpy files, packages, and what else is to be in the partition.",
 )
 @options.maybe_board
 @options.port
@@ -59,7 +64,7 @@ def _table(rows: list[Row]) -> Table:
 
 
 @click.command("exec")
-@click.argument("code")
+@click.argument("code", help="What the board is to run.")
 @options.maybe_board
 @options.port
 def exec_command(code: str, board_name: str | None, port: str | None) -> None:

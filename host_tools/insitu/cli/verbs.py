@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import click
 
 from insitu.cli import on_device, on_host, on_modules
 
-COMMANDS: tuple[click.Command, ...] = (
-    on_host.build_command,
-    on_host.inspect_command,
-    on_device.flash_command,
-    on_device.deploy_command,
-    on_device.run_command,
-    on_device.mem_command,
-    on_host.tune_command,
-    on_host.bind_command,
-    on_device.selftest_command,
-    on_modules.mpy_command,
-    on_modules.exec_command,
-    on_host.boards_command,
-    on_host.firmware_command,
-)
+# Each with an example, which docs/reference/cli.md has, too, and where it is run.
+_EXAMPLES: Mapping[click.Command, str] = {
+    on_host.build_command: "insitu build app.c -b rpi_pico",
+    on_host.inspect_command: "insitu inspect app.xip",
+    on_device.flash_command: "insitu flash app.wasm -b qemu_stm32f405",
+    on_device.deploy_command: "insitu deploy --port /dev/ttyACM0",
+    on_device.run_command: "insitu run app.xip -b rpi_pico --sim --invoke smooth 100",
+    on_device.mem_command: "insitu mem -b qemu_stm32f405",
+    on_host.tune_command: 'insitu tune app.wasm -b rpi_pico --invoke "smooth 100"',
+    on_host.bind_command: "insitu bind app.wasm -b rpi_pico -o app.py",
+    on_device.selftest_command: "insitu selftest -b rpi_pico --sim --to report.json",
+    on_modules.mpy_command: "insitu mpy crc.py -b qemu_stm32f405 -o crc.romfs",
+    on_modules.exec_command: "insitu exec 'import sys; print(sys.version)' -b qemu_stm32f405",
+    on_host.boards_command: "insitu boards",
+    on_host.firmware_command: "insitu firmware -b qemu_stm32f405",
+}
+for _command, _example in _EXAMPLES.items():
+    _command.epilog = f"Example: {_example}"
+COMMANDS: tuple[click.Command, ...] = (*_EXAMPLES,)

@@ -9,6 +9,9 @@ from dataclasses import replace
 import pytest
 from insitu.board.boards import load_board
 from insitu.commands import mpy
+from insitu.flash import device
+from insitu.flash.write import silent
+from insitu.flash.writer import Target
 from insitu.link.raw_repl import Link
 from insitu.link.runner import DeviceError
 from insitu.machine import emulated
@@ -109,3 +112,15 @@ def test_code_of_another_version_is_refused(link: Link) -> None:
     _send(link, "/new.mpy", apart(newer, address)[0])
     with pytest.raises(DeviceError, match="the code in flash is of another version than the module: deploy both"):
         link.run("import new")
+
+
+def test_deploying_again_while_functions_are_alive(link: Link) -> None:
+    """MicroPython is reset before its code changes: nothing is left that could call what was there."""
+    source = "import micropython\n@micropython.native\ndef f(): return %d\n"
+    for version in (1, 2):
+        compiled = cross.compile_source(source % version, cross.MARCH[_BOARD.target], "new.py")
+        made = mpy.make({"new.mpy": compiled}, _BOARD, None, "")
+        device.write(Target(_BOARD, link), made.address, made.files[mpy.CODE_FILE], silent)
+        assert link.run("print('held' in globals(), 'new' in __import__('sys').modules)") == b"False False\r\n"
+        _send(link, "/new.mpy", made.files["new.mpy"])
+        assert link.run("import new\nheld = new.f\nprint(held())") == b"%d\r\n" % version

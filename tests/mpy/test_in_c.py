@@ -37,6 +37,7 @@ try:
 except features4.FactorialError as error:
     print(repr(error))
 features1.access(2, 0)
+print(features2.add(1.5, 2), features2.add_f(0.25, 1), features2.round(2.6))
 """
 # Of tests/extmod, by what they import; those that have a file of what they print.
 _TESTS = {"heapq": "heapq1", "re": "re1", "framebuf": "framebuf1", "deflate": "deflate_decompress"}

@@ -120,6 +120,11 @@ class Board:
         """Whether its images lie in a ROM partition of the firmware's, with what else is in a file system."""
         return self.writers[:1] == ("romfs",)
 
+    @property
+    def mapped(self) -> bool:
+        """Whether the CPU sees its images only once it has mapped a partition; chip.flash is the window for that."""
+        return self.chip.controller == "esp32"
+
     def heap_place(self, size: int) -> tuple[int | None, int]:
         """Address (None: a bytearray on MicroPython's heap) and size of a global heap of size bytes; 0: the board's.
 

@@ -21,8 +21,9 @@ from insitu.commands import deploy as deploying
 from insitu.commands.build import build, check_output, read_file, write_file
 from insitu.commands.desk import LABGRID, PORT
 from insitu.commands.memory import of_emulated
+from insitu.commands.partition import partition
 from insitu.commands.selftest import selftest
-from insitu.errors import QuietError
+from insitu.errors import InsituError, QuietError
 from insitu.flash import WRITERS, file
 from insitu.flash.modules import flash_modules, kind_of
 from insitu.flash.romfs import in_flash
@@ -79,6 +80,21 @@ def _say_flashed(board: str, done: Flashed, as_json: bool) -> None:
     how = f"read back with CRC {done.crc:#010x}" if done.read_back else "taken by the boot loader, not read back"
     text = f"{board}: {done.size} bytes at {done.address:#010x} by {done.writer}, {how}"
     options.say(as_json, {"board": board, **asdict(done)}, text)
+
+
+@click.command("partition")
+@options.board
+@click.option("--port", help="The board's serial port; esptool looks for it unless given.")
+@click.option("--remove", is_flag=True, help="Give the file system back what images had.")
+@click.option("--erase-files", is_flag=True, help="Yes, the files on the board may go.")
+@options.json
+def partition_command(board_name: str, port: str | None, remove: bool, erase_files: bool, as_json: bool) -> None:
+    """Make a partition for images in an ESP32's flash, by esptool. The files on the board are erased."""
+    if not erase_files:
+        raise InsituError("this erases all files on the board: copy them (mpremote cp -r), then give --erase-files")
+    done = partition(boards.load_board(board_name), port, remove=remove)
+    rows = [f"{row.label:16} {row.size:#8x} bytes at {row.offset:#8x}" for row in done.rows]
+    options.say(as_json, asdict(done), "\n".join([f"{done.board}: the flash is divided into", *rows]))
 
 
 @click.command("deploy")

@@ -13,6 +13,7 @@ _EXAMPLES: Mapping[click.Command, str] = {
     on_host.build_command: "insitu build app.c -b rpi_pico",
     on_host.inspect_command: "insitu inspect app.xip",
     on_device.flash_command: "insitu flash app.wasm -b qemu_stm32f405",
+    on_device.partition_command: "insitu partition -b esp32c3 --port /dev/ttyACM0 --erase-files",
     on_device.deploy_command: "insitu deploy --port /dev/ttyACM0",
     on_device.run_command: "insitu run app.xip -b rpi_pico --sim --invoke smooth 100",
     on_device.mem_command: "insitu mem -b qemu_stm32f405",

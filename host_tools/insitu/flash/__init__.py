@@ -10,8 +10,9 @@ from collections.abc import Mapping
 
 from insitu.flash.device import DEVICE
 from insitu.flash.dfu import DFU
+from insitu.flash.esptool import ESPTOOL
 from insitu.flash.romfs import ROMFS
 from insitu.flash.uf2 import UF2
 from insitu.flash.writer import Writer
 
-WRITERS: Mapping[str, Writer] = {"device": DEVICE, "dfu": DFU, "romfs": ROMFS, "uf2": UF2}
+WRITERS: Mapping[str, Writer] = {"device": DEVICE, "dfu": DFU, "esptool": ESPTOOL, "romfs": ROMFS, "uf2": UF2}

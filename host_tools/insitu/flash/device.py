@@ -23,6 +23,7 @@ from insitu.package.names import PORT
 
 _STM32 = ("platform/flash_controller.py", "platform/flash_stm32.py")
 _PROGRAMS = {
+    "esp32": ("platform/mapped_flash.py", "platform/flash_esp32.py"),
     "nvmc": ("platform/flash_controller.py", "platform/flash_nvmc.py"),
     "rp2040": ("platform/flash_rp2040.py",),
     "stm32f4": _STM32,
@@ -40,7 +41,7 @@ def write(target: Target, address: int, data: bytes, progress: Progress) -> None
     assert target.link is not None
     link, board = target.link, target.board
     link.soft_reset()  # which ends threads of the second core: they run from flash
-    link.run(program(board))
+    _ask(link, board, program(board))
     padded = data + b"\xff" * (-len(data) % _PAGE)
     sectors = _sectors(link, board, Region(address, len(padded)))
     size = min(_BUFFER, *(sector.size for sector in sectors))
@@ -73,7 +74,7 @@ def program(board: Board) -> str:
 
 def _sectors(link: Link, board: Board, wanted: Region) -> list[Region]:
     """Those to erase. Raises InsituError where one of them is not free."""
-    start, end = (int(word) for word in link.run("print(*free())").split())
+    start, end = (int(word) for word in _ask(link, board, "print(*free())").split())
     free, sectors = Region(start, end - start), board.chip.sectors_in(wanted)
     if not free.size:
         raise InsituError(
@@ -89,10 +90,10 @@ def _sectors(link: Link, board: Board, wanted: Region) -> list[Region]:
     return sectors
 
 
-def _ask(link: Link, board: Board, code: str) -> None:
-    """Run code of the program, whose exceptions say what the flash controller says."""
+def _ask(link: Link, board: Board, code: str) -> bytes:
+    """Run code of the program, whose exceptions say what the flash controller says; what it printed."""
     try:
-        link.run(code)
+        return link.run(code)
     except DeviceError as error:
         raise InsituError(f"{board.name}: {error.text}") from error
 

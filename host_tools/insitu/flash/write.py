@@ -106,7 +106,7 @@ def put(
     if name == EMULATED:
         flash_of(board).write(address, data)
     elif WRITERS[name].over is Over.BOOT_LOADER:
-        WRITERS[name].write(Target(board, None), address, data, progress)
+        WRITERS[name].write(Target(board, None, port), address, data, progress)
         return Flashed(address, len(data), zlib.crc32(data), name, read_back=WRITERS[name].reads_back)
     if port is not None:
         with Link(port) as link:

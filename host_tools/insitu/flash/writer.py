@@ -21,10 +21,14 @@ class Over(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The board to write to; link: to its MicroPython, None for writers that go through its boot loader."""
+    """The board to write to; link: to its MicroPython, None for writers that go through its boot loader.
+
+    port: where a boot loader is that has a serial port, None: not said.
+    """
 
     board: Board
     link: Link | None
+    port: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,15 +19,17 @@ from insitu.package.join import join
 from insitu.package.names import PORT, device_files, flatten, paths
 from insitu.port import PUBLIC
 
-# Files of port/ that only one family of CPUs, or the host alone, needs in the package.
+# Files of port/ that only one family of CPUs, boards whose flash is mapped, or the host alone, needs in the package.
 _FAMILY_FILES = {
     "platform/cortex_m.py": "arm",
     "platform/rv32.py": "rv",
+    "platform/mapped_flash.py": "mapped",
     "platform/simulated.py": "host",
     "inline.py": "host",
     "platform/from_host.py": "host",  # sent, see package/ram.py
     # sent when they are needed, see flash/device.py
     "platform/flash_controller.py": "host",
+    "platform/flash_esp32.py": "host",
     "platform/flash_nvmc.py": "host",
     "platform/flash_rp2040.py": "host",
     "platform/flash_stm32.py": "host",
@@ -48,6 +50,8 @@ def _wanted(name: str, board: Board) -> bool:
     if name.startswith(_APART):
         return False
     family = _FAMILY_FILES.get(name)
+    if family == "mapped":
+        return board.mapped
     return family is None or family == ("rv" if MARCH[board.target].startswith("rv") else "arm")
 
 

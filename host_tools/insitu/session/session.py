@@ -14,6 +14,7 @@ from typing import Any
 
 from insitu.board.record import Board
 from insitu.errors import InsituError
+from insitu.flash.mapped import map_images
 from insitu.flash.write import check_fits, device_crc, flash
 from insitu.image.read import Image, read
 from insitu.link.raw_repl import Link
@@ -220,6 +221,7 @@ class Session(AbstractContextManager["Session"]):
     def _flash_if_needed(self) -> None:
         """Write the image, unless it is there; leave the board with an empty heap."""
         with Link(self.port) as link:
+            map_images(link, self.board, package=False)
             crc = device_crc(link, self.board.image.address, len(self.data))
             link.soft_reset()
         if crc != zlib.crc32(self.data):
@@ -231,6 +233,7 @@ class Session(AbstractContextManager["Session"]):
             self.link.run(f"heap = {self._heap_source()}\n")
             if isinstance(self.link, Link):
                 METHODS[self.deploy].install(self.link, self.board)
+                map_images(self.link, self.board, package=True)
             self.link.run(_GUARD)
             self.run("import insitu\n")
             for code in (self.prelude, self.given.functions, self._instantiate()):

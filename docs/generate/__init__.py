@@ -31,6 +31,7 @@ _ON_DEVICE = (
     "app_heap",
     "addresses",
     "wasi",
+    "mapped_flash",
     "telemetry/__init__",
 )
 _ON_HOST = (

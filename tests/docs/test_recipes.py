@@ -16,7 +16,7 @@ from insitu.package.deploy import METHODS
 from tests.docs.page import PAGES, PORT, blocks, commands, expected
 
 _FILE = re.compile(r"`(\w+\.(?:c|toml))`")
-_OTHERS = ("reports.md", "nrf52840.md", "stm32.md")  # each has a test of its own
+_OTHERS = ("esp32c3.md", "reports.md", "nrf52840.md", "stm32.md")  # each has a test of its own
 _CALLED = {"rpi_pico.md": 6, "another-board.md": 5}  # commands
 
 

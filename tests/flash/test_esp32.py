@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import builtins
 import random
 import re
 from collections.abc import Callable
@@ -202,6 +204,21 @@ def test_what_does_not_read_back_is_named() -> None:
 # --- running ---
 
 
+def _executable() -> Callable[[int], int]:
+    """That of port/platform/rv32.py, whose assembler CPython cannot import, on a firmware that has esp32."""
+    tree = ast.parse((PORT / "platform" / "rv32.py").read_text())
+    tree.body = [
+        node
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        or (isinstance(node, ast.FunctionDef) and node.name in ("_is_esp", "executable"))
+    ]
+    firmware = {**vars(builtins), "__import__": lambda *_: None}
+    names: dict[str, Any] = {"__builtins__": firmware}
+    exec(compile(tree, "rv32.py", "exec"), names)
+    return names["executable"]  # type: ignore[no-any-return]
+
+
 @BOTH
 def test_an_image_runs_where_it_is_mapped(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Read through the data window, where nothing can be executed on ESP32-C3, and executed through the other."""
@@ -212,7 +229,7 @@ def test_an_image_runs_where_it_is_mapped(name: str, monkeypatch: pytest.MonkeyP
     device.write(_target(name, model), board.image.address, data, silent)
     cpu = insitu.sim.install(insitu.sim.Cpu(board.target))
     alias = model.chip.windows[-1] - model.chip.windows[0]
-    monkeypatch.setattr(platform, "executable", lambda address: address + alias)
+    monkeypatch.setattr(platform, "executable", _executable())
     for moved in {0, alias}:
         cpu.map_flash(board.image.address + moved, model.view(board.image.address + moved, len(data)))
     if alias:

@@ -140,6 +140,8 @@ _ROWS = (
         stub_defines=(),
         code_bit=0,
         exception_frame=128,  # ESP-IDF, before it takes a stack of its own: components/riscv/vectors.S
+        # ESP32-C3 Series SoC Errata: the core makes two loads of one across a word's end. It may check the second one's
+        # permission by that of a store right behind: compiled code has both in RAM, with the same.
         unaligned=True,
         unroll=False,
     ),

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import json
+import multiprocessing
 import os
 import signal
-import subprocess
 import sys
+import tempfile
 import time
-from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
+from tests.spec import worker
 from tests.spec.fetch import FETCHED
 
 _TARGETS = ("cortex-m0plus", "cortex-m3", "cortex-m4f", "cortex-m7", "cortex-m33", "rv32imc")
 _MACHINES = ("sim", "qemu")
-_REPO = Path(__file__).resolve().parents[2]
 _SUFFIXES = (".wast", ".json")
 _SHOWN = 20  # failures a file, in the text report
 _SECONDS = {"sim": 300.0, "qemu": 900.0}  # that one file may take
@@ -80,34 +82,56 @@ def _why(status: int, errors: str) -> str:
     return said or f"the worker ended with status {status}"
 
 
-def _end(worker: subprocess.Popen[str]) -> None:
-    """End the worker and what it has started."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(worker.pid, signal.SIGKILL)
+def _work(work: Callable[[], int], output: TextIO, errors: TextIO) -> None:
+    os.setsid()
+    os.dup2(output.fileno(), 1)
+    os.dup2(errors.fileno(), 2)
+    sys.exit(work())
 
 
-def run_worker(file: str, command: list[str], seconds: float) -> FileResult:
-    """What a worker's process says of a file."""
-    start, ended = time.monotonic(), ""
-    pipe = subprocess.PIPE
-    worker = subprocess.Popen(command, cwd=_REPO, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
-    try:
-        output, errors = worker.communicate(timeout=seconds)
-        ended = _why(worker.returncode, errors) if worker.returncode else ""
-    except subprocess.TimeoutExpired:
-        _end(worker)
-        output, _ = worker.communicate()
-        ended = f"no end within {seconds:g} s"
-    _end(worker)
-    result = read(file, output, ended)
-    result.seconds = time.monotonic() - start
-    return result
+class Worker:
+    """A process that says on standard output what comes of a file; it begins with all that this one has imported."""
+
+    def __init__(self, file: str, work: Callable[[], int], seconds: float) -> None:
+        """work: what it does, and its exit status; seconds: that it may take."""
+        self._file, self._seconds, self._start = file, seconds, time.monotonic()
+        self._output = tempfile.TemporaryFile("w+")  # noqa: SIM115 - lives as long as the process
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
+        arguments = work, self._output, self._errors
+        self._process = multiprocessing.get_context("fork").Process(target=_work, args=arguments)
+        self._process.start()
+
+    def result(self) -> FileResult:
+        """What it has said, once it has ended."""
+        self._process.join(self._start + self._seconds - time.monotonic())
+        status = self._process.exitcode
+        self._end()
+        with self._output, self._errors:
+            output, errors = (file.seek(0) or file.read() for file in (self._output, self._errors))
+        ended = f"no end within {self._seconds:g} s" if status is None else _why(status, errors) if status else ""
+        result = read(self._file, output, ended)
+        result.seconds = time.monotonic() - self._start
+        return result
+
+    def _end(self) -> None:
+        """End the process and what it has started."""
+        assert self._process.pid is not None
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.join()
 
 
-def run_file(script: Path, target: str, machine: str) -> FileResult:
-    """A script in a worker of its own."""
-    command = [sys.executable, "-m", "tests.spec.worker", str(script.resolve()), target, machine]
-    return run_worker(script.name, command, _SECONDS[machine])
+def run_files(files: list[Path], target: str, machine: str, jobs: int) -> Iterator[FileResult]:
+    """What comes of each script, so many at a time, each in a worker of its own."""
+    worker.spectest(target)  # and with it what the compiler makes once for a target
+    running: deque[Worker] = deque()
+    for script in files:
+        if len(running) == jobs:
+            yield running.popleft().result()
+        work = functools.partial(worker.report, script.resolve(), target, machine)
+        running.append(Worker(script.name, work, _SECONDS[machine]))
+    for left in running:
+        yield left.result()
 
 
 def _line(result: FileResult) -> str:
@@ -161,11 +185,10 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     results = []
-    with ThreadPoolExecutor(options.j) as pool:
-        for result in pool.map(lambda script: run_file(script, options.target, options.on), files):
-            results.append(result)
-            if not options.json:
-                _print(result)
+    for result in run_files(files, options.target, options.on, options.j):
+        results.append(result)
+        if not options.json:
+            _print(result)
     passed, failed = sum(r.passed for r in results), sum(len(r.failures) for r in results)
     skipped = sum(sum(r.skipped.values()) for r in results)
     if options.json:

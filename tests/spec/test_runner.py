@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
+import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.spec import wabt
+from tests.spec.__main__ import Worker
 from tests.spec.judge import same_message, same_value
 
 REPO = Path(__file__).resolve().parents[2]
@@ -109,22 +113,26 @@ def test_script_that_is_refused(tmp_path: Path) -> None:
     assert "wast2json" in lines[1]
 
 
-def test_crash_fails_the_commands_that_are_left(tmp_path: Path) -> None:
-    script = tmp_path / "script.wast"
-    script.write_text('(module)\n(assert_malformed (module quote "(") "unexpected")')
-    program = 'import os, sys; print(3); print(\'[1, "passed", ""]\', flush=True); os.abort()'
-    from tests.spec import __main__ as runner
+def _crash() -> int:
+    os.write(1, b'3\n[1, "passed", ""]\n')
+    faulthandler.disable()  # pytest's
+    os.abort()
 
-    result = runner.run_worker("script.wast", [sys.executable, "-c", program], 10)
+
+def _hang() -> int:
+    os.write(1, b"2\n")
+    time.sleep(60)
+    return 0
+
+
+def test_crash_fails_the_commands_that_are_left() -> None:
+    result = Worker("script.wast", _crash, 10).result()
     assert (result.passed, len(result.failures)) == (1, 2)
     assert "SIGABRT" in result.failures[0][1]
 
 
-def test_hang_fails(tmp_path: Path) -> None:
-    from tests.spec import __main__ as runner
-
-    program = "import time; print(2, flush=True); time.sleep(60)"
-    result = runner.run_worker("script.wast", [sys.executable, "-c", program], 0.5)
+def test_hang_fails() -> None:
+    result = Worker("script.wast", _hang, 0.5).result()
     assert (result.passed, len(result.failures)) == (0, 2)
     assert "no end within" in result.failures[0][1]
 

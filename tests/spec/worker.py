@@ -1,4 +1,4 @@
-"""One script on one machine, in a process of its own: an abort of LLVM or a hang ends nothing else.
+"""One script on one machine. It has a process of its own: an abort of LLVM or a hang ends nothing else.
 
 A script is a .wast, or the .json that wast2json made of one, its modules beside it. A command there with a field
 "absent" says why its module is not: what needs the module is skipped for that reason.
@@ -9,6 +9,7 @@ every command [line, "passed" | "failed" | "skipped", why].
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 import tempfile
@@ -156,16 +157,20 @@ def _action(action: dict[str, Any]) -> Step:
     return "invoke", action.get("module"), action["field"], [argument(value) for value in action["args"]]
 
 
+@functools.cache
+def spectest(target: str) -> bytes:
+    """The image of what every script may import. Raises InsituError, WabtError."""
+    with tempfile.TemporaryDirectory(prefix="insitu-spec-") as name:
+        return aot.compile_wasm(wabt.assemble(_SPECTEST, Path(name)), target)
+
+
 def run(script: Path, target: str, machine: str) -> Iterator[Any]:
     """The number of commands, then each one's [line, result, why]."""
     with tempfile.TemporaryDirectory(prefix="insitu-spec-") as name:
         folder, commands = wabt.commands(script, Path(name))
         yield len(commands)
         preparation = Preparation(target, folder)
-        kind, spectest = compile_module(wabt.assemble(_SPECTEST, Path(name)), target)
-        if kind != "values":
-            raise InsituError(f"spectest.wat: {spectest}")
-        preparation.add(spectest)
+        preparation.add(spectest(target))
         prepared = [preparation.prepare(command) for command in commands]
         departures = DEPARTURES.get(script.name, {})
         for p in prepared:
@@ -195,10 +200,10 @@ def _result(prepared: Prepared, came: Came | None) -> tuple[int, str, str]:
     return (line, "failed", f"{kind}: {wrong}") if wrong else (line, "passed", "")
 
 
-def main() -> int:
-    script, target, machine = sys.argv[1:]
+def report(script: Path, target: str, machine: str) -> int:
+    """Print a script's lines; the exit status."""
     try:
-        for line in run(Path(script), target, machine):
+        for line in run(script, target, machine):
             print(json.dumps(line), flush=True)
     except (wabt.WabtError, InsituError) as error:
         print(error, file=sys.stderr)
@@ -207,4 +212,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(report(Path(sys.argv[1]), *sys.argv[2:]))

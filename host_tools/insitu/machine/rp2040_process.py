@@ -8,6 +8,8 @@ ending the process is what pulling the plug is to a board; that is done after so
 Stricter than rp2040py, which reads flash whatever the flash interface is set to: an instruction that is fetched from
 flash while the interface is not set to execute in place ends the process, as does a 32-bit load from an address that
 is not a multiple of 4. On the chip the one reads nonsense, the other is a HardFault.
+
+Lighter on the host, too: a program that waits for input takes little of a core.
 """
 
 from __future__ import annotations
@@ -38,6 +40,8 @@ from rp2040py.usb.cdc import USBCDC
 _SSI_BASE = 0x18000  # >> 12 left out: a key of RP2040.peripherals
 _SECOND_STAGE_ADDRESS, _SECOND_STAGE_SIZE = 0x20041F00, 256
 _CYCLE = 1e9 / 125_000_000  # ns
+# Seconds: a waiting program's time goes on by them before the host rests as long. Not the 1 ms that USB wakes it by.
+_REST = 0.0011
 _TMOD, _TMOD_EEPROM_READ = 3 << 8, 3 << 8  # RP2040 datasheet, 4.10.13: CTRLR0
 _CHANGED = {
     CMD_SECTOR_ERASE: FLASH_SECTOR_SIZE,
@@ -79,6 +83,39 @@ class FlashInterface(RPSSI):
                 os._exit(0)
 
 
+class Serial(USBCDC):
+    """rp2040py's host, which sends nothing when it has nothing: rp2040py's sends an empty packet each time that the
+    program is ready for one, 19 a millisecond, and each interrupts the program."""
+
+    def __init__(self, chip: RP2040) -> None:
+        super().__init__(chip.usb_ctrl)
+        assert chip.usb_ctrl.on_endpoint_read is not None
+        self._send = chip.usb_ctrl.on_endpoint_read
+        self._ready = 0  # bytes that the program waits for
+        self._soon = chip.clock.create_alarm(self._serve)
+        chip.usb_ctrl.on_endpoint_read = self._read
+
+    def _read(self, endpoint: int, size: int) -> None:
+        if endpoint == self._out_endpoint and not self.tx_fifo.item_count:
+            self._ready = size
+        else:
+            self._send(endpoint, size)
+
+    def _serve(self) -> None:
+        size, self._ready = self._ready, 0
+        self._send(self._out_endpoint, size)
+
+    def send_serial_byte(self, data: int) -> None:
+        super().send_serial_byte(data)
+        if self._ready:
+            self._soon.schedule(0)  # when all bytes that come now are there
+
+    def _on_controller_reset(self) -> None:
+        self._ready = 0
+        self._soon.cancel()
+        super()._on_controller_reset()
+
+
 class Watched(Simulator):
     """Looks at every instruction while flash is not executed in place."""
 
@@ -92,6 +129,8 @@ class Watched(Simulator):
         self._ssi = FlashInterface(chip, self, path, operations)
         chip.ssi = chip.peripherals[_SSI_BASE] = self._ssi
         chip.watchdog.on_watchdog_trigger = self._reset
+        self._look = self.clock.create_alarm(self._end_if_waiting)
+        self._look.schedule(_REST * 1e9)
         self._boot()
 
     def _boot(self) -> None:
@@ -108,6 +147,16 @@ class Watched(Simulator):
     def _reset(self) -> None:
         self.rp2040.enter_reset(from_watchdog=True)
         self._boot()
+
+    def _end_if_waiting(self) -> None:
+        self._look.schedule(_REST * 1e9)
+        self.stopped = self.stopped or self.rp2040.core.waiting  # ends the fast loop
+
+    async def execute(self) -> None:
+        """For ever; what comes from the serial line, and ends this, has its turn between."""
+        while True:
+            self._execute_batch()
+            await asyncio.sleep(_REST if self.rp2040.core.waiting else 0)
 
     def _execute_batch(self) -> None:
         if self._ssi.in_place:
@@ -142,7 +191,7 @@ class _Log:
 
 async def _run(path: Path, operations: int) -> None:
     simulator = Watched(path, operations)
-    serial = USBCDC(simulator.rp2040.usb_ctrl)
+    serial = Serial(simulator.rp2040)
     simulator.bind_loop()
     pty = PtyInteractiveRepl(serial, simulator, on_quit=simulator.shutdown_request.request)
     await pty.start()

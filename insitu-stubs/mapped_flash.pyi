@@ -3,7 +3,7 @@
 NAME: str
 
 def map_partition(name: str = "insitu") -> int:
-    """Have the CPU see a partition of flash, up to 1 MiB of it; the address for Runtime.load, always the same.
+    """Have the CPU see the first MiB of a partition of flash; the address for Runtime.load, always the same.
 
     Raises OSError where there is none, or it cannot be mapped. This module is let go again.
     """

@@ -7,7 +7,7 @@ import micropython
 from micropython import const
 
 NAME = "insitu"  # of the partition with images
-_PAGES = const(16)  # at the end of the window
+_PAGES = const(16)  # that images have, at the end of the window
 _POLLS = const(1000000)
 
 # By the end of sys.implementation._machine. Window: where flash is read; from there to where it is executed; entries.
@@ -50,20 +50,21 @@ def _invalidate(control: uint, at: int, word: int, address: uint, size: int) -> 
     return int(polls < _POLLS)
 
 
-def _info(name):
+# Number of the partition's first page.
+def _page(name):
     from esp32 import Partition
 
     try:
         _, _, offset, size, _, encrypted = Partition(name).info()
     except OSError:
         raise OSError("no partition %s: make it with `insitu partition`" % name)
-    if encrypted or offset & 0xFFFF or size < 0x10000:
-        raise OSError("partition %s: it is encrypted, or not of whole pages of 64 KiB" % name)
-    return offset >> 16, min(size >> 16, _PAGES)
+    if encrypted or offset & 0xFFFF or size < _PAGES << 16:
+        raise OSError("partition %s is encrypted, or does not begin at a page of 64 KiB, or has less than 1 MiB" % name)
+    return offset >> 16
 
 
-# Maps the partition, of which the CPU then sees up to 1 MiB, and makes the cache forget what was there. The address
-# for Runtime.load; the same each time. Call it after each reset.
+# Maps the first MiB of the partition, and makes the cache forget what was there. The address for Runtime.load, the same
+# each time. Call it after each reset.
 def map_partition(name=NAME):
     from machine import disable_irq, enable_irq, mem32
 
@@ -73,21 +74,21 @@ def map_partition(name=NAME):
     window, alias, entries, index, content, stride, bit, free, used, control, at, word, shift, mode = _CHIPS[chip]
     if mode and mem32[mode] >> 3 & 3:
         raise OSError("the flash MMU has not pages of 64 KiB")
-    page, pages = _info(name)
+    page = _page(name)
     first = entries - _PAGES
     address = window + (first << 16)
     interrupts = disable_irq()
     try:
-        for i in range(pages):
+        for i in range(_PAGES):
             number, wanted = first + i, page + i | used
             found = _entry(index, content + stride * number, number, -1)
             if found & bit != free and found != wanted:
                 raise OSError("entry %d of the flash MMU is in use" % number)
-        for i in range(pages):
+        for i in range(_PAGES):
             number = first + i
             _entry(index, content + stride * number, number, page + i | used)
         for start in {address, address + alias}:
-            if not _invalidate(control, at, word, start, (pages << 16) >> shift):
+            if not _invalidate(control, at, word, start, (_PAGES << 16) >> shift):
                 raise OSError("the cache does not end to forget")
     finally:
         enable_irq(interrupts)

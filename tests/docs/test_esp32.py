@@ -23,7 +23,7 @@ from insitu.package import compile as package
 from insitu.package import files
 from insitu.package.names import PORT as SOURCES
 
-from tests.cli.conftest import Command, insitu
+from tests.cli.conftest import Command, insitu, refused
 from tests.docs.page import follow
 from tests.flash.esp32_flash import STOCK, table
 
@@ -130,3 +130,9 @@ def test_every_command(insitu: Command, tmp_path: Path, monkeypatch: pytest.Monk
                 assert link.run("print(hasattr(insitu, 'mapped_flash'))") == b"False\r\n"
 
         assert follow(_PAGE, machine.port, insitu, run, by_esptool) == _CALLED
+        with machine.link() as link:  # a board without the partition, which the page's last command took away
+            link.soft_reset()
+            link.run("def none(self, name): raise OSError(2)\n_Partition.__init__ = none")
+        by_esptool("run")
+        done = insitu("run", "add.xip", "-b", "esp32c3", "--port", machine.port, "--invoke", "add", 2, 3)
+        refused(done, "esp32c3: no partition insitu: make it with `insitu partition`")

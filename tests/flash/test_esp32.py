@@ -8,6 +8,7 @@ import random
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import insitu.sim
@@ -16,6 +17,7 @@ from capstone import CS_ARCH_RISCV, CS_MODE_RISCV32, CS_MODE_RISCVC, Cs
 from insitu.board.boards import load_board
 from insitu.errors import InsituError
 from insitu.flash import device
+from insitu.flash.file import FORMATS
 from insitu.flash.mapped import map_images
 from insitu.flash.write import silent, verify
 from insitu.flash.writer import Target
@@ -27,6 +29,7 @@ from insitu.mpy.read import read as read_mpy
 from insitu.package.names import PORT
 from unicorn import UC_PROT_READ
 
+from tests.cli.conftest import Command, refused
 from tests.flash.esp32_flash import CHIPS, PAGE, SECTOR, STOCK, Board, Esp32, MmuFault, some_image
 
 OFFSET = 0x300000  # of the partition
@@ -81,20 +84,19 @@ def test_what_the_cache_holds_is_forgotten(name: str) -> None:
     assert new[len(starts) :] == old[len(starts) :]  # of nothing else
 
 
-@BOTH
-def test_a_small_partition(name: str) -> None:
-    model, board = Esp32(name, WITH_IMAGES.replace("0x300000, 0x100000", "0x300000, 0x2f000")), load_board(name)
-    _map(name, model)
-    assert model.view(board.image.address, 2 * PAGE) == model.flash[OFFSET : OFFSET + 2 * PAGE]
-    with pytest.raises(MmuFault):
-        model.view(board.image.address + 2 * PAGE, 1)
-
-
 _WRONG: dict[str, tuple[str, Callable[[Esp32], object], str]] = {
     "no partition": (STOCK, lambda _: None, "no partition insitu: make it with `insitu partition`"),
-    "not at a page": (WITH_IMAGES.replace("0x300000, 0x1", "0x308000, 0x0"), lambda _: None, "not of whole pages"),
-    "too small": (WITH_IMAGES.replace("0x300000, 0x1", "0x300000, 0x0f"[:-1]), lambda _: None, "not of whole pages"),
-    "encrypted": (WITH_IMAGES + "encrypted", lambda _: None, "it is encrypted, or not"),
+    "not at a page": (
+        WITH_IMAGES.replace("0x300000, 0x1", "0x308000, 0x0"),
+        lambda _: None,
+        "does not begin at a page",
+    ),
+    "too small": (
+        WITH_IMAGES.replace("0x300000, 0x100000", "0x300000, 0xff000"),
+        lambda _: None,
+        "has less than 1 MiB",
+    ),
+    "encrypted": (WITH_IMAGES + "encrypted", lambda _: None, "partition insitu is encrypted, or"),
     "in use": (WITH_IMAGES, lambda model: model.entries.__setitem__(-3, model.used(9)), "of the flash MMU is in use"),
     "other pages": (WITH_IMAGES, lambda model: setattr(model, "page_mode", 1), "has not pages of 64 KiB"),
     "another chip": (
@@ -175,11 +177,6 @@ def test_power_cuts(name: str) -> None:
 _REFUSED = {
     "no partition": (STOCK, 100, "no partition insitu: make it with `insitu partition`"),
     "too large": (WITH_IMAGES, 0x100001, "the image would lie at 0x3c700000 to 0x3c8000ff"),
-    "too large for a small partition": (
-        WITH_IMAGES.replace("0x300000, 0x100000", "0x300000, 0x10000"),
-        0x10001,
-        "the firmware that runs on the board leaves 0x3c700000 to 0x3c70ffff free",
-    ),
 }
 
 
@@ -201,7 +198,23 @@ def test_what_does_not_read_back_is_named() -> None:
         device.write(_target("esp32c3", model), load_board("esp32c3").image.address, bytes(300), silent)
 
 
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_no_file_has_the_address(insitu: Command, tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / "app.xip"
+    path.write_bytes(some_image(1))
+    done = insitu("flash", path, "-b", "esp32c3", "--to", tmp_path / f"app{suffix}")
+    refused(done, "esp32c3: images go into a partition, of which a file does not know the place")
+
+
 # --- running ---
+
+
+def test_without_a_port(insitu: Command, tmp_path: Path) -> None:
+    path = tmp_path / "app.xip"
+    path.write_bytes(some_image(1))
+    refused(insitu("run", path, "-b", "esp32c3", "--invoke", "sum", 9000), "esp32c3 has no emulator: give --port")
+    done = insitu("run", path, "-b", "esp32c3", "--sim", "--invoke", "sum", 9000, "--heap", 150000)
+    assert done.out == f"{sum(random.Random(1).randbytes(9001)[1:])}\n"
 
 
 def _executable() -> Callable[[int], int]:

@@ -55,7 +55,12 @@ FORMATS: Mapping[str, Callable[[Board, int, bytes], bytes]] = {
 
 
 def make(path: Path, board: Board, address: int, data: bytes) -> bytes:
-    """The bytes of a file called path that puts data at address. Raises InsituError where its suffix is no format."""
+    """The bytes of a file called path that puts data at address.
+
+    Raises InsituError where its suffix is no format, or the address is none of the flash but of where the CPU sees it.
+    """
+    if board.mapped:
+        raise InsituError(f"{board.name}: images go into a partition, of which a file does not know the place")
     if path.suffix.lower() not in FORMATS:
         raise InsituError(f"{path}: the suffix must be one of {', '.join(FORMATS)}")
     return FORMATS[path.suffix.lower()](board, address, data)

@@ -214,8 +214,8 @@ class Session(AbstractContextManager["Session"]):
         if self.sim:
             return Simulated(self.board, contents)
         method = METHODS[self.deploy]
-        contents += method.contents(self.board)
         firmware = method.firmware(self.board)
+        contents += method.contents(self.board)
         return emulated(self.board, contents, flash_file=self.flash_file, firmware=firmware, counted=self.counted)
 
     def _flash_if_needed(self) -> None:

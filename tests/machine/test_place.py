@@ -102,6 +102,13 @@ def _relay(log: list[str]) -> Iterator[int]:
     server.server_close()
 
 
+def _listens(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    with contextlib.suppress(OSError), socket.create_connection((host, int(port))):
+        return True
+    return False
+
+
 @contextlib.contextmanager
 def _farm(folder: Path, environment: dict[str, str], config: str) -> Iterator[Callable[..., str | None]]:
     """labgrid's coordinator and an exporter; what it gives is labgrid-client."""
@@ -123,10 +130,11 @@ def _farm(folder: Path, environment: dict[str, str], config: str) -> Iterator[Ca
         end = time.monotonic() + 60
         while not answered():
             assert started.poll() is None and time.monotonic() < end, (folder / part).read_text()
+            time.sleep(0.2)
 
     with contextlib.ExitStack() as stack:
         # One after the other: an exporter ends when its coordinator does not answer yet.
-        answers("coordinator", ("-l", address), lambda: client("places") is not None)
+        answers("coordinator", ("-l", address), lambda: _listens(address))
         answers(
             "exporter",
             ("-c", address, "--hostname", "localhost", "-n", "farm", "farm.yaml"),

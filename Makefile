@@ -73,7 +73,7 @@ demo: setup
 test: setup build/toolchains.stamp build/labgrid.stamp build/newest.stamp build/spec.stamp
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
-	@$(VENV)/bin/mypy host_tools
+	@$(VENV)/bin/mypy host_tools docs/generate
 	@$(VENV)/bin/pytest -n 2 $(if $(SPEC),--spec=$(SPEC))
 
 bench: setup

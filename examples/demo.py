@@ -75,7 +75,7 @@ def expected(wasm: bytes) -> bytes:
     return bytes(out)
 
 
-def _run_board(board: Board, wasm: bytes, wanted: bytes) -> tuple[Board, str, bytes]:
+def run_board(board: Board, wasm: bytes, wanted: bytes) -> tuple[Board, str, bytes]:
     image = compile_wasm(wasm, board.target)
     done = flash(image, board)
     imports = {"adc.read": "adc_read", "uart.write": "uart_write"}
@@ -86,6 +86,7 @@ def _run_board(board: Board, wasm: bytes, wanted: bytes) -> tuple[Board, str, by
     if printed != wanted:
         raise InsituError(f"{board.name} wrote {printed!r}, wasmtime {wanted!r}")
     picture = places.CHECKOUT / "build" / "demo" / f"memory-{board.name}.svg"
+    picture.parent.mkdir(parents=True, exist_ok=True)
     picture.write_text(draw.svg(memory, board.description))
     console = Console(width=100, force_terminal=sys.stdout.isatty())
     with console.capture() as capture:
@@ -106,7 +107,7 @@ def main() -> int:
         wanted = expected(wasm)
         all_boards = [boards.load_board(name) for name in boards.emulated()]
         with ThreadPoolExecutor(2) as pool:
-            for _, text, _ in pool.map(lambda board: _run_board(board, wasm, wanted), all_boards):
+            for _, text, _ in pool.map(lambda board: run_board(board, wasm, wanted), all_boards):
                 print(text, end="")
     except InsituError as error:
         print(f"demo: {error}", file=sys.stderr)

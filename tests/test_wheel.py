@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +16,8 @@ import wasmtime
 from insitu.board import boards
 from insitu.places import CHECKOUT
 from mypy import api
+
+from tests.docs.page import blocks, check, commands
 
 _SOURCES = ("host_tools", "port", "boards", "insitu-stubs", "pyproject.toml", "README.md", "LICENSE")
 _ADD = '(module (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1))))'
@@ -88,17 +89,12 @@ def test_an_image_and_a_file_for_a_programmer(insitu: Path, tmp_path: Path, boar
 @pytest.mark.slow
 def test_the_first_minute(insitu: Path, tmp_path: Path) -> None:
     """README's first program and the commands under it, but for the board at the port."""
-    page = (CHECKOUT / "README.md").read_text()
-    name, source = re.findall(r"`(\w+\.c)`:\n\n```c\n(.*?)```", page, re.DOTALL)[0]
-    commands = re.findall(r"^    insitu (.*?) +# ?(.*)$", page[page.index(source) :], re.MULTILINE)[:2]
-    assert len(source.splitlines()) <= 10
-    (tmp_path / name).write_text(source)
+    source, *others = [block for block in blocks(CHECKOUT / "README.md") if block.kind in ("c", "console")]
+    assert len(source.text.splitlines()) <= 10
+    (tmp_path / source.file).write_text(source.text)
     began = time.monotonic()
-    (build, made), (run, says) = commands
-    _run(insitu, *build.split(), folder=tmp_path)
-    for file in re.findall(r"\w+\.\w+", made)[:2]:
-        assert (tmp_path / file).exists()
-    assert _run(insitu, *run.split(), folder=tmp_path).strip() == says.rpartition(" ")[2]
+    for command, lines in list(commands(others[0]))[:2]:
+        check(command, lines or [], _run(insitu, *command.split()[1:], folder=tmp_path))
     assert time.monotonic() - began < 60
 
 

@@ -10,7 +10,7 @@ from insitu.cli import cli
 
 def page() -> str:
     """Exit statuses, and every verb with its options, their defaults, and an example."""
-    above = click.Context(cli, info_name="insitu", **cli.context_settings)
+    above = click.Context(cli, info_name="insitu", terminal_width=100, **cli.context_settings)
     statuses = inspect.cleandoc(cli.epilog or "").replace("\b\n", "").replace("status:\n", "status:\n\n")
     verbs = [_verb(command, click.Context(command, above, name)) for name, command in cli.commands.items()]
     return "\n" + "\n".join([f"{statuses}\n", *verbs])

@@ -24,7 +24,7 @@ from insitu.package import files
 from insitu.package.names import PORT as SOURCES
 
 from tests.cli.conftest import Command, insitu, refused
-from tests.docs.page import follow
+from tests.docs.page import as_if_at, follow
 from tests.flash.esp32_flash import STOCK, table
 
 __all__ = ["insitu"]
@@ -129,7 +129,8 @@ def test_every_command(insitu: Command, tmp_path: Path, monkeypatch: pytest.Monk
                 assert link.run("print('insitu.mapped_flash' in sys.modules)") == b"False\r\n"
                 assert link.run("print(hasattr(insitu, 'mapped_flash'))") == b"False\r\n"
 
-        assert follow(_PAGE, machine.port, insitu, run, by_esptool) == _CALLED
+        command = as_if_at(real.image.address, moved.image.address, insitu)
+        assert follow(_PAGE, machine.port, command, run, by_esptool) == _CALLED
         with machine.link() as link:  # a board without the partition, which the page's last command took away
             link.soft_reset()
             link.run("def none(self, name): raise OSError(2)\n_Partition.__init__ = none")

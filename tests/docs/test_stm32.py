@@ -20,7 +20,7 @@ from insitu.package import compile as package
 from insitu.package import files
 
 from tests.cli.conftest import Command, insitu
-from tests.docs.page import PORT, follow
+from tests.docs.page import PORT, as_if_at, follow
 from tests.flash.dfuse_device import Stm32
 from tests.flash.test_dfu import DEVICES
 
@@ -91,4 +91,5 @@ def test_every_command(insitu: Command, tmp_path: Path, monkeypatch: pytest.Monk
                 text = body.replace(f"{real.image.address:#010x}", hex(moved.image.address))
                 assert text != body and link.run(text) == b"5\r\n"
 
-        assert follow(_PAGE, machine.port, insitu, run, over_line) == _CALLED
+        command = as_if_at(real.image.address, moved.image.address, insitu)
+        assert follow(_PAGE, machine.port, command, run, over_line) == _CALLED

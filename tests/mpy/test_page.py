@@ -1,10 +1,8 @@
-"""docs/native-modules.md: its commands, run, and its figures."""
+"""The figures of docs/native-modules.md; tests/docs/test_blocks.py runs its commands."""
 
 from __future__ import annotations
 
 import re
-import shlex
-from pathlib import Path
 
 import pytest
 from insitu import places
@@ -12,33 +10,11 @@ from insitu.board.boards import load_board
 from insitu.mpy import cross, romfs
 from insitu.mpy.device import loader_files
 
-from tests.cli.conftest import Command
 from tests.mpy import modules
 
 _PAGE = (places.CHECKOUT / "docs" / "native-modules.md").read_text()
 _PROGRAMS = places.CHECKOUT / "build" / "micropython-1.25.0" / "tests" / "perf_bench"
 _RUN = "run, result = m.bm_setup(m.bm_params[min(m.bm_params)])\nrun()\nprint(result())\n"
-
-
-@pytest.mark.qemu
-def test_commands(insitu: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the order of the page, with the module that is on it; writing and copying to a Pico apart."""
-    monkeypatch.setattr(places, "flash_file", lambda board: tmp_path / f"{board.name}.bin")
-    monkeypatch.chdir(tmp_path)
-    Path("crc.py").write_text(_PAGE.partition("```python\n")[2].partition("```")[0])
-    lines = re.findall(r"^    (insitu .*)", _PAGE, re.MULTILINE)
-    commands = [shlex.split(line)[1:] for line in lines if "--port" not in line]
-    printed = ""
-    for command in commands:
-        if command[:2] != ["flash", "pico/modules.code"]:
-            done = insitu(*command)
-            assert done.status == 0, done.err
-            printed += done.out
-    assert len(commands) == 5
-    assert "b'\\x05hello\\xd2n'\n" in printed
-    for line in re.findall(r"^     (\S.*)", _PAGE, re.MULTILINE):
-        assert line.split() in [found.split() for found in printed.splitlines()]
-    assert Path("pico/crc.mpy").exists()
 
 
 def test_what_the_loader_costs() -> None:

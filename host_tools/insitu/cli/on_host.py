@@ -27,7 +27,7 @@ from insitu.toolchain import LANGUAGES
 
 
 @click.command("build")
-@options.app
+@click.argument("app", type=click.Path(path_type=Path), help="A module, or its source.")
 @options.board
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The image; APP.xip unless given.")
 @options.heap_size

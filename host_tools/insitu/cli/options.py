@@ -28,7 +28,7 @@ PAGES = click.IntRange(0, layout.MOST_PAGES)  # of 64 KiB
 board = click.option("-b", "--board", "board_name", required=True, help="A name that `insitu boards` shows, or a file.")
 maybe_board = click.option("-b", "--board", "board_name", help="As `insitu boards` shows it, or a file.")
 port = click.option("--port", help="The board's serial port: a device, socket://HOST:PORT; its emulator unless given.")
-app = click.argument("app", type=click.Path(path_type=Path), help="APP.wasm, its source, or an image, APP.xip.")
+app = click.argument("app", type=click.Path(path_type=Path), help="APP.wasm; flash and run take its image, too.")
 json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 heap_size = click.option("--heap-size", type=BYTES, default=0, help="Bytes of the app heap, in linear memory.")
 

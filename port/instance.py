@@ -18,6 +18,7 @@ from .xip.layout import (
     IMAGE_AUX_STACK_SIZE,
     IMAGE_GLOBALS,
     IMAGE_INSTANCE_SIZE,
+    IMAGE_MEMORY_SLACK,
     IMAGE_START_FUNCTION,
     IMAGE_TABLES,
     INSTANCE_ID,
@@ -103,7 +104,7 @@ class Instance(Mortal):
         if start != NONE and not stack_size:
             raise Error("the module has a start function: instantiate it with a stack_size")
         size, plan = module.word(IMAGE_INSTANCE_SIZE), self.plan
-        whole = size + plan.size if plan.fixed else size
+        whole = size + plan.size + module.word(IMAGE_MEMORY_SLACK) if plan.fixed else size
         block = plan.place(runtime, whole, "the instance") if plan.fixed else runtime.alloc(whole, "the instance")
         self.pointer = block + size
         platform.fill(add(runtime.base, block), whole, 0)

@@ -69,6 +69,7 @@ from .layout import (
     IMAGE_MAGIC,
     IMAGE_MEMORY_MIN,
     IMAGE_MEMORY_SIZE,
+    IMAGE_MEMORY_SLACK,
     IMAGE_NAMES,
     IMAGE_SIZE,
     IMAGE_SIZE_INVERTED,
@@ -300,6 +301,10 @@ class Checker:
         least = whole if flags & (FLAG_MEMORY_GROWS | FLAG_MEMORY_IMPORTED) else 0
         self.demand(pages <= MOST_PAGES and size <= MOST_PAGES * 65536, "memory size")
         self.demand(not flags & FLAG_MEMORY or least <= size - kept <= whole, "memory size")
+        slack = self.word(IMAGE_MEMORY_SLACK)
+        self.demand(
+            not slack or (flags & FLAG_MEMORY_FIXED and not slack & 7 and slack <= whole - size), "memory slack"
+        )
 
     def _type_strings(self, types):
         slots = self.word(IMAGE_ARG_SLOTS)

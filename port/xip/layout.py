@@ -5,7 +5,7 @@ from micropython import const
 
 # --- image header; every *_OFFSET found in it is relative to the image's first byte ---
 MAGIC = const(0x58534E49)  # b"INSX"
-FORMAT_VERSION = const(3)
+FORMAT_VERSION = const(4)
 
 IMAGE_MAGIC = const(0)
 IMAGE_VERSION = const(4)
@@ -43,7 +43,8 @@ IMAGE_HEAP_BASE = const(160)  # __heap_base, or NONE
 IMAGE_STACK_GUARD = const(164)  # bytes of an operand stack that only unchecked frames may use
 IMAGE_STACK_NEEDED = const(168)  # operand stack that the call graph needs, NONE with recursion
 IMAGE_APP_HEAP = const(172)  # bytes at the end of a fixed linear memory that are kept for an app heap
-HEADER_SIZE = const(176)
+IMAGE_MEMORY_SLACK = const(176)  # bytes behind a truncated memory that its code may come to, multiple of 8
+HEADER_SIZE = const(180)
 MOST_IMAGE = const(0x1000000)  # bytes of an image
 
 NONE = const(0xFFFFFFFF)

@@ -59,7 +59,7 @@ def test_truncation_at_heap_base(device: Device) -> None:
     assert instance.memory.pages == 1
     assert instance.exports.load(1024) == ord("h")
     with pytest.raises(Trap, match="out of bounds memory access"):
-        instance.exports.load(1104)
+        instance.exports.load(1200)  # test_slack.py: what lies between
     assert device.runtime.heap.used() < 4096
 
 

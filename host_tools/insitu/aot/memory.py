@@ -63,7 +63,7 @@ def _base(f: FunctionBuilder) -> str:
 
 
 def checked_address(f: FunctionBuilder, address: str, offset: int, width: int) -> str:
-    """Trap unless address + offset .. + width lies in memory; the pointer to it otherwise.
+    """Trap unless address + offset .. + width lies in memory or its slack; the pointer to it otherwise.
 
     address is an i32 operand, offset the memarg's, width the access's in bytes. The sum is not computed:
     address > size - (offset + width) cannot overflow once offset + width is known to fit.
@@ -73,7 +73,8 @@ def checked_address(f: FunctionBuilder, address: str, offset: int, width: int) -
         if reach > memory.size:
             f.trap_if("true", layout.TRAP_OUT_OF_BOUNDS_MEMORY)
         else:
-            f.trap_if(f.value(f"icmp ugt i32 {address}, {memory.size - reach}"), layout.TRAP_OUT_OF_BOUNDS_MEMORY)
+            limit = memory.limit(offset, width)
+            f.trap_if(f.value(f"icmp ugt i32 {address}, {limit}"), layout.TRAP_OUT_OF_BOUNDS_MEMORY)
     elif reach >= 1 << 32:
         f.trap_if("true", layout.TRAP_OUT_OF_BOUNDS_MEMORY)
     else:

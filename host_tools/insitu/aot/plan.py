@@ -27,6 +27,8 @@ _CALL_OPCODES = (0x10, 0x11)
 _REF_FUNC, _TABLE_GROW, _MEMORY_SIZE, _MEMORY_GROW = 0xD2, 0xFC00 | 15, 0x3F, 0x40
 _MOST_ENTRIES_INSIDE = 1 << 16  # of a table in the instance block
 _REQUEST_SLOTS = 3  # what the widest of layout.REQUEST_* passes
+_OFFSETS = 32  # of accesses that have one limit
+_WIDEST = 8  # bytes of an access
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class LinearMemory:
         grows: whether anything may grow it.
         truncated: ends at __heap_base, not at the page.
         app_heap: bytes at its end that are kept for an app heap where it is fixed.
+        slack: bytes behind it that an access may still come to, see limit; 0: none may.
     """
 
     fixed: bool
@@ -48,6 +51,31 @@ class LinearMemory:
     grows: bool = False
     truncated: bool = False
     app_heap: int = 0
+    slack: int = 0
+
+    def with_slack(self) -> LinearMemory:
+        """What a truncated memory can have behind it of what the module declared, and that is memory to the standard.
+
+        There an access need not trap, so that those through one address share a limit, which LLVM compares once, and
+        which is a constant that Thumb's CMP holds: 8 bits, shifted (ARMv7-M Architecture Reference Manual, A5.3.2).
+        """
+        slack = (_grain(self.size) - 1 + _OFFSETS - 1 + _WIDEST + 7) & ~7
+        return replace(self, slack=slack) if 0 < self.size <= self.pages * PAGE - slack else self
+
+    def limit(self, offset: int, width: int) -> int:
+        """The highest address, as an i32, that may be accessed at an offset, where the memory is fixed.
+
+        offset + width, in bytes, are inside of the memory.
+        """
+        if not self.slack:
+            return self.size - offset - width
+        highest = self.size - 1 - offset // _OFFSETS * _OFFSETS
+        return -(-highest // _grain(highest)) * _grain(highest)
+
+
+def _grain(n: int) -> int:
+    """The power of two that n has less than 256 of."""
+    return 1 << max(n.bit_length() - 8, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +140,8 @@ class Plan:
         cut = min(size, self._truncated_size(size))
         if self._imports_allocator():
             return LinearMemory(False, cut, limits.minimum, truncated=cut < size)
-        return LinearMemory(True, cut + app_heap, limits.minimum, truncated=cut < size, app_heap=app_heap)
+        memory = LinearMemory(True, cut + app_heap, limits.minimum, truncated=cut < size, app_heap=app_heap)
+        return memory.with_slack() if memory.truncated else memory
 
     def _invites_growth(self, limits: Limits) -> bool:
         """Whether another module may count on growing this one's memory: it is exported with a maximum."""

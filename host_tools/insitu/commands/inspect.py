@@ -41,6 +41,7 @@ class Layout:
 
     instance: int
     memory: int
+    slack: int
     inside: bool
     tables: tuple[int, ...]
 
@@ -51,6 +52,7 @@ def image_layout(image: Image) -> Layout:
     return Layout(
         instance=image.word(layout.IMAGE_INSTANCE_SIZE),
         memory=0 if flags & layout.FLAG_MEMORY_IMPORTED else image.memory_size,
+        slack=image.memory_slack,
         inside=bool(flags & layout.FLAG_MEMORY_FIXED),
         tables=tuple(max(count, 1) * size for count, size in image.tables_apart),
     )
@@ -62,6 +64,7 @@ def planned_layout(plan: Plan) -> Layout:
     return Layout(
         instance=plan.instance_size,
         memory=0 if plan.wasm.imported_memory_count else plan.memory.size,
+        slack=plan.memory.slack,
         inside=plan.memory.fixed,
         tables=tuple(max(t.length, 1) * t.entry_size for t in own if not t.entries),
     )
@@ -73,10 +76,11 @@ def ram(found: Layout, stack: int) -> dict[str, int]:
     As it is right after instantiation: memory and tables may grow, and imported constants take 12 bytes each.
     """
     memory, apart = found.memory, found.memory > 0 and not found.inside
+    inside = memory + found.slack
     pools = {
         "runtime": block_bytes(layout.CELL_SIZE),
         "module": 0,
-        "instance": block_bytes(found.instance + memory) - memory if found.inside else block_bytes(found.instance),
+        "instance": block_bytes(found.instance + inside) - memory if found.inside else block_bytes(found.instance),
         "tables": sum(map(block_bytes, found.tables)),
         "linear_memory": block_bytes(memory) if apart else memory,
         "exec_env": block_bytes(layout.ENV_SIZE + stack) - stack,

@@ -202,6 +202,7 @@ class _Packer:
         self.set(layout.IMAGE_AUX_STACK_BOTTOM, aux.bottom, aux.top - aux.bottom, _none(aux.pointer))
         self.set(layout.IMAGE_DATA_END, _none(aux.data_end), _none(aux.heap_base))
         self.set(layout.IMAGE_STACK_GUARD, self.stack.guard, self.stack.needed, plan.memory.app_heap)
+        self.set(layout.IMAGE_MEMORY_SLACK, plan.memory.slack)
 
     def pack(self) -> bytes:
         self.types()

@@ -74,6 +74,10 @@ class Image:
     def memory_size(self) -> int:
         return self.word(layout.IMAGE_MEMORY_SIZE)
 
+    @property
+    def memory_slack(self) -> int:
+        return self.word(layout.IMAGE_MEMORY_SLACK)
+
     def uses(self, module: str) -> bool:
         """Whether anything is imported from the module of that name."""
         return any(name == module for name, _, _, _ in self.imports)

@@ -129,7 +129,7 @@ class _Image:
         for table in plan.tables:
             if table.entries:
                 places.append((-table.entries, table.entry_size * table.length - table.entries))
-        end = plan.memory.size if plan.memory.fixed else 0
+        end = plan.memory.size + plan.memory.slack if plan.memory.fixed else 0
         words: dict[int, tuple[int, int]] = {}
         for t in plan.wasm.types:
             words[signature.word(t)] = (self._on_stack(t), len(t.results))

@@ -42,10 +42,11 @@ def test_what_the_module_does_not_allow(insitu: Command, wasm: Callable[..., Pat
 
 
 def test_an_app_heap_after_a_truncated_memory(insitu: Command, wasm: Callable[..., Path]) -> None:
+    """Behind the slack an access traps (tests/port/test_slack.py)."""
     app = wasm(SMALL)
-    refused(insitu("run", app, *ON, "--invoke", "last", 1056), "out of bounds memory access")
+    refused(insitu("run", app, *ON, "--invoke", "last", 1160), "out of bounds memory access")
     assert insitu("run", app, *ON, "--heap-size", 64, "--invoke", "last", 1119).out == "0\n"
-    refused(insitu("run", app, *ON, "--heap-size", 64, "--invoke", "last", 1120), "out of bounds memory access")
+    refused(insitu("run", app, *ON, "--heap-size", 64, "--invoke", "last", 1220), "out of bounds memory access")
 
 
 def test_the_aux_stack_is_checked(insitu: Command, wasm: Callable[..., Path], tmp_path: Path) -> None:

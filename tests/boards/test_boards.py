@@ -54,7 +54,7 @@ def test_bytes_that_a_call_and_an_access_to_memory_take(device: Device) -> None:
 
 TRAPS = [
     ("stop", "", "unreachable"),
-    ("load", "1021", "out of bounds memory access"),
+    ("load", "1100", "out of bounds memory access"),
     ("load", "-1", "out of bounds memory access"),
     ("fill", "1020", "out of bounds memory access"),
     ("divide", "1, 0", "integer divide by zero"),

@@ -14,6 +14,7 @@ from enum import Enum, auto
 from pathlib import Path
 
 from insitu.errors import InsituError
+from insitu.steps import step
 
 MARKS = ("__heap_base", "__data_end")  # what tells insitu where the aux stack lies and linear memory may end
 
@@ -160,7 +161,8 @@ def _assembler(source: Path, made: Path, exports: Sequence[str]) -> list[str]:
 
 
 def _run(command: list[str], source: Path) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    with step(f"compiling {source.name}"):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise InsituError(f"{source.name} does not compile:\n{done.stderr.strip()}")
     return done

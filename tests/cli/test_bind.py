@@ -120,4 +120,4 @@ def test_pools_of_calls_that_were_run(insitu: Command, bound: Path) -> None:
     by_calls = insitu(*bind, *given, "--invoke", "pass 3").json
     assert by_calls["heap"] < by_code["heap"] + 8192
     assert f"HEAP = {by_calls['heap']}  #" in (bound / "app.py").read_text()
-    refused(insitu(*bind[:1], bound / "app.xip", *bind[2:]), "is an image, which has no names")
+    refused(insitu(*bind[:1], bound / "app.xip", *bind[2:-1]), "is an image, which has no names")

@@ -11,9 +11,9 @@ from insitu.aot import compile_wasm
 from insitu.board.boards import load_board
 from insitu.errors import InsituError
 from insitu.flash import device
-from insitu.flash.write import silent
 from insitu.flash.writer import Target
 from insitu.image.read import ImageError, read
+from insitu.steps import silent
 
 from tests.flash.board import Board
 from tests.flash.stm32_flash import BASE, Stm32

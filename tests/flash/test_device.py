@@ -13,7 +13,7 @@ from insitu.board.boards import load_board
 from insitu.board.record import Region
 from insitu.errors import InsituError
 from insitu.flash import device
-from insitu.flash.write import silent, verify
+from insitu.flash.write import verify
 from insitu.flash.writer import Target
 from insitu.image.read import ImageError, read
 from insitu.link.runner import DeviceError
@@ -21,6 +21,7 @@ from insitu.machine import emulated
 from insitu.machine.flash_file import FlashFile
 from insitu.machine.rp2040 import Rp2040
 from insitu.package.deploy import METHODS
+from insitu.steps import silent
 
 pytestmark = [pytest.mark.slow]
 

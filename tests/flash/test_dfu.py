@@ -6,6 +6,7 @@ import random
 import runpy
 import subprocess
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from insitu.board.boards import load_board, names
 from insitu.flash import dfuse, file
 from insitu.flash.write import put
 from insitu.places import CHECKOUT
+from insitu.steps import listening
 
 from tests.cli.conftest import Command, refused
 from tests.flash.dfuse_device import FLASH, Stm32
@@ -120,7 +122,8 @@ def test_ours_writes_to_it(name: str, plug: Callable[..., Stm32]) -> None:
     before = bytes(device.flash)
     data = random.Random(4).randbytes(board.chip.sectors_in(board.image)[0].size * 2 + 100)
     told: list[tuple[int, int]] = []
-    done = put(data, board, board.image.address, progress=lambda *parts: told.append(parts))
+    with listening(lambda _: nullcontext(lambda *parts: told.append(parts))):
+        done = put(data, board, board.image.address)
     assert (done.writer, done.read_back) == ("dfu", True)
     assert device.erased == ERASED[name]
     assert device.flash == _whole(before, name, data)

@@ -16,7 +16,6 @@ from insitu.board import boards
 from insitu.board.record import Board, Region
 from insitu.errors import InsituError
 from insitu.flash import partition, romfs
-from insitu.flash.write import silent
 from insitu.flash.writer import Target
 from insitu.link.raw_repl import Link
 from insitu.link.runner import DeviceError
@@ -25,6 +24,7 @@ from insitu.machine.emulator import Emulator
 from insitu.package import romfs as package
 from insitu.package.deploy import METHODS, best
 from insitu.session import which
+from insitu.steps import silent
 
 from tests.flash import twin
 

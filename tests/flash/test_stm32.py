@@ -12,10 +12,11 @@ from insitu.board.boards import load_board
 from insitu.board.record import Region
 from insitu.errors import InsituError
 from insitu.flash import device
-from insitu.flash.write import silent, verify
+from insitu.flash.write import verify
 from insitu.flash.writer import Target
 from insitu.link.runner import DeviceError
 from insitu.machine import emulated
+from insitu.steps import silent
 
 from tests.flash import cuts
 from tests.flash.board import Board

@@ -14,8 +14,8 @@ import pytest
 from insitu.board.boards import load_board
 from insitu.errors import InsituError
 from insitu.flash import file, uf2
-from insitu.flash.write import silent
 from insitu.flash.writer import Target
+from insitu.steps import silent
 from rp2040py.device.load_flash import decode_block
 
 BOARD = load_board("rpi_pico")

@@ -17,9 +17,10 @@ from insitu.board.record import Board, Region
 from insitu.errors import InsituError
 from insitu.flash import WRITERS
 from insitu.flash.write import flash
-from insitu.flash.writer import Over, Progress, Target, Writer
+from insitu.flash.writer import Over, Target, Writer
 from insitu.link.raw_repl import Link
 from insitu.machine.emulator import Emulator
+from insitu.steps import Progress
 
 from tests.cli.conftest import Command, insitu, wasm
 

@@ -12,7 +12,6 @@ from insitu.commands import mpy
 from insitu.errors import InsituError
 from insitu.flash.modules import write_romfs
 from insitu.flash.partition import partitions
-from insitu.flash.write import silent
 from insitu.machine import emulated
 from insitu.package.deploy import mount_code
 
@@ -122,11 +121,11 @@ def test_a_partition_of_the_firmware(driver: Path) -> None:
         where = next(iter(partitions(link, board).values()))
         assert (where.address, where.size) == (START, SIZE)
         made = mpy.make(mpy.collect([driver], board), board, where, "x.romfs")
-        write_romfs(link, board, made.files["x.romfs"], silent)
+        write_romfs(link, board, made.files["x.romfs"])
         link.run(mount_code(START, SIZE))
         assert link.run("import driver\nprint(driver.scaled(b'123', 3))") == b"450\r\n"
         with pytest.raises(InsituError, match=f"the ROM partition of qemu_mps2_an385 {SIZE} bytes"):
-            write_romfs(link, board, bytes(SIZE + 1), silent)
+            write_romfs(link, board, bytes(SIZE + 1))
 
 
 def test_code_for_another_board(insitu: Command, tmp_path: Path) -> None:

@@ -6,14 +6,17 @@ from insitu.aot import contract, ir, limits, link, optimise
 from insitu.aot.plan import Plan
 from insitu.aot.targets import target as _target
 from insitu.image.pack import pack
+from insitu.steps import step
 from insitu.wasm.decode import decode
 from insitu.wasm.validate import validate
 
 
 def object_file(plan: Plan) -> bytes:
     """The module's own code, not yet linked with the library."""
-    checked = optimise.add_stack_checks(optimise.optimise(ir.write(plan), plan.target))
-    return optimise.generate(checked, plan.target)
+    with step("optimising"):
+        checked = optimise.add_stack_checks(optimise.optimise(ir.write(plan), plan.target))
+    with step("generating machine code"):
+        return optimise.generate(checked, plan.target)
 
 
 def compile_wasm(data: bytes, target: str, *, app_heap: int = 0) -> bytes:
@@ -29,5 +32,8 @@ def compile_wasm(data: bytes, target: str, *, app_heap: int = 0) -> bytes:
     plan = Plan(wasm, _target(target), app_heap)
     limits.check(plan)
     made = object_file(plan)
-    code = link.link(made, plan.target)
-    return pack(plan, code, contract.check(code, made, plan))
+    with step("linking"):
+        code = link.link(made, plan.target)
+    with step("proving the machine code"):
+        use = contract.check(code, made, plan)
+    return pack(plan, code, use)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import signal
 import sys
@@ -10,6 +11,8 @@ from types import FrameType
 
 import click
 
+from insitu import steps
+from insitu.cli import loudness
 from insitu.cli.verbs import COMMANDS
 from insitu.errors import InsituError
 
@@ -34,6 +37,8 @@ def cli() -> None:
 
 for command in COMMANDS:
     cli.add_command(command)
+for command in (cli, *COMMANDS):
+    command.params += loudness.options()
 
 
 _SIGNALS = (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))  # Windows has but the first
@@ -47,16 +52,20 @@ def main() -> None:
     for number in _SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
             signal.signal(number, _end)
+    loud = loudness.Loudness()
     try:
-        cli(standalone_mode=False)
+        with steps.listening(loud.heard):
+            cli(standalone_mode=False, obj=loud)
         sys.stdout.flush()
     except click.ClickException as error:
-        error.show()
+        if not _as_json(error.format_message(), error.exit_code):
+            error.show()
         sys.exit(error.exit_code)
     except click.Abort:
         sys.exit(130)
     except InsituError as error:
-        print(f"insitu: {error}", file=sys.stderr)
+        if not _as_json(str(error), error.status):
+            print(f"insitu: {error}", file=sys.stderr)
         sys.exit(error.status)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EPIPE):
@@ -65,6 +74,15 @@ def main() -> None:
         if error.errno == errno.ENOSPC:
             print(f"insitu: {error.filename or 'the output'}: {error.strerror}", file=sys.stderr)
         sys.exit(1)
+
+
+def _as_json(text: str, status: int) -> bool:
+    """Say an error as JSON where that is wanted: what was wrong may be the command line, so click does not know."""
+    words = sys.argv[1:]
+    wanted = "--json" in words[: words.index("--") if "--" in words else len(words)]
+    if wanted:
+        print(json.dumps({"error": text, "status": status}), flush=True)
+    return wanted
 
 
 def _end(number: int, _: FrameType | None) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import shlex
+import sys
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
+from typing import TextIO
 
 import click
 from rich.console import Console
@@ -17,18 +20,20 @@ from insitu.board.record import Board
 from insitu.cli import given, options
 from insitu.cli.desk import selftest_all
 from insitu.cli.given import Told
+from insitu.cli.loudness import remark
 from insitu.commands import deploy as deploying
-from insitu.commands.build import build, check_output, read_file, write_file
+from insitu.commands.build import build, check_output, is_image, read_file, write_file
 from insitu.commands.desk import LABGRID, PORT
 from insitu.commands.memory import of_emulated
 from insitu.commands.partition import partition
 from insitu.commands.selftest import selftest
-from insitu.errors import InsituError, QuietError
+from insitu.errors import InsituError
 from insitu.flash import WRITERS, file
 from insitu.flash.modules import flash_modules, kind_of
 from insitu.flash.romfs import in_flash
 from insitu.flash.write import Flashed, check_fits, flash
 from insitu.image.read import read
+from insitu.link.printed import Say
 from insitu.machine.place import place
 from insitu.package.deploy import METHODS
 from insitu.session import session as run
@@ -57,9 +62,7 @@ def flash_command(
     if kind := kind_of(app.suffix, found):
         if made is not None or writer is not None:
             raise click.UsageError(f"no --to and no --writer go with a {kind} file")
-        with options.progress("writing") as progress:
-            done = flash_modules(kind, found, board, port=port, progress=progress)
-        _say_flashed(board.name, done, as_json)
+        _say_flashed(board.name, flash_modules(kind, found, board, port=port), as_json)
         return
     data, address = build(app, board), board.image.address
     if made is not None:
@@ -69,17 +72,15 @@ def flash_command(
             address, data = in_flash(board, data)
         write_file(made, file.make(made, board, address, data))
         record = {"board": board.name, "address": address, "size": len(data), "output": str(made)}
-        options.say(as_json, record, f"{made}: {len(data)} bytes for {address:#010x} of {board.name}, not written yet")
+        options.done(as_json, record, f"{made}: {len(data)} bytes for {address:#010x} of {board.name}, not written yet")
         return
-    with options.progress("writing") as progress:
-        done = flash(data, board, port=port, writer=writer, progress=progress)
-    _say_flashed(board.name, done, as_json)
+    _say_flashed(board.name, flash(data, board, port=port, writer=writer), as_json)
 
 
 def _say_flashed(board: str, done: Flashed, as_json: bool) -> None:
     how = f"read back with CRC {done.crc:#010x}" if done.read_back else "taken by the boot loader, not read back"
     text = f"{board}: {done.size} bytes at {done.address:#010x} by {done.writer}, {how}"
-    options.say(as_json, {"board": board, **asdict(done)}, text)
+    options.done(as_json, {"board": board, **asdict(done)}, text)
 
 
 @click.command("partition")
@@ -109,7 +110,7 @@ def deploy_command(board_name: str | None, port: str | None, method: str | None,
         f"{done.board}: the package is there ({done.method}): {done.flash_bytes} bytes of flash, "
         f"{done.ram_bytes} bytes of MicroPython's heap once it is imported"
     )
-    options.say(as_json, asdict(done), text)
+    options.done(as_json, asdict(done), text)
 
 
 @click.command("run", cls=options.WithArguments, context_settings={"ignore_unknown_options": True})
@@ -169,15 +170,11 @@ def run_command(
         sim=sim,
         given=things,
         timeout=told.timeout,
+        say=_echo(sys.stderr if as_json else sys.stdout),
     )
-    try:
-        with session:
-            printed, results = session.invoke(export, passed)
-            pools = ask.snapshot(session.link) if mem else None
-    except (run.RunError, QuietError) as error:
-        _echo_output(error.output, as_json)
-        raise
-    _echo_output(printed, as_json)
+    with session:
+        _, results = session.invoke(export, passed)
+        pools = ask.snapshot(session.link) if mem else None
     typed = list(zip(run.export_type(image, export)[1], results, strict=True))
     if as_json:
         shown = {"results": [values.plain(*result) for result in typed]}
@@ -187,17 +184,21 @@ def run_command(
         click.echo(values.text(letter, result))
     if pools is not None:
         Console().print(ask.table(pools))
-        if app.suffix != ".xip":
+        if not is_image(read_file(app)):
             call = shlex.join([export, *arguments])
-            click.echo(
-                shlex.join(
-                    ["insitu", "tune", str(app), "-b", board_name or board.name, *told.words, f"--invoke={call}"]
-                )
-            )
+            words = ["insitu", "tune", str(app), "-b", board_name or board.name, *told.words, f"--invoke={call}"]
+            remark(shlex.join(words))
 
 
-def _echo_output(printed: bytes, as_json: bool) -> None:
-    click.echo(printed.decode("utf-8", "replace"), nl=False, err=as_json)
+def _echo(stream: TextIO) -> Say:
+    """Writes what a program prints onto a stream, as it comes."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def say(data: bytes) -> None:
+        stream.write(decoder.decode(data))
+        stream.flush()
+
+    return say
 
 
 @click.command("mem")

@@ -15,6 +15,7 @@ from insitu import toolchain
 from insitu.board import boards
 from insitu.cli import given, options
 from insitu.cli.given import Told
+from insitu.cli.loudness import remark
 from insitu.commands import inspect, tune
 from insitu.commands.bind import bind
 from insitu.commands.boards import rows
@@ -62,7 +63,7 @@ def build_command(
         if module == made:
             raise InsituError(f"{made} is where the module goes: give the image another name")
         command = toolchain.shown(compile_source(app, module, exports, flags))
-        click.echo(command, err=as_json)
+        remark(command, err=as_json)
     data = build(module, board, app_heap=heap_size)
     check_fits(data, board)
     facts = inspect.image_facts(data)
@@ -75,7 +76,7 @@ def build_command(
     )
     if facts["linear_memory_hint"]:
         text += f"\n{facts['linear_memory_hint']}"
-    options.say(as_json, {"output": str(made), "board": board.name, **facts}, text)
+    options.done(as_json, {"output": str(made), "board": board.name, **facts}, text)
 
 
 @click.command("inspect")
@@ -139,7 +140,7 @@ def tune_command(
     here = [] if on_board else ["--sim"]
     call = [f"--invoke={parsed[0].export}", "--", *parsed[0].arguments]
     words = [*where, *here, *found.flags.split(), *told.words, *call]
-    click.echo(shlex.join(["insitu", "run", str(applied or app), *words]))
+    remark(shlex.join(["insitu", "run", str(applied or app), *words]))
 
 
 @click.command("bind")
@@ -182,7 +183,7 @@ def bind_command(
     )
     stub = output.with_suffix(".pyi")
     text = f"{output}, {stub}: a global heap of {pools.heap} bytes, {pools.stack} of them for the operand stack"
-    options.say(as_json, {"output": str(output), "stub": str(stub), **asdict(pools)}, text)
+    options.done(as_json, {"output": str(output), "stub": str(stub), **asdict(pools)}, text)
 
 
 @click.command("boards")

@@ -52,7 +52,7 @@ def mpy_command(paths: tuple[Path, ...], board_name: str | None, port: str | Non
     if not as_json:
         Console(width=max(Console().width, 110)).print(_table(made.rows))
     text = f"{flashed}: {size} bytes for {made.address:#010x} of {board.name}; insitu flash {flashed} -b {board.name}"
-    options.say(as_json, {**record, "modules": [asdict(row) for row in made.rows]}, text)
+    options.done(as_json, {**record, "modules": [asdict(row) for row in made.rows]}, text)
 
 
 def _table(rows: list[Row]) -> Table:

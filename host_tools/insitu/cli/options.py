@@ -5,18 +5,14 @@ from __future__ import annotations
 import contextlib
 import difflib
 import json as _json
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import Progress as Bar
 
 from insitu.board import boards
 from insitu.board.record import Board
-from insitu.flash.writer import Progress
+from insitu.cli.loudness import remark
 from insitu.port.xip import layout
 from insitu.session.which import board_at
 
@@ -76,10 +72,9 @@ def say(as_json: bool, record: dict[str, Any], text: str) -> None:
     click.echo(_json.dumps(record) if as_json else text)
 
 
-@contextlib.contextmanager
-def progress(what: str) -> Iterator[Progress]:
-    """A bar on stderr while something long is done; nothing where that is no terminal."""
-    console = Console(stderr=True)
-    with Bar(console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+def done(as_json: bool, record: dict[str, Any], text: str) -> None:
+    """What was made or written: for a person it is a remark."""
+    if as_json:
+        click.echo(_json.dumps(record))
+    else:
+        remark(text)

@@ -9,14 +9,15 @@ from insitu.bind.declared import declared
 from insitu.bind.interface import of_module
 from insitu.board.record import Board
 from insitu.commands import inspect
-from insitu.commands.build import build, read_file, write_file
+from insitu.commands.build import build, is_image, read_file, write_file
 from insitu.commands.tune import Call, Place, tune
 from insitu.errors import InsituError
+from insitu.image.read import read
 from insitu.session.given import Given
+from insitu.session.pool import needed
 from insitu.wasm.decode import decode
 
 _STACK = 2048  # where the call graph does not say
-_SPARE = 512  # of the global heap, for its control words and the rounding of its blocks
 
 
 def bind(
@@ -37,7 +38,7 @@ def bind(
     """
     if made.suffix != ".py":
         raise InsituError(f"{made}: -o is a file of Python's, with the suffix .py")
-    if source.suffix == ".xip":
+    if is_image(read_file(source)):
         raise InsituError(f"{source} is an image, which has no names: bind wants the .wasm file")
     image = build(source, board, app_heap=app_heap)
     interface = of_module(decode(read_file(source)), python.RESERVED, python.USED)
@@ -60,10 +61,10 @@ def _static(image: bytes, board: Board, app_heap: int) -> python.Pools:
     """What the image itself says; of a memory that grows, the board's pool is not too much."""
     facts = inspect.image_facts(image)
     stack = max(facts["operand_stack_needed"] or _STACK, inspect.least_stack(facts))
-    heap = facts["ram"]["sum"] - facts["ram"]["operand_stack"] + stack + _SPARE
+    heap = needed(read(image), stack)
     if facts["linear_memory_note"] == "can grow":
         heap = max(heap, board.global_heap)
-    return _pools(board, heap + -heap % 8, stack, app_heap)
+    return _pools(board, heap, stack, app_heap)
 
 
 def _pools(board: Board, heap: int, stack: int, app_heap: int) -> python.Pools:

@@ -14,6 +14,7 @@ from insitu.machine import emulated, flash_of
 from insitu.machine.port import Port
 from insitu.package import compile as package
 from insitu.package.deploy import METHODS, best, build_romfs
+from insitu.steps import step
 
 STAYS = ("romfs", "files")  # keys of METHODS: what is there after a reset; the others are sent or built for a run
 _RAM = """
@@ -77,6 +78,7 @@ def _check_partition(link: Runner, board: Board) -> None:
 
 
 def _install(link: Link, board: Board, name: str) -> Deployed:
-    METHODS[name].install(link, board)
+    with step(f"the device package on {board.name}"):
+        METHODS[name].install(link, board)
     size = len(build_romfs(board)) if name == "romfs" else sum(map(len, package.compiled(board).values()))
     return Deployed(board.name, name, size, int(link.run(_RAM)))

@@ -16,13 +16,15 @@ from rich.table import Table
 
 from insitu.board.record import Board
 from insitu.commands import inspect
-from insitu.commands.build import build
+from insitu.commands.build import build, is_image, read_file
 from insitu.errors import InsituError
 from insitu.image.pack import seal
-from insitu.image.read import has_allocator, read
+from insitu.image.read import Image, has_allocator, read
 from insitu.port.xip import layout
+from insitu.session import pool
 from insitu.session.given import NOTHING, Given, bind
 from insitu.session.session import Session, check_imports, understand
+from insitu.steps import step
 from insitu.telemetry import ask
 
 _AMPLE_HEAP, _AMPLE_STACK = 1 << 20, 1 << 16
@@ -111,7 +113,7 @@ def _run(
         board,
         image,
         imports=bind(described, bindings),
-        heap=0 if sizes.global_heap == board.global_heap else sizes.global_heap,
+        heap=sizes.global_heap,
         stack=sizes.stack,
         knobs=knobs,
         port=place.port,
@@ -133,11 +135,14 @@ def _run(
     )
 
 
-def _ample(board: Board, app_heap: int, place: Place) -> Sizes:
-    """More than the calls need; on a board, as much as there is."""
+def _ample(board: Board, image: Image, stack_needed: int | None, app_heap: int, place: Place) -> Sizes:
+    """More than the calls need; on a board, as much as there is. stack_needed: bytes, None: not known."""
     if place.sim:
         return Sizes(_AMPLE_HEAP, _AMPLE_STACK, app_heap)
-    return Sizes(board.global_heap, min(_AMPLE_STACK, board.global_heap // 4 & ~7), app_heap)
+    stack = min(_AMPLE_STACK, board.global_heap // 4 & ~7)
+    if stack_needed is not None:
+        stack = min(stack, stack_needed + _DEFAULT_STACK)
+    return Sizes(pool.default(board, [image], stack, {"heap_size": app_heap}), stack, app_heap)
 
 
 def _above(peak: int, step: int = 8) -> int:
@@ -202,7 +207,7 @@ def tune(
 
     given, timeout: see Session.
     """
-    if source.suffix == ".xip":
+    if is_image(read_file(source)):
         raise InsituError(f"{source} is an image: tune builds several, give the .wasm file")
     image = build(source, board, app_heap=app_heap)
     check_imports(read(image), bindings, given)
@@ -210,15 +215,17 @@ def tune(
     def peaks_of(image: bytes, sizes: Sizes) -> Peaks:
         return _run(board, image, sizes, calls, bindings, place, given, timeout)
 
-    today = Sizes(board.global_heap, _DEFAULT_STACK, app_heap)
-    ample = _ample(board, app_heap, place)
-    peaks = peaks_of(image, ample)
     facts = inspect.image_facts(image)
+    today = Sizes(pool.default(board, [read(image)], _DEFAULT_STACK, {"heap_size": app_heap}), _DEFAULT_STACK, app_heap)
+    ample = _ample(board, read(image), facts["operand_stack_needed"], app_heap, place)
+    with step("running the calls with ample pools"):
+        peaks = peaks_of(image, ample)
     proposed = _propose(facts, ample, peaks)
     if proposed.app_heap != app_heap:
         image = build(source, board, app_heap=proposed.app_heap)
     made = _with_stack(image, proposed.stack)
-    proposed = _enough_heap(lambda sizes: peaks_of(made, sizes), proposed)
+    with step("running them with small ones"):
+        proposed = _enough_heap(lambda sizes: peaks_of(made, sizes), proposed)
     return Tuned(_knobs(facts, today, proposed, peaks), _flags(proposed, today), made)
 
 

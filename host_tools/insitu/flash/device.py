@@ -16,10 +16,11 @@ import base64
 
 from insitu.board.record import Board, Region
 from insitu.errors import InsituError
-from insitu.flash.writer import Over, Progress, Target, Writer
+from insitu.flash.writer import Over, Target, Writer
 from insitu.link.raw_repl import Link
 from insitu.link.runner import DeviceError
 from insitu.package.names import PORT
+from insitu.steps import Progress
 
 _STM32 = ("platform/flash_controller.py", "platform/flash_stm32.py")
 _PROGRAMS = {

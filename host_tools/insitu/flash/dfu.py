@@ -6,7 +6,8 @@ from insitu.board.record import Board, Region
 from insitu.errors import InsituError
 from insitu.flash import dfuse
 from insitu.flash.dfu_usb import BootLoader, boot_loader
-from insitu.flash.writer import Over, Progress, Target, Writer
+from insitu.flash.writer import Over, Target, Writer
+from insitu.steps import Progress
 
 _BEFORE = 256  # bytes in front of the image region: a firmware that reached into it would fill them
 

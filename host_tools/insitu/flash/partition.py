@@ -11,8 +11,8 @@ import base64
 
 from insitu.board.record import Board, Region
 from insitu.errors import InsituError
-from insitu.flash.writer import Progress
 from insitu.link.runner import DeviceError, Runner
+from insitu.steps import Progress
 
 # Bytes in one piece of code, a multiple of what any flash is written by: at most 512, a page of the SAMD51's.
 _CHUNK = 1024

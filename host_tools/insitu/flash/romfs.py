@@ -8,11 +8,12 @@ from __future__ import annotations
 from insitu.board.record import Board, Region
 from insitu.errors import InsituError
 from insitu.flash import partition
-from insitu.flash.writer import Over, Progress, Target, Writer
+from insitu.flash.writer import Over, Target, Writer
 from insitu.link.runner import Runner
 from insitu.mpy.romfs import build_romfs
 from insitu.package import romfs
 from insitu.package.deploy import best
+from insitu.steps import Progress
 
 IMAGE_OFFSET = 32  # of the first file's data in the partition, the image's
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from insitu.board.record import Board
 from insitu.errors import InsituError
-from insitu.flash.writer import Over, Progress, Target, Writer
+from insitu.flash.writer import Over, Target, Writer
+from insitu.steps import Progress
 
 _START, _START2, _END = 0x0A324655, 0x9E5D5157, 0x0AB16F30
 _FAMILY_PRESENT = 0x2000

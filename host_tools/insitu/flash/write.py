@@ -9,12 +9,13 @@ from insitu.aot.targets import TARGETS, target
 from insitu.board.record import Board
 from insitu.errors import InsituError
 from insitu.flash import WRITERS
-from insitu.flash.writer import Over, Progress, Target
+from insitu.flash.writer import Over, Target
 from insitu.image.read import ARCH_NAMES, Image, ImageError, read
 from insitu.link.raw_repl import Link
 from insitu.link.runner import Runner
 from insitu.machine import emulated, emulator, flash_of
 from insitu.port.xip import layout
+from insitu.steps import step
 
 EMULATED = "emulated"  # the writer of a board in its emulator: the file that stands for its flash
 _CHECKED = 65536  # bytes that a board sums up at a time
@@ -56,10 +57,6 @@ def check_fits(data: bytes, board: Board) -> Image:
     return read_image
 
 
-def silent(_: int, __: int) -> None:
-    """A Progress that shows nothing."""
-
-
 def choose(board: Board, port: str | None, writer: str | None) -> str:
     """The writer to use, a key of WRITERS or EMULATED: the one asked for, or the best that the board has there."""
     if writer is None and port is None and board.emulator is not None:
@@ -82,14 +79,13 @@ def flash(
     *,
     port: str | None = None,
     writer: str | None = None,
-    progress: Progress = silent,
 ) -> Flashed:
     """Put the image at the start of the board's image region and have the board read it back.
 
     port: of the board's serial line; None: its emulator. writer: see choose(). Raises InsituError.
     """
     check_fits(data, board)
-    return put(data, board, board.image.address, port=port, writer=writer, progress=progress)
+    return put(data, board, board.image.address, port=port, writer=writer)
 
 
 def put(
@@ -99,26 +95,30 @@ def put(
     *,
     port: str | None = None,
     writer: str | None = None,
-    progress: Progress = silent,
 ) -> Flashed:
     """Put any data at an address in flash that is free for it; else as flash()."""
     name = choose(board, port, writer)
     if name == EMULATED:
         flash_of(board).write(address, data)
     elif WRITERS[name].over is Over.BOOT_LOADER:
-        WRITERS[name].write(Target(board, None, port), address, data, progress)
+        _write(name, Target(board, None, port), address, data)
         return Flashed(address, len(data), zlib.crc32(data), name, read_back=WRITERS[name].reads_back)
     if port is not None:
         with Link(port) as link:
-            return _over_link(link, board, address, data, name, progress)
+            return _over_link(link, board, address, data, name)
     machine = emulated(board, [], flash_file=flash_of(board).path)
     with machine, machine.link() as link:
-        return _over_link(link, board, address, data, name, progress)
+        return _over_link(link, board, address, data, name)
 
 
-def _over_link(link: Link, board: Board, address: int, data: bytes, name: str, progress: Progress) -> Flashed:
+def _write(name: str, target: Target, address: int, data: bytes) -> None:
+    with step(f"writing {target.board.name}") as progress:
+        WRITERS[name].write(target, address, data, progress)
+
+
+def _over_link(link: Link, board: Board, address: int, data: bytes, name: str) -> Flashed:
     if name != EMULATED:
-        WRITERS[name].write(Target(board, link), address, data, progress)
+        _write(name, Target(board, link), address, data)
     verify(link, address, data, board.name)
     return Flashed(address, len(data), zlib.crc32(data), name)
 

@@ -8,8 +8,7 @@ from enum import Enum
 
 from insitu.board.record import Board
 from insitu.link.raw_repl import Link
-
-Progress = Callable[[int, int], None]  # bytes done, bytes in all
+from insitu.steps import Progress
 
 
 class Over(Enum):

@@ -13,6 +13,8 @@ import re
 import secrets
 from collections.abc import Mapping
 
+from insitu.link.printed import begins
+
 FOLDER, FILE = 0x40, 0x80  # KINDS: the upper byte of stat's st_mode
 
 
@@ -32,6 +34,10 @@ class Files:
         path, at, size = found[1].decode().strip("/"), int(found[2]), int(found[3])
         piece = self._files.get(path, b"")[at : at + size] if size else self._kind(path)
         return found.start(), found.end(), f"{self.token} {base64.b64encode(piece).decode()}\n".encode()
+
+    def asked_from(self, printed: bytes) -> int:
+        """From where what the device has printed may be a question."""
+        return begins(printed, self.token.encode())
 
     def _kind(self, path: str) -> bytes:
         if path in self._files:

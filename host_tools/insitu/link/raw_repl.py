@@ -21,7 +21,9 @@ import serial
 from insitu.errors import InsituError, LineError, QuietError
 from insitu.link import paste
 from insitu.link.files import Files
+from insitu.link.printed import Say, unheard
 from insitu.link.runner import DeviceError, Runner
+from insitu.steps import step
 
 _INTERRUPT, _RAW, _FRIENDLY, _RUN, _END = b"\x03", b"\x01", b"\x02", b"\x04", b"\x04"
 _BANNER = b"raw REPL; CTRL-B to exit\r\n>"
@@ -32,6 +34,15 @@ _ASK = f"print({_NAME})".encode() + _RUN
 _GONE = b">OK" + _END + _TRACEBACK  # the answer of a board that has lost the number
 _FULL = b">OK" + _END + b"MemoryError"  # of one that has no memory left to understand the question
 _QUIET = 0.02  # seconds without a byte, after which nothing more is to come of what was before
+
+
+def _parts(body: bytes) -> tuple[bytes, str]:
+    """Output, and the error behind it."""
+    output, _, error = body.rpartition(_END + _TRACEBACK)
+    if error:
+        return output, (_TRACEBACK + error).decode("utf-8", "replace")
+    output, _, error = body.rpartition(_END)  # no traceback: a SyntaxError's may have none
+    return output, error.decode("utf-8", "replace")
 
 
 class Link(Runner):
@@ -92,12 +103,13 @@ class Link(Runner):
     def _enter_raw(self) -> None:
         """Ask until the raw REPL answers: right after power-on what is written may be lost."""
         end = time.monotonic() + self.timeout
-        while time.monotonic() < end:
-            self.write(b"\r" + _INTERRUPT + _RAW)
-            if _BANNER in self._read_for(0.3, _BANNER):
-                self._read_for(_QUIET, None)
-                self._new_nonce()
-                return
+        with step(f"waiting for the prompt of {self.port}"):
+            while time.monotonic() < end:
+                self.write(b"\r" + _INTERRUPT + _RAW)
+                if _BANNER in self._read_for(0.3, _BANNER):
+                    self._read_for(_QUIET, None)
+                    self._new_nonce()
+                    return
         raise LineError(f"no MicroPython prompt within {self.timeout:.0f} s")
 
     def _new_nonce(self) -> None:
@@ -142,25 +154,27 @@ class Link(Runner):
         self._left = b""
         self._until(b"OK", end)
 
-    def run(self, code: str, *, timeout: float | None = None) -> bytes:
+    def run(self, code: str, *, timeout: float | None = None, say: Say = unheard) -> bytes:
         """See Runner.run. What code prints may be any bytes; a line's end is what MicroPython makes of it, "\\r\\n"."""
         before, after = self._nonce, secrets.randbits(60)
         self._left = b""
         self._send(f"{code}\n{_NAME}={after}\n".encode(), time.monotonic() + self.timeout)
-        body, done = self._answer(before, after, timeout or self.timeout)
+        body, done, told = self._answer(before, after, timeout or self.timeout, say)
         self._nonce = after if done else before
-        if done:
-            return body.removesuffix(_END)
-        output, _, error = body.rpartition(_END + _TRACEBACK)
-        if not error:  # no traceback: a SyntaxError's may have none
-            output, _, error = body.rpartition(_END)
-            raise DeviceError(error.decode("utf-8", "replace"), output)
-        raise DeviceError((_TRACEBACK + error).decode("utf-8", "replace"), output)
+        output, error = (body.removesuffix(_END), "") if done else _parts(body)
+        if told < len(output):
+            say(output[told:])
+        if not done:
+            raise DeviceError(error, output)
+        return output
 
-    def _answer(self, before: int, after: int, quiet: float) -> tuple[bytes, bool]:
-        """Output, 0x04, and the error if there is one; and whether there is none. quiet: seconds without a byte."""
+    def _answer(self, before: int, after: int, quiet: float, say: Say) -> tuple[bytes, bool, int]:
+        """Output, 0x04, and the error if there is one; whether there is none; how much of it say got.
+
+        quiet: seconds without a byte.
+        """
         answers = {number: b">OK%d\r\n%b>" % (number, _END + _END) for number in (before, after)}
-        asked = seen = 0
+        asked = seen = told = 0
         while True:
             seen = min(seen, self._served())
             for number, answer in answers.items():
@@ -169,19 +183,29 @@ class Link(Runner):
                     self._left = rest
                     if asked > 1:  # the program printed what looks like an end: questions may be left
                         self._settle(time.monotonic() + self.timeout)
-                    return body, number == after
+                    return body, number == after, told
             if _GONE in self._left:
                 self._settle(time.monotonic() + self.timeout)
                 self._new_nonce()
                 raise InsituError("the program reset the board, or ended with SystemExit, which does the same")
             if _FULL in self._left:
                 raise DeviceError("MemoryError: the device's heap is full")
+            told = self._tell(told, say)
             mark = max(self._left.rfind(_END + b">"), self._left.rfind(_BANNER))
             if mark >= seen:
                 asked, seen = asked + 1, mark + 1
                 self.write(_ASK)
             if not self._read_more(quiet):
                 raise QuietError(quiet, self._left)
+
+    def _tell(self, told: int, say: Say) -> int:
+        """Pass on what is the program's for certain, behind what was; up to where."""
+        end = self._files.asked_from(self._left) if self._files else len(self._left)
+        stop = self._left.find(_END, told)
+        end = min(end, stop) if stop >= 0 else end
+        if end > told:
+            say(self._left[told:end])
+        return max(told, end)
 
     def _read_more(self, quiet: float) -> bool:
         """Whether a byte came within so many seconds."""

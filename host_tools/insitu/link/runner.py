@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from typing import Self
 
 from insitu.errors import InsituError
+from insitu.link.printed import Say, unheard
 
 
 class DeviceError(InsituError):
@@ -30,8 +31,8 @@ class Runner(ABC):
     """Use it in a `with`."""
 
     @abstractmethod
-    def run(self, code: str, *, timeout: float | None = None) -> bytes:
-        """Run code, return the bytes it printed.
+    def run(self, code: str, *, timeout: float | None = None, say: Say = unheard) -> bytes:
+        """Run code, return the bytes it printed; say gets them while it runs.
 
         Raises DeviceError with the device's traceback; QuietError where code prints nothing for timeout seconds,
         after which it may run on. A line's end is what the device makes of it, "\\r\\n" or "\\n".

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self
 from insitu.board.record import Board, Region
 from insitu.link.raw_repl import Link
 from insitu.machine.flash_file import FlashFile
+from insitu.steps import step
 
 
 class Emulator(ABC):
@@ -88,7 +89,8 @@ class Emulator(ABC):
         return self.board.emulator[name]
 
     def __enter__(self) -> Self:
-        with ExitStack() as stack:  # what was started ends, too, where the rest fails
+        # what was started ends, too, where the rest fails
+        with step(f"starting the emulator of {self.board.name}"), ExitStack() as stack:
             self._stack = stack
             self.folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="insitu-machine-")))
             self.flash = FlashFile(self._flash_file or self.folder / "flash.bin", self.flash_region(self.board))

@@ -14,6 +14,7 @@ from typing import Any, Self
 from insitu import sim
 from insitu.board.record import Board
 from insitu.errors import QuietError
+from insitu.link.printed import Say, unheard
 from insitu.link.runner import DeviceError, Runner
 from insitu.machine.watch import Watch
 from insitu.package.names import DEVICE, HOST, host_modules
@@ -48,6 +49,18 @@ class Simulated:
         """Nothing is left behind."""
 
 
+class _Bytes(io.BytesIO):
+    """Attributes: say: gets what is written, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.say: Say = unheard
+
+    def write(self, data: Any) -> int:
+        self.say(bytes(data))
+        return super().write(data)
+
+
 class _Console(io.TextIOWrapper):
     """Takes bytes, too, as MicroPython's does."""
 
@@ -63,7 +76,7 @@ class Here(Runner):
 
     def __init__(self) -> None:
         self.names: dict[str, Any] = {"__builtins__": {**vars(builtins), "__import__": _import}}
-        self._bytes = io.BytesIO()
+        self._bytes = _Bytes()
         self._console = _Console(
             self._bytes, encoding="utf-8", errors="surrogateescape", newline="", write_through=True
         )
@@ -74,8 +87,9 @@ class Here(Runner):
     def __exit__(self, *_: object) -> None:
         """Nothing is left behind."""
 
-    def run(self, code: str, *, timeout: float | None = None) -> bytes:
+    def run(self, code: str, *, timeout: float | None = None, say: Say = unheard) -> bytes:
         """See Runner; a fault of the simulated CPU is a bug of insitu's and comes through."""
+        self._bytes.say = say
         try:
             with redirect_stdout(self._console), self._watched(timeout):
                 exec(compile(code, "<stdin>", "exec"), self.names)

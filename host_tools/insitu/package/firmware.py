@@ -10,6 +10,7 @@ from insitu import places
 from insitu.board.record import Board
 from insitu.errors import InsituError
 from insitu.package import compile as package
+from insitu.steps import step
 
 _SCRIPT = places.CHECKOUT / "firmware" / "micropython.py"
 
@@ -23,7 +24,8 @@ def frozen_firmware(board: Board) -> Path:
     if _write_package(board, folder / "package") or not made.exists():
         made.unlink(missing_ok=True)
         command = [sys.executable, str(_SCRIPT), "--frozen", str(folder), board.name]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        with step(f"building a firmware for {board.name} with the package in it"):
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise InsituError(f"no frozen firmware for {board.name}: {done.stderr.strip()}")
     return made

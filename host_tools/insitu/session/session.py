@@ -17,6 +17,7 @@ from insitu.errors import InsituError
 from insitu.flash.mapped import map_images
 from insitu.flash.write import check_fits, device_crc, flash
 from insitu.image.read import Image, read
+from insitu.link.printed import Say, UpTo, unheard
 from insitu.link.raw_repl import Link
 from insitu.link.runner import DeviceError, Runner
 from insitu.machine import Machine, emulated
@@ -25,9 +26,10 @@ from insitu.machine.simulated import Simulated
 from insitu.package.deploy import METHODS, best
 from insitu.port.host.wasi import NAME as WASI
 from insitu.port.xip.layout import IMAGE_START_FUNCTION, NONE
-from insitu.session import values
+from insitu.session import pool, values
 from insitu.session.given import IMPORTS, NOTHING, Given
 from insitu.session.values import Value
+from insitu.steps import step
 
 # Exceptions of port/errors.py and port/host/wasi.py, whose texts say all that there is to say.
 _OWN_ERRORS = ("Trap", "Exit", "LoadError", "LinkError", "OutOfHeap", "Error", "HeapError")
@@ -175,21 +177,26 @@ class Session(AbstractContextManager["Session"]):
         sim: bool = False,
         given: Given = NOTHING,
         timeout: float | None = None,
+        say: Say = unheard,
     ) -> None:
         """imports: "module.name" to an expression of the device's Python; prelude: code that defines its names.
 
-        knobs: further keyword arguments of instantiate. deploy: a key of deploy.METHODS, None: the board's best.
-        port: of the board's serial line; sim: on the simulated CPU. Neither: the board's emulator, and counted and
-        flash_file are as insitu.machine.emulated has them. timeout: seconds that a call may print nothing for.
+        heap: bytes of the global heap, 0: see pool.default. knobs: further keyword arguments of instantiate. deploy: a
+        key of deploy.METHODS, None: the board's best. port: of the board's serial line; sim: on the simulated CPU.
+        Neither: the board's emulator, and counted and flash_file are as insitu.machine.emulated has them. timeout:
+        seconds that a call may print nothing for. say: gets what the program prints while it runs.
         """
         self.image = check_fits(data, board)
         check_imports(self.image, imports, given)
         self.board, self.counted = board, counted
-        self.given, self.timeout = given, timeout
+        self.given, self.timeout, self._say = given, timeout, say
         self.data, self._addresses = _side_by_side(board, [data, *(image for _, image in given.modules)])
         self.imports, self.stack, self.prelude = imports, stack, prelude
         self.knobs = "".join(f", {name}={value}" for name, value in (knobs or {}).items() if value)
-        self.heap_address, self.heap = board.heap_place(heap)
+        images = [self.image, *(read(image) for _, image in given.modules)]
+        size = heap or pool.default(board, images, stack, knobs or {})
+        self.heap_address, self.heap = board.heap_place(size)
+        self._is_needed = not heap and size > board.global_heap
         self.deploy, self.flash_file = deploy or best(board), flash_file
         self.port, self.sim = port or "", sim
         self._stack = ExitStack()
@@ -232,7 +239,8 @@ class Session(AbstractContextManager["Session"]):
         try:
             self.link.run(f"heap = {self._heap_source()}\n")
             if isinstance(self.link, Link):
-                METHODS[self.deploy].install(self.link, self.board)
+                with step(f"the device package on {self.board.name}"):
+                    METHODS[self.deploy].install(self.link, self.board)
                 map_images(self.link, self.board, package=True)
             self.link.run(_GUARD)
             self.run("import insitu\n")
@@ -243,7 +251,8 @@ class Session(AbstractContextManager["Session"]):
             if error.kind != "MemoryError":
                 raise
             text = f"{self.board.name} has no {self.heap} bytes for a global heap, or nothing beside it"
-            raise RunError(f"{text}: give a smaller --heap") from None
+            hint = "`insitu inspect` says what for" if self._is_needed else "give a smaller --heap"
+            raise RunError(f"{text}: {hint}") from None
 
     def _heap_source(self) -> str:
         if self.heap_address is not None:
@@ -289,13 +298,13 @@ class Session(AbstractContextManager["Session"]):
             lines.append(f"    bound[{module!r}].update({{{', '.join(names)}}})")
         return lines
 
-    def run(self, code: str, timeout: float | None = None) -> bytes:
+    def run(self, code: str, timeout: float | None = None, say: Say = unheard) -> bytes:
         """Run code on the device; its output. A trap or another error of insitu's becomes a RunError.
 
-        timeout: see Runner.run.
+        timeout, say: see Runner.run.
         """
         try:
-            return self.link.run(code, timeout=timeout)
+            return self.link.run(code, timeout=timeout, say=say)
         except DeviceError as error:
             if error.kind not in _OWN_ERRORS:
                 raise
@@ -306,7 +315,8 @@ class Session(AbstractContextManager["Session"]):
         """Call a function of the device: what was printed meanwhile, and its result, a literal."""
         mark = f"insitu-{secrets.token_hex(8)}:"
         code = f"_insitu_guard({', '.join((repr(mark), call, *arguments))})\n"
-        output = self.run(code, self.timeout)
+        with UpTo(mark.encode(), self._say) as say:
+            output = self.run(code, self.timeout, say)
         printed, _, found = output.rpartition(mark.encode())
         printed, result = printed.replace(b"\r\n", b"\n"), ast.literal_eval(found.decode())
         if isinstance(result, tuple):

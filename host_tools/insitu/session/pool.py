@@ -1,0 +1,30 @@
+"""How large the global heap of a run is where nobody says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from insitu.board.record import Board
+from insitu.commands.inspect import image_layout, ram
+from insitu.image.read import Image
+from insitu.port.xip.layout import FLAG_MEMORY_GROWS, IMAGE_FLAGS, PAGE_SIZE
+
+_SPARE = 512  # bytes for the heap's control words and the rounding of an instance's blocks
+
+
+def needed(image: Image, stack: int, *, heap_size: int = 0, initial_memory: int = 0) -> int:
+    """Bytes of a global heap that hold an instance with an operand stack of stack bytes; a multiple of 8.
+
+    heap_size, initial_memory: as instantiate has them; what they add to a linear memory that can grow.
+    """
+    more = 0
+    if image.word(IMAGE_FLAGS) & FLAG_MEMORY_GROWS:
+        more = max(0, initial_memory * PAGE_SIZE - image.memory_size) + -(-heap_size // PAGE_SIZE) * PAGE_SIZE
+    size = ram(image_layout(image), stack)["sum"] + more + _SPARE
+    return size + -size % 8
+
+
+def default(board: Board, images: Sequence[Image], stack: int, knobs: Mapping[str, int | None]) -> int:
+    """Bytes: the board's own, or what instances of the images need, the first with these knobs, if that is more."""
+    given = {name: knobs.get(name) or 0 for name in ("heap_size", "initial_memory")}
+    return max(board.global_heap, needed(images[0], stack, **given) + sum(needed(other, stack) for other in images[1:]))

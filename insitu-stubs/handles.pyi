@@ -24,7 +24,8 @@ class Function(Handle):
 
     def __call__(self, *args: Any) -> Any:
         """Call it: int for i32 and i64, float for f32 and f64, a Function or None for funcref, any object for
-        externref. Gives None, the result, or a tuple of several.
+        externref. Gives None, the result, or a tuple of several. Most firmware has floats of 32 bits, which cut an
+        f64: give its 8 bytes instead; Instance.slots has those of the results.
 
         Raises Trap; TypeError and OverflowError for arguments; and what an import raised.
         """

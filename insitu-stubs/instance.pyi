@@ -21,13 +21,14 @@ class Instance(Addresses, ModuleHeap):
     """Made by Module.instantiate.
 
     Attributes: exports: what the module exports, as attributes; exec_env: the operand stack that came with it, None:
-    none did.
+    none did; slots: 8 bytes for each argument of a call or, behind it, for each result that is no i32 alone.
     """
 
     runtime: Runtime
     module: Module
     exports: Exports
     exec_env: ExecEnv | None
+    slots: memoryview
 
     def lookup(self, name: str) -> Function | Memory | Global | Table | None:
         """An export of any name, None if there is none."""

@@ -44,6 +44,9 @@ def store(runtime, letter, view, at, value, what):
         return
     if k < 2:
         value = _int(value, 32 << k, what)
+    elif isinstance(value, bytes) and len(value) == 4 << k - 2:  # its own, whatever Python's floats hold
+        view[at : at + len(value)] = value
+        return
     else:
         value = _float(value, what)
     struct.pack_into(_STORE[k], view, at, value)

@@ -28,6 +28,18 @@ def test_calls(device: Device) -> None:
     assert device.value("inst.exports.mix(-(1 << 63) + 1, 0.5, 7)") == (3.5, -(1 << 63))
 
 
+def test_the_bits_of_an_f64(device: Device) -> None:
+    """1/3 to the last of 53 bits, also where the firmware's floats have 32."""
+    device.instance("caller", stack_size="1024", imports="{'env': {'call': print}}")
+    third = struct.pack("<d", 1 / 3)
+    assert device.value(f"inst.exports.divide({struct.pack('<d', 1.0)}, 3) and bytes(inst.slots[:8])") == third
+    assert device.value(f"inst.exports.divide({third}, 1) and bytes(inst.slots[:8])") == third
+    assert device.value("caught(inst.exports.divide, b'1234', 1)")[:2] == (
+        "TypeError",
+        "argument 1 must be a float, not bytes",
+    )
+
+
 _TAKEN = """
 def taken(call):
     call()

@@ -1,5 +1,7 @@
 """Exports called from Python: values of every type, errors, nesting, traps."""
 
+import struct
+
 import pytest
 
 ADD = """(module (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1))))"""
@@ -76,6 +78,20 @@ def test_a_bool_is_an_integer(device):
     assert (asks.exports.twice(5), asks.exports.twice(4)) == (1, 0)
     constant = '(module (import "env" "c" (global i32)) (func (export "c") (result i32) (global.get 0)))'
     assert device.instantiate(constant, imports={"env": {"c": True}}).exports.c() == 1
+
+
+def test_a_float_may_be_given_as_its_bytes(device):
+    """And the args area has the results' bytes."""
+    instance = device.instantiate(TYPES)
+    for kind, number in (("f32", 0.1), ("f64", 0.1), ("f64", 1e300)):
+        given = struct.pack("<f" if kind == "f32" else "<d", number)
+        result = instance.lookup(kind)(given)
+        assert bytes(instance.slots[: len(given)]) == given
+        assert result == pytest.approx(number, rel=1e-7)
+        with pytest.raises(TypeError, match="argument 1 must be a float, not bytes"):
+            instance.lookup(kind)(given + b"1")
+    asks = device.instantiate(IMPORTS, imports=imports(mixed=lambda *_: struct.pack("<d", 0.25)))
+    assert asks.exports.mixed() == 0.25
 
 
 def test_every_type(device):

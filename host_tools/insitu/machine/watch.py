@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from insitu.errors import QuietError
+from insitu.sim.cpu import CpuFault
 
 _PAUSE = 0.1  # seconds
 
@@ -24,7 +25,7 @@ class Watch:
 
     def __init__(self, seconds: float, stop: Callable[[], None], printed: Callable[[], int]) -> None:
         """stop: of the CPU; printed: how many bytes were."""
-        self.quiet = False
+        self.quiet = self._stopped = False
         self._seconds, self._stop, self._printed = seconds, stop, printed
         self._over = threading.Event()
         self._signals, self._woken = os.pipe()
@@ -39,9 +40,11 @@ class Watch:
         thread.start()
         try:
             yield
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, CpuFault) as error:
             if self.quiet:
                 raise QuietError(self._seconds) from None
+            if self._stopped and isinstance(error, CpuFault):  # ctypes drops an exception that comes in a callback
+                raise KeyboardInterrupt from None
             raise
         finally:
             signal.set_wakeup_fd(before)
@@ -59,6 +62,7 @@ class Watch:
                 self.quiet = True
                 _thread.interrupt_main()
             if self.quiet or self._interrupted():
+                self._stopped = True
                 self._stop()
 
     def _interrupted(self) -> bool:

@@ -162,7 +162,8 @@ def _assembler(source: Path, made: Path, exports: Sequence[str]) -> list[str]:
 
 def _run(command: list[str], source: Path) -> subprocess.CompletedProcess[str]:
     with step(f"compiling {source.name}"):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        # a source may be in any encoding
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     if done.returncode:
         raise InsituError(f"{source.name} does not compile:\n{done.stderr.strip()}")
     return done

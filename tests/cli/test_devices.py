@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shlex
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,9 +16,10 @@ import wasmtime
 from insitu import aot, places
 from insitu.board import boards
 from insitu.errors import InsituError
+from insitu.flash.write import flashed
 from insitu.link.raw_repl import Link
 from insitu.link.runner import DeviceError
-from insitu.machine import emulated, stock_firmware
+from insitu.machine import emulated, flash_of, stock_firmware
 from insitu.package.deploy import METHODS
 from insitu.session.session import Session
 from insitu.telemetry import ask
@@ -203,6 +205,28 @@ def test_run(insitu: Command, wasm: Callable[..., Path], state: Path, name: str)
     run = ("run", wasm(APP), "-b", name, "--import", "env.note=print", "--invoke")
     done = insitu(*run, "sum", "7", "0.1")
     assert (done.status, done.out, done.err) == (0, "7\n7.1\n", "")
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize("name", ["qemu_rv32", "qemu_stm32f405"])
+def test_what_runs_is_in_flash_then(insitu: Command, wasm: Callable[..., Path], state: Path, name: str) -> None:
+    """On every board, whatever was flashed before; mem shows it, and says how to run it again."""
+    board = boards.load_board(name)
+    other = aot.compile_wasm(wasm('(module (func (export "other")))').read_bytes(), board.target)
+    flash_of(board).write(board.image.address, other)
+    source = wasm(APP)
+    assert insitu("run", source, "-b", name, "--sim", "--import", "env.note=print", "--invoke", "ask").status == 0
+    assert flashed(board) == other
+    assert insitu("run", source, "-b", name, "--import", "env.note=print", "--invoke", "ask").status == 0
+    image = aot.compile_wasm(source.read_bytes(), board.target)
+    assert flashed(board) == image
+    shown = insitu("mem", "-b", name).out
+    assert f"{len(image)} " in shown
+    again = shlex.split(shown.splitlines()[-1])
+    assert again[:2] == ["insitu", "run"]
+    done = insitu(*again[1:], "--sim")
+    assert (done.status, done.out.startswith("0\n0\n")) == (0, True), done  # sum(0, 0) notes 0
+    assert "operand stack" in done.out
 
 
 @pytest.mark.qemu

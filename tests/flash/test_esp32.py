@@ -19,7 +19,7 @@ from insitu.errors import InsituError
 from insitu.flash import device
 from insitu.flash.file import FORMATS
 from insitu.flash.mapped import map_images
-from insitu.flash.write import silent, verify
+from insitu.flash.write import verify
 from insitu.flash.writer import Target
 from insitu.image.read import ImageError, read
 from insitu.link.runner import DeviceError
@@ -27,6 +27,7 @@ from insitu.mpy.cross import compile_source
 from insitu.mpy.read import VIPER
 from insitu.mpy.read import read as read_mpy
 from insitu.package.names import PORT
+from insitu.steps import silent
 from unicorn import UC_PROT_READ
 
 from tests.cli.conftest import Command, refused

@@ -16,9 +16,10 @@ from insitu.board.boards import load_board
 from insitu.commands.partition import partition
 from insitu.errors import InsituError
 from insitu.flash import esptool
-from insitu.flash.write import flash, silent
+from insitu.flash.write import flash
 from insitu.flash.writer import Target
 from insitu.image.read import ImageError, read
+from insitu.steps import silent
 
 from tests.cli.conftest import Command, refused
 from tests.flash.esp32_flash import STOCK, some_image, table

@@ -10,7 +10,6 @@ import pytest
 from insitu.board.boards import load_board
 from insitu.commands import mpy
 from insitu.flash import device
-from insitu.flash.write import silent
 from insitu.flash.writer import Target
 from insitu.link.raw_repl import Link
 from insitu.link.runner import DeviceError
@@ -18,6 +17,7 @@ from insitu.machine import emulated
 from insitu.mpy import cross, firmware
 from insitu.mpy.link import apart
 from insitu.port.xip.inplace.blob import LOADER
+from insitu.steps import silent
 
 from tests.mpy import modules, natmods
 

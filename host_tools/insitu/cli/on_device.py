@@ -24,7 +24,7 @@ from insitu.cli.loudness import remark
 from insitu.commands import deploy as deploying
 from insitu.commands.build import build, check_output, is_image, read_file, write_file
 from insitu.commands.desk import LABGRID, PORT
-from insitu.commands.memory import of_emulated
+from insitu.commands.memory import of_emulated, words_of_a_call
 from insitu.commands.partition import partition
 from insitu.commands.selftest import selftest
 from insitu.errors import InsituError
@@ -95,7 +95,7 @@ def partition_command(board_name: str, port: str | None, remove: bool, erase_fil
         raise InsituError("this erases all files on the board: copy them (mpremote cp -r), then give --erase-files")
     done = partition(boards.load_board(board_name), port, remove=remove)
     rows = [f"{row.label:16} {row.size:#8x} bytes at {row.offset:#8x}" for row in done.rows]
-    options.say(as_json, asdict(done), "\n".join([f"{done.board}: the flash is divided into", *rows]))
+    options.done(as_json, asdict(done), "\n".join([f"{done.board}: the flash is divided into", *rows]))
 
 
 @click.command("deploy")
@@ -223,7 +223,10 @@ def mem_command(board_name: str | None, port: str | None, listen: bool, watch: b
         (ask.listen if listen else ask.from_port)(port, watch=watch, as_json=as_json)
         return
     board = boards.load_board(board_name or "")
-    of_emulated(board, told.bindings, told.given(board), timeout=told.timeout, watch=watch, as_json=as_json)
+    things = told.given(board)
+    of_emulated(board, told.bindings, things, timeout=told.timeout, watch=watch, as_json=as_json)
+    if not as_json and (words := words_of_a_call(board, told.bindings, things)):
+        remark(shlex.join(["insitu", "run", *words, *told.words, "-b", board_name or ""]))
 
 
 @click.command("selftest")

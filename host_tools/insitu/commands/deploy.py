@@ -10,7 +10,7 @@ from insitu.errors import InsituError
 from insitu.flash.write import device_crc
 from insitu.link.raw_repl import Link
 from insitu.link.runner import Runner
-from insitu.machine import emulated, flash_of
+from insitu.machine import emulated, emulator, flash_of
 from insitu.machine.port import Port
 from insitu.package import compile as package
 from insitu.package.deploy import METHODS, best, build_romfs
@@ -55,6 +55,7 @@ def deploy(board: Board, *, port: str | None = None, method: str | None = None) 
             "each time, `insitu firmware --frozen` builds a firmware that has it"
         )
     if port is None:
+        emulator(board)
         contents = METHODS[name].contents(board)
         machine = emulated(board, contents, flash_file=flash_of(board).path)
         with machine, machine.link() as link:

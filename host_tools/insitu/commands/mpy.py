@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -46,13 +47,22 @@ def collect(paths: Iterable[Path], board: Board) -> dict[str, bytes]:
     for path in paths:
         for name, file in sorted(_below(path)):
             data = read_file(file)
+            _text(os.fsencode(name), file)
             if file.suffix == ".py":
                 name = name.removesuffix(".py") + ".mpy"
-                data = compile_source(data.decode(), MARCH[board.target], name.removesuffix("mpy") + "py")
+                data = compile_source(_text(data, file), MARCH[board.target], name.removesuffix("mpy") + "py")
             if name in files:
                 raise InsituError(f"{file}: there is a {name} already")
             files[name] = data
     return files
+
+
+def _text(data: bytes, file: Path) -> str:
+    """What is in a file, or its name: MicroPython takes UTF-8."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise InsituError(f"{file} is not in UTF-8: {error}") from None
 
 
 def _below(path: Path) -> Iterator[tuple[str, Path]]:

@@ -16,8 +16,9 @@ from pathlib import Path
 from insitu.board.record import Board
 from insitu.errors import InsituError
 from insitu.flash import esp_partitions
-from insitu.flash.writer import Over, Progress, Target, Writer
+from insitu.flash.writer import Over, Target, Writer
 from insitu.port.platform.mapped_flash import NAME
+from insitu.steps import Progress
 
 SECTOR = 4096  # bytes that are erased as a whole
 _SAYS = "fatal error occurred: "

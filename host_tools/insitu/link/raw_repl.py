@@ -11,6 +11,7 @@ the one before where the code ended in an exception. Whoever has not seen the so
 from __future__ import annotations
 
 import contextlib
+import re
 import secrets
 import time
 from collections.abc import Callable
@@ -62,7 +63,7 @@ class Link(Runner):
     def _open(self) -> Any:
         try:
             return serial.serial_for_url(self.port, self._baudrate, timeout=0.05)
-        except (OSError, ValueError, serial.SerialException) as error:
+        except (OSError, ValueError, serial.SerialException, re.error) as error:  # hwgrep:// takes a pattern
             raise LineError(f"cannot open {self.port}: {getattr(error, 'strerror', None) or error}") from None
 
     def __enter__(self) -> Link:

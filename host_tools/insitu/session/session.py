@@ -20,7 +20,7 @@ from insitu.image.read import Image, read
 from insitu.link.printed import Say, UpTo, unheard
 from insitu.link.raw_repl import Link
 from insitu.link.runner import DeviceError, Runner
-from insitu.machine import Machine, emulated
+from insitu.machine import Machine, emulated, emulator
 from insitu.machine.port import Port
 from insitu.machine.simulated import Simulated
 from insitu.package.deploy import METHODS, best
@@ -220,6 +220,7 @@ class Session(AbstractContextManager["Session"]):
         contents = [(self.board.image.address, self.data)]
         if self.sim:
             return Simulated(self.board, contents)
+        emulator(self.board)
         method = METHODS[self.deploy]
         firmware = method.firmware(self.board)
         contents += method.contents(self.board)

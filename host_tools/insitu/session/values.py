@@ -11,6 +11,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from insitu.errors import InsituError
 
 Value = int | float | None  # None: a null reference
+NUMBERS = "iIfF"  # what a word of the command line may be
 _NAMES = {"i": "i32", "I": "i64", "f": "f32", "F": "f64", "p": "funcref", "x": "externref"}
 _STORE = {"i": "<I4x", "I": "<Q", "f": "<f4x", "F": "<d"}
 _LOAD = {"i": "<i", "I": "<q", "f": "<f", "F": "<d", "p": "<4xI", "x": "<I"}  # of a funcref: its instance

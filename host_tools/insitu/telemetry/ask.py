@@ -59,7 +59,7 @@ def _rows(found: Snapshot) -> list[tuple[str, int | None, int | None, int | None
             rows.append(("  allocated by the host", heap["host"], None, None, "malloc"))
     for instance in found["instances"]:
         block = instance["block"] + instance["apart"]
-        rows.append((f"  instance {instance['id']}", block, None, None, "globals, slots, tables"))
+        rows.append((f"  instance {instance['id']}", block, None, None, "globals, slots, tables, slack"))
         place = "" if instance["memory_in_heap"] else f"not in the global heap: at {instance['memory_address']:#010x}"
         rows.append(("  linear memory", instance["memory"], None, None, place))
         if instance["aux_stack_size"]:

@@ -44,7 +44,7 @@ def parts(snapshot: Snapshot) -> list[Part]:
     found = [Part("runtime", "runtime", heap["runtime"])]
     for instance in snapshot["instances"]:
         name = f"instance {instance['id']}"
-        found.append(Part("instance", f"{name}: globals, slots, tables", instance["block"] + instance["apart"]))
+        found.append(Part("instance", f"{name}: globals, slots, tables, slack", instance["block"] + instance["apart"]))
         found += _memory(instance)
     for env in snapshot["exec_envs"]:
         found.append(Part("exec env", "exec env", env["block"] - env["stack_size"]))

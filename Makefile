@@ -12,7 +12,14 @@ TOOLCHAIN_PACKAGES += $(shell command -v npm > /dev/null || echo npm)
 ASSEMBLYSCRIPT := 0.28.20
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: setup demo test bench fuzz floats clean
+# Two parts at a time: pip and apt wait for the network, the linters and each link take one core. What a part starts
+# has jobs of its own.
+MAKEFLAGS += --jobs=2
+unexport MAKEFLAGS
+# Where that is set each process compiles all modules again.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: setup demo lint test bench fuzz floats clean
 
 setup: build/apt.stamp build/venv.stamp build/firmware.stamp
 
@@ -37,6 +44,16 @@ build/venv.stamp: pyproject.toml build/apt.stamp
 	@[ -x $(RUN) ] || $(PYTHON) -m venv $(VENV)
 	@$(RUN) -m pip install -q --disable-pip-version-check "setuptools>=77"
 	@$(RUN) -m pip install -q --disable-pip-version-check -e ".[dev]"
+	@touch $@
+
+# rp2040py built from its source against all of Python's API: its wheel, against the stable part, takes 2.5 times as long
+# for the same instructions. The wheel again where that cannot be built.
+build/rp2040py.stamp: pyproject.toml build/venv.stamp
+	@echo "#undef Py_LIMITED_API" > build/whole_api.h
+	@install="$(RUN) -m pip install -q --disable-pip-version-check --force-reinstall --no-deps"; \
+	pinned=$$(grep -o -m 1 'rp2040py==[0-9.]*' pyproject.toml); \
+	CPATH="$(CURDIR)/build" CFLAGS="-include whole_api.h" $$install --no-binary rp2040py $$pinned > build/rp2040py.log 2>&1 \
+		&& $(RUN) -c "import rp2040py.native._simulator" >> build/rp2040py.log 2>&1 || $$install $$pinned
 	@touch $@
 
 # labgrid for the tests, beside .venv: it brings a pyserial of its own.
@@ -69,12 +86,14 @@ build/newest.stamp: build/apt.stamp $(wildcard firmware/*.py)
 demo: setup
 	@$(RUN) -m examples.demo
 
-# SPEC=FOLDER: with the scripts of a checkout of the suite, WebAssembly 2.0's test/core, as well
-test: setup build/toolchains.stamp build/labgrid.stamp build/newest.stamp build/spec.stamp
+lint: build/rp2040py.stamp
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy host_tools docs/generate
-	@$(VENV)/bin/pytest -n 2 $(if $(SPEC),--spec=$(SPEC))
+
+# SPEC=FOLDER: with the scripts of a checkout of the suite, WebAssembly 2.0's test/core, as well
+test: setup build/rp2040py.stamp build/toolchains.stamp build/labgrid.stamp build/newest.stamp build/spec.stamp lint
+	@$(VENV)/bin/pytest -n 2 --dist worksteal $(if $(SPEC),--spec=$(SPEC))
 
 bench: setup
 	@$(RUN) -m bench

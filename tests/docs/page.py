@@ -28,6 +28,7 @@ _BLOCK = re.compile(
 )
 _FILE = re.compile(r"`([\w.]+)`[^`]*:$")
 _FILES = ("c", "python", "toml")
+_IN_FLASH = re.compile(r"(\d+) bytes of flash")
 _PROGRAMS = ("insitu", "make", "pip", "mpremote", "rustc", "asc")
 
 
@@ -76,10 +77,13 @@ def expected(lines: list[str], exact: bool = True) -> re.Pattern[str]:
 
 
 def check(command: str, lines: list[str], printed: str) -> None:
-    """What a command prints is what the page shows. The device package's size is every change's of port/, and not
-    looked at."""
+    """What a command prints is what the page shows; the device package's size in flash, which every change of port/
+    changes, within a twentieth; and its RAM, which is the emulated machine's, is not compared."""
     exact = "deploy" not in shlex.split(command)
     assert expected(lines, exact).fullmatch(printed), f"{command}\n{printed}"
+    if not exact:
+        (shown,), (now,) = (map(int, _IN_FLASH.findall(text)) for text in ("\n".join(lines), printed))
+        assert abs(shown - now) <= now / 20, f"{command}\n{printed}"
 
 
 def as_if_at(real: int, address: int, insitu: Command) -> Command:

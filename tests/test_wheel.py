@@ -94,7 +94,7 @@ def test_the_first_minute(insitu: Path, tmp_path: Path) -> None:
     (tmp_path / source.file).write_text(source.text)
     began = time.monotonic()
     for command, lines in list(commands(others[0]))[:2]:
-        check(command, lines or [], _run(insitu, *command.split()[1:], folder=tmp_path))
+        check(CHECKOUT / "README.md", command, lines or [], _run(insitu, *command.split()[1:], folder=tmp_path))
     assert time.monotonic() - began < 60
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ ALL = {
     path.relative_to(CHECKOUT).as_posix(): path
     for path in [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").rglob("*.md"))]
 }
+_REWRITE = "REWRITE_DOCS"  # an environment variable
 PORT = "/dev/ttyACM0"
 INDENTED = "indented"
 # Between fences, with what is before them in a list; or four spaces, behind an empty line.
@@ -76,14 +78,27 @@ def expected(lines: list[str], exact: bool = True) -> re.Pattern[str]:
     return re.compile(pattern)
 
 
-def check(command: str, lines: list[str], printed: str) -> None:
+def check(page: Path, command: str, lines: list[str], printed: str) -> None:
     """What a command prints is what the page shows; the device package's size in flash, which every change of port/
     changes, within a twentieth; and its RAM, which is the emulated machine's, is not compared."""
     exact = "deploy" not in shlex.split(command)
-    assert expected(lines, exact).fullmatch(printed), f"{command}\n{printed}"
+    if exact and _REWRITE in os.environ:
+        _rewrite(page, lines, printed)
+        return
+    assert expected(lines, exact).fullmatch(printed), f"{command}\n{printed}\n{_REWRITE}=1 puts it into {page.name}"
     if not exact:
         (shown,), (now,) = (map(int, _IN_FLASH.findall(text)) for text in ("\n".join(lines), printed))
         assert abs(shown - now) <= now / 20, f"{command}\n{printed}"
+
+
+def _rewrite(page: Path, lines: list[str], printed: str) -> None:
+    """Lines that differ in numbers alone are in the page as they are printed now."""
+    text = page.read_text()
+    for line in lines:
+        now = [one.rstrip() for one in printed.splitlines() if expected([line], exact=False).fullmatch(f"{one}\n")]
+        if line != "..." and now:
+            text = text.replace(line, now[0])
+    page.write_text(text)
 
 
 def as_if_at(real: int, address: int, insitu: Command) -> Command:
@@ -120,6 +135,6 @@ def follow(
             assert name == "insitu" and lines is not None
             done = insitu(*words)
             assert done.status == 0, f"{command}\n{done.err}"
-            check(command, lines, done.out)
+            check(PAGES / page, command, lines, done.out)
             called += 1
     return called

@@ -26,7 +26,7 @@ from insitu.toolchain import compile_c
 
 from examples import demo
 from tests.cli.conftest import Command, insitu
-from tests.docs.page import ALL, PAGES, PORT, Block, blocks, check, commands, expected
+from tests.docs.page import ALL, PAGES, PORT, Block, blocks, check, commands
 
 __all__ = ["insitu"]
 
@@ -81,7 +81,7 @@ _HERE = [
 
 
 def _source(page: str, file: str) -> str:
-    return next(block.text for block in blocks(CHECKOUT / page) if block.file == file)
+    return next(block.text for block in blocks(ALL[page]) if block.file == file)
 
 
 def _put_files(name: str) -> None:
@@ -116,7 +116,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_every_block(name: str, folder: Path, insitu: Command) -> None:
     _put_files(name)
     board = ""  # that the page speaks of
-    for block in blocks(CHECKOUT / name):
+    for block in blocks(ALL[name]):
         if block.file:
             Path(block.file).write_text(block.text)
         elif block.kind == "python" and name in _NAMES:
@@ -126,10 +126,10 @@ def test_every_block(name: str, folder: Path, insitu: Command) -> None:
         for command, lines in commands(block):
             board = next(iter(_BOARD_OPTION.findall(command)), board)
             if _plain(command) not in _NOT_RUN:
-                _run(_in_the_simulator(_plain(command), board), lines, insitu)
+                _run(ALL[name], _in_the_simulator(_plain(command), board), lines, insitu)
 
 
-def _run(command: str, lines: list[str] | None, insitu: Command) -> None:
+def _run(page: Path, command: str, lines: list[str] | None, insitu: Command) -> None:
     program, *words = shlex.split(command)
     if program != "insitu":
         if shutil.which(program) is None:
@@ -139,7 +139,7 @@ def _run(command: str, lines: list[str] | None, insitu: Command) -> None:
     done = insitu(*words)
     assert done.status == 0, f"{command}\n{done.err}"
     if lines is not None:
-        check(command, lines, done.out)
+        check(page, command, lines, done.out)
 
 
 def _plain(command: str) -> str:
@@ -182,5 +182,5 @@ def test_the_demo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(places, "flash_file", lambda board: tmp_path / f"{board.name}.bin")
     wasm = compile_c(demo.SOURCE, tmp_path / "fir.wasm").read_bytes()
     _, text, _ = demo.run_board(_BOARD, wasm, demo.expected(wasm))
-    (shown,) = [block.text for block in blocks(CHECKOUT / "README.md") if "as under wasmtime" in block.text]
-    assert expected([*shown.splitlines(), "..."]).fullmatch(text.lstrip("\n")), text
+    (shown,) = [block.text for block in blocks(ALL["README.md"]) if "as under wasmtime" in block.text]
+    check(ALL["README.md"], "make demo", [*shown.splitlines(), "..."], text.lstrip("\n"))

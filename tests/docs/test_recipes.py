@@ -54,6 +54,6 @@ def test_every_command(page: str, tmp_path: Path) -> None:
                 )
                 assert done.returncode == 0, f"{command}\n{done.stderr}"
                 assert lines is not None
-                check(command, lines, done.stdout)
+                check(PAGES / page, command, lines, done.stdout)
                 called += 1
     assert called == _CALLED[page]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 from typing import TextIO
 
-ROOT = Path(__file__).resolve().parent.parent
-BUILD = ROOT / "build"
+ROOT = Path(__file__).resolve().parent.parent  # of the repository; of the package where insitu is installed
+BUILD = Path(os.environ.get("INSITU_BUILD") or ROOT / "build")
 MANIFESTS = ROOT / "firmware"
 
 
@@ -18,6 +19,25 @@ _VERSION = {} if os.environ.get("MICROPY_DIR") else {"MICROPY_GIT_TAG": "v1.25.0
 
 class SetupError(Exception):
     """Something that the user can mend; one line."""
+
+
+# Debian's packages that have a program.
+_PACKAGES = {
+    "make": "make",
+    "gcc": "gcc",
+    "cmake": "cmake",
+    "ninja": "ninja-build",
+    "arm-none-eabi-gcc": "gcc-arm-none-eabi libnewlib-arm-none-eabi libstdc++-arm-none-eabi-newlib",
+    "riscv64-unknown-elf-gcc": "gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf",
+}
+
+
+def need(*programs: str) -> None:
+    """Raise SetupError unless all of these are installed; keys of _PACKAGES."""
+    missing = [program for program in programs if not shutil.which(program)]
+    if missing:
+        packages = " ".join(_PACKAGES[program] for program in missing)
+        raise SetupError(f"{', '.join(missing)} not found: on Debian, apt-get install {packages}")
 
 
 def run(command: list[str], out: TextIO, log: Path, environment: dict[str, str]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -46,6 +47,8 @@ class Source:
 
 def mirror() -> str:
     """The main archive's URI in this machine's apt configuration."""
+    if not shutil.which("apt-get"):
+        raise SetupError("sources come from Debian, by apt-get: elsewhere set MICROPY_DIR to a MicroPython checkout")
     listing = subprocess.run(
         ["apt-get", "indextargets", "--format", "$(SITE)", "Created-By: Packages"],
         capture_output=True,

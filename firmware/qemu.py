@@ -5,11 +5,12 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from common import MANIFESTS, empty_library, jobs, mpy_cross, run
+from common import MANIFESTS, empty_library, jobs, mpy_cross, need, run
 
 
 def build(settings: dict, tree: Path, folder: Path, made: Path, log: Path, package: Path | None) -> None:
     """An ELF file; see Build in micropython.py."""
+    need("make", "gcc", "riscv64-unknown-elf-gcc" if "RV32" in settings["board"] else "arm-none-eabi-gcc")
     manifest = MANIFESTS / ("manifest_frozen.py" if package else "manifest_stock.py")
     arguments = [
         f"BOARD={settings['board']}",

@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 
 import debian
-from common import BUILD, MANIFESTS, SetupError, empty_library, jobs, mpy_cross, run
+from common import BUILD, MANIFESTS, SetupError, empty_library, jobs, mpy_cross, need, run
 
 PICO_SDK = debian.Source(
     "pico-sdk-source",
@@ -38,6 +38,7 @@ MBEDTLS = debian.Source(
 
 def build(settings: dict, tree: Path, folder: Path, made: Path, log: Path, package: Path | None) -> None:
     """What flash holds from its start; see Build in micropython.py."""
+    need("make", "gcc", "cmake", "ninja", "arm-none-eabi-gcc")
     sdk = _sdk(tree)
     options = {
         "MICROPY_BOARD": settings["board"],

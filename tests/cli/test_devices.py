@@ -36,6 +36,7 @@ APP = """(module
     (call $note (local.get 0)) (f64.add (f64.convert_i32_s (local.get 0)) (local.get 1)))
   (func (export "die") (call $note (i32.const 1)) unreachable)
   (func (export "ask") (result i32) (call $note (i32.const 2)) (i32.const 3)))"""
+_NONE = "no firmware for qemu_rv32: `insitu firmware -b qemu_rv32 --build` makes "
 NAMES = ["qemu_mps2_an385", "qemu_rv32", "qemu_stm32f405"]
 
 
@@ -70,7 +71,7 @@ def test_firmware(insitu: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert insitu("firmware", "-b", "qemu_rv32").out == f"{path}\n"
     assert insitu("firmware", "-b", "qemu_rv32", "--json").json == {"board": "qemu_rv32", "firmware": str(path)}
     monkeypatch.setattr("insitu.places.firmware", lambda board, suffix: tmp_path / "none.elf")
-    refused(insitu("firmware", "-b", "qemu_rv32"), "no firmware for qemu_rv32: run `make setup`")
+    refused(insitu("firmware", "-b", "qemu_rv32"), _NONE)
 
 
 @pytest.mark.parametrize("command", ["flash", "run", "mem", "firmware"])
@@ -91,7 +92,7 @@ def test_no_qemu(insitu: Command, wasm: Callable[..., Path], state: Path, monkey
     monkeypatch.setattr("insitu.machine.qemu.shutil.which", lambda command: None)
     refused(
         insitu("flash", wasm(APP), "-b", "qemu_rv32"),
-        "qemu-system-riscv32 is not installed: run `make setup`",
+        "qemu-system-riscv32 is not installed: on Debian, apt-get install qemu-system-arm qemu-system-misc",
         status=3,
     )
     done = insitu("run", wasm(APP), "-b", "qemu_rv32", "--invoke", "die", "--import", "env.note=print")
@@ -100,7 +101,7 @@ def test_no_qemu(insitu: Command, wasm: Callable[..., Path], state: Path, monkey
 
 def test_no_firmware(insitu: Command, wasm: Callable[..., Path], state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("insitu.places.firmware", lambda board, suffix: state / "none.elf")
-    refused(insitu("flash", wasm(APP), "-b", "qemu_rv32"), "no firmware for qemu_rv32: run `make setup`")
+    refused(insitu("flash", wasm(APP), "-b", "qemu_rv32"), _NONE)
 
 
 def test_qemu_that_does_not_start(tmp_path: Path, insitu: Command, wasm: Callable[..., Path], state: Path) -> None:

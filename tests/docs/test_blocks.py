@@ -60,11 +60,15 @@ _WASI = """(module (import "wasi_snapshot_preview1" "args_get" (func $args (para
     (drop (call $args (i32.const 32) (i32.const 64)))
     (i32.store (i32.const 8) (i32.load (i32.const 36))) (i32.store (i32.const 12) (i32.const 3))
     (drop (call $write (i32.const 1) (i32.const 8) (i32.const 1) (i32.const 16)))))"""
+_DIVIDE = """(module (func (export "divide") (param f64 i32) (result f64)
+  (f64.div (local.get 0) (f64.convert_i32_s (local.get 1)))))"""
 # What a page's code for a board finds there.
 _NAMES = {
     "README.md": f"{demo.DEVICE_IMPORTS}\nread, write = adc_read, uart_write",
     "docs/memory.md": "import insitu\npool = insitu.Runtime(heap=bytearray(8192))\nbuffer = bytearray(4096)\n"
     "malloc, realloc, free = pool.malloc, pool.realloc, pool.free",
+    "docs/programs.md": "import insitu, struct\n"
+    "inst = insitu.Runtime(heap=bytearray(8192)).load(0x080A0000).instantiate()",
     "docs/reference/device.md": "import insitu\nmodule = insitu.Runtime(heap=bytearray(8192)).load(0x08090000)",
 }
 
@@ -153,10 +157,11 @@ def _in_the_simulator(command: str, board: str) -> str:
 
 
 def _on_board(name: str, text: str) -> None:
-    """In the simulator, the demo and a WASI program in its flash, and memory where an STM32F405 has its CCM."""
+    """In the simulator; in its flash the demo, a WASI program, a division; memory where an STM32F405 has its CCM."""
     fir = compile_c(demo.SOURCE, Path("demo.wasm")).read_bytes()
-    contents = [(_BOARD.image.address, fir), (0x08090000, bytes(wasmtime.wat2wasm(_WASI)))]
-    images = [(address, aot.compile_wasm(wasm, _BOARD.target)) for address, wasm in contents]
+    texts = {0x08090000: _WASI, 0x080A0000: _DIVIDE}
+    contents = [(_BOARD.image.address, fir), *((at, wasmtime.wat2wasm(text)) for at, text in texts.items())]
+    images = [(address, aot.compile_wasm(bytes(wasm), _BOARD.target)) for address, wasm in contents]
     with Simulated(_BOARD, images) as machine:
         sim.current().map_ram(0x10000000, 65536)
         link: Here = machine.link()

@@ -25,7 +25,7 @@ from insitu.steps import Progress
 from tests.cli.conftest import Command, insitu, wasm
 
 __all__ = ["insitu", "wasm"]
-_EMULATORS = re.compile("qemu|rp2040py", re.IGNORECASE)
+_EMULATORS = re.compile("qemu(?!_)|rp2040py", re.IGNORECASE)  # qemu_... is a board
 _MODULE = '(module (func (export "go")))'
 
 
@@ -88,7 +88,9 @@ def test_another_emulator(
     monkeypatch.setattr(machine, "EMULATORS", {**machine.EMULATORS, "toy": Toy})
     monkeypatch.setattr("insitu.places.firmware", lambda board, suffix: tmp_path / f"firmware{suffix}")
     monkeypatch.setattr("insitu.places.flash_file", lambda board: tmp_path / "flash.bin")
-    assert "no firmware for mine: run `make setup`" in insitu("flash", app, "-b", board).err
+    assert (
+        "no firmware for mine: `insitu firmware -b mine.toml --build` makes " in insitu("flash", app, "-b", board).err
+    )
     (tmp_path / "firmware.toy").touch()
     done = insitu("flash", app, "-b", board)
     assert "mine reads back CRC 0x00000007, expected 0x" in done.err

@@ -23,7 +23,7 @@ from insitu.commands.build import build, check_output, compile_source, is_image,
 from insitu.errors import InsituError
 from insitu.flash.write import check_fits
 from insitu.machine import stock_firmware
-from insitu.package.firmware import frozen_firmware
+from insitu.package.firmware import built_firmware, frozen_firmware
 from insitu.toolchain import LANGUAGES
 
 
@@ -201,7 +201,7 @@ def boards_command(as_json: bool) -> None:
         builds = f"yes, {row.target}"
         emulated = row.emulated if row.ready or row.emulated == "no" else f"{row.emulated} (no firmware yet)"
         table.add_row(row.name, row.chip, builds, emulated, row.hardware, row.written, row.package)
-    width = max(Console().width, 130)  # a pipe gets whole lines
+    width = max(Console().width, 150)  # a pipe gets whole lines
     Console(width=width).print(table)
     for other in others:
         click.echo(f" {other.name} ({other.chip}, {other.core}) is not supported: {other.why}")
@@ -210,9 +210,10 @@ def boards_command(as_json: bool) -> None:
 @click.command("firmware")
 @options.board
 @click.option("--frozen", is_flag=True, help="With the device package frozen in; built if it is not there.")
+@click.option("--build", "build_it", is_flag=True, help="Build it if it is not there: minutes, the first time.")
 @options.json
-def firmware_command(board_name: str, frozen: bool, as_json: bool) -> None:
-    """Say where the firmware of a board's emulator is; `make setup` builds the stock one."""
+def firmware_command(board_name: str, frozen: bool, build_it: bool, as_json: bool) -> None:
+    """Say where the firmware of a board's emulator is; made of Debian's sources of MicroPython, or of MICROPY_DIR's."""
     board = boards.load_board(board_name)
-    path = frozen_firmware(board) if frozen else stock_firmware(board)
+    path = frozen_firmware(board) if frozen else built_firmware(board_name) if build_it else stock_firmware(board)
     options.say(as_json, {"board": board.name, "firmware": str(path)}, str(path))

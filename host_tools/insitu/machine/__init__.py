@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from insitu import places
+from insitu.board import boards
 from insitu.board.record import Board
 from insitu.board.table import BoardError
 from insitu.errors import InsituError
@@ -60,8 +61,8 @@ def stock_firmware(board: Board) -> Path:
     """The stock firmware that the board's emulator runs. Raises InsituError where it is not there."""
     path = places.firmware(board, emulator(board).FIRMWARE)
     if not path.exists():
-        what = "run `make setup`" if places.in_checkout() else f"build it in a checkout of insitu, copy it to {path}"
-        raise InsituError(f"no firmware for {board.name}: {what}")
+        name = board.name if board.name in boards.names() else f"{board.name}.toml"
+        raise InsituError(f"no firmware for {board.name}: `insitu firmware -b {name} --build` makes {path}")
     return path
 
 

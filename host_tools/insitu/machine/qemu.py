@@ -13,6 +13,7 @@ from insitu.errors import LineError
 from insitu.machine.emulator import Emulator
 from insitu.machine.process import start_process
 
+_PACKAGES = "qemu-system-arm qemu-system-misc"  # Debian's
 _PTY = re.compile(r"char device redirected to (\S+)")
 
 
@@ -51,7 +52,7 @@ class Qemu(Emulator):
         """Start QEMU; it prints the pty that it made."""
         command = [self.option("command"), "-M", self.option("machine"), "-semihosting", "-display", "none"]
         if not shutil.which(command[0]):
-            raise QemuError(f"{command[0]} is not installed: run `make setup`")
+            raise QemuError(f"{command[0]} is not installed: on Debian, apt-get install {_PACKAGES}")
         command += ["-monitor", "none", "-serial", "pty", *_STORAGE[self.option("flash")](self)]
         if self.counted:
             command += ["-icount", "shift=0"]  # an instruction a nanosecond

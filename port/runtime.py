@@ -200,13 +200,16 @@ def _check_signatures(module, other):
 def _checked(base, limit):
     from .xip import checks, image
 
+    image.users += 1
     try:
         size = image.check_header(base, limit)
         image.check_crc(base, size)
         image.Checker(base, size).check()
     finally:
-        platform.forget_module(image)
-        platform.forget_module(checks)
+        image.users -= 1
+        if not image.users:
+            platform.drop_module(image)
+            platform.drop_module(checks)
     return size
 
 

@@ -4,6 +4,8 @@
 #   count(address, size, byte): how many from the first on are byte
 #   address_of(buffer), fill(address, size, byte), executable(address)
 #   forget_module(module): its code is needed seldom, and loaded again then
+#   drop_module(module): the same where nothing of it is in use any more. To the garbage collector any word that looks
+#   like the address of one of its functions is one, and a function has its module: so that has nothing then
 #   heaps(): a list for heap.py, of this machine
 #   name(); archs() of the images that run here; code_bit() of a code address that is called
 #   features(): FEATURE_* bits that the CPU has; enable(features): switch them on
@@ -17,13 +19,14 @@ if sys.implementation.name == "micropython":
         from .rv32 import archs, code_bit, enable, executable, features, name, resume, start
     else:
         raise ImportError("insitu runs on Cortex-M0+ and up and on rv32imc; this firmware has neither")
-    from .device_memory import address_of, count, fill, forget_module, heaps, view
+    from .device_memory import address_of, count, drop_module, fill, forget_module, heaps, view
 else:
     from .simulated import (  # noqa: F401
         address_of,
         archs,
         code_bit,
         count,
+        drop_module,
         enable,
         executable,
         features,

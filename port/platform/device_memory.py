@@ -55,3 +55,8 @@ def forget_module(module):
         package, _, last = name.rpartition(".")
         del sys.modules[name]
         delattr(sys.modules[package], last)
+
+
+def drop_module(module):
+    forget_module(module)
+    module.__dict__.clear()

@@ -130,3 +130,6 @@ def count(address, size, byte):
 # Loading it again would take CPython longer than all that it does.
 def forget_module(module):
     pass
+
+
+drop_module = forget_module

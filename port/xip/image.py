@@ -110,6 +110,8 @@ from .layout import (
 )
 from .raw import peek, string
 
+users = 0  # loads that are under way: a scheduled callback's may interrupt another
+
 _I32 = const(105)  # letters of TYPE_STRING
 _FUNCREF = const(112)
 _EXTERNREF = const(120)

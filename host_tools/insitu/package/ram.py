@@ -68,7 +68,8 @@ def send(link: Link, board: Board) -> None:
         _fill(link, code)
         if MARCH[board.target].startswith("armv7m"):
             link.run(_CACHES.format(address=address, size=size))
-    link.run(f"{'' if address else '_host.code = None'}\ndel _host, {LOADER}\n")
+    # nothing that comes later is linked, so the loader may go
+    link.run(f"import insitu\n{'' if address else '_host.code = None'}\ndel _host, {LOADER}, sys.modules[{LOADER!r}]\n")
 
 
 def _fill(link: Link, code: bytes) -> None:

@@ -54,26 +54,33 @@ def _package_table(packages: list[device.Package]) -> Table:
         table.add_column(name, justify="left" if name == "board" else "right")
     for board, group in groupby(packages, lambda package: package.board):
         found = {package.way: f"{package.bytes:,}" for package in group}
-        table.add_row(board, *(found[way] for way in device.WAYS))
+        table.add_row(board, *(found.get(way, "-") for way in device.WAYS))
     return table
 
 
-def _device_table(calls: list[device.Calls], memory: list[device.Memory]) -> Table:
-    table = Table(title="On the firmware: instructions of a call, bytes of one more loaded and instantiated demo")
+def _device_table(calls: list[device.Calls], allocated: list[device.CallMemory], memory: list[device.Memory]) -> Table:
+    table = Table(
+        title="On the firmware: instructions of a call, bytes that it allocates, bytes of one more loaded and "
+        "instantiated demo"
+    )
     for name in (
         "board",
         "Python function",
         "export",
         "import",
+        "kept",
+        "by name",
+        "memory[0:4]",
         "global heap",
         "MicroPython heap",
     ):
         table.add_column(name, justify="left" if name == "board" else "right")
-    for call, use in zip(calls, memory, strict=True):
+    for call, used, use in zip(calls, allocated, memory, strict=True):
         costs = [f"{n:,.0f}" for n in (call.python, call.export, call.import_)]
         table.add_row(
             call.board,
             *costs,
+            *(f"{n:,.0f}" for n in (used.kept, used.by_name, used.memory_read)),
             f"{use.global_heap:,}",
             f"{use.micropython_heap:,}",
         )
@@ -92,15 +99,21 @@ def _bar_table(found: list[Bar]) -> Table:
 def main() -> int:
     folder = ROOT / "build" / "bench"
     rows = kernels.measure(folder)
-    calls, memory, packages = device.measure(folder)
+    calls, allocated, memory, packages = device.measure(folder)
     worst = allocator.measure()
-    found = bars(rows, calls, memory, packages, worst)
+    found = bars(rows, calls, allocated, memory, packages, worst)
     console = Console(width=120)
-    for table in (_kernel_table(rows), _device_table(calls, memory), _package_table(packages), _bar_table(found)):
+    for table in (
+        _kernel_table(rows),
+        _device_table(calls, allocated, memory),
+        _package_table(packages),
+        _bar_table(found),
+    ):
         console.print(table)
     result = {
         "kernels": [asdict(row) for row in rows],
         "calls": [asdict(call) for call in calls],
+        "call_ram": [asdict(used) for used in allocated],
         "memory": [asdict(use) for use in memory],
         "package_ram": {
             board: {package.way: package.bytes for package in group}

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from bench import allocator
-from bench.device import Calls, Memory, Package
+from bench.device import CallMemory, Calls, Memory, Package
 from bench.kernels import Row, geometric_mean
 
 MEAN_SPEED, MEAN_BETTER, WORST_SPEED, MEAN_SIZE = 1.45, 1.6, 2.4, 1.7
 CALL = 5.0
 ALLOCATION = 1300
 GLOBAL_HEAP, MICROPYTHON_HEAP = 512, 2048
-PACKAGE = {"romfs": 16 * 1024, "frozen": 10 * 1024, "serial": 48 * 1024}
+CALL_BY_NAME = 32  # bytes
+PACKAGE = {"romfs": 16 * 1024, "frozen": 10 * 1024, "files": 24 * 1024, "serial": 48 * 1024}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,12 @@ class Bar:
 
 
 def bars(
-    rows: list[Row], calls: list[Calls], memory: list[Memory], packages: list[Package], worst: tuple[float, float]
+    rows: list[Row],
+    calls: list[Calls],
+    allocated: list[CallMemory],
+    memory: list[Memory],
+    packages: list[Package],
+    worst: tuple[float, float],
 ) -> list[Bar]:
     """All of them, in the order of the tables."""
     found = []
@@ -48,6 +54,8 @@ def bars(
     for call in calls:
         found.append(Bar("export against Python function", call.board, call.export / call.python, CALL))
         found.append(Bar("import against Python function", call.board, call.import_ / call.python, CALL))
+    for used in allocated:
+        found.append(Bar("allocated by inst.exports.f(1), bytes", used.board, used.by_name, CALL_BY_NAME))
     for use in memory:
         found.append(Bar("global heap, bytes", use.board, use.global_heap, GLOBAL_HEAP))
         found.append(Bar("MicroPython heap, bytes", use.board, use.micropython_heap, MICROPYTHON_HEAP))

@@ -1,10 +1,12 @@
 """What only the real firmware shows: what a call costs beside a call of Python, and MicroPython's heap.
 
-QEMU's -icount makes an instruction last one nanosecond of virtual time, which a timer of the machine counts.
+QEMU's -icount makes an instruction last one nanosecond of virtual time, which a timer of the machine counts. No QEMU
+board has an ordinary file system: the package on one is measured on the emulated Pico.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +24,18 @@ from bench.clocks import CLOCKS
 from examples.demo import DEVICE_IMPORTS, SOURCE
 
 CALLS = 500
-WAYS = ("romfs", "frozen", "serial")  # of insitu.package.deploy
+# Boards by the ways of insitu.package.deploy.
+WAYS: Mapping[str, tuple[str, ...]] = {
+    "romfs": tuple(CLOCKS),
+    "frozen": tuple(CLOCKS),
+    "files": ("rpi_pico",),
+    "serial": tuple(CLOCKS),
+}
 _STACK = 2048
 _ADD = """(module
   (import "env" "add" (func $add (param i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (global (export "__data_end") i32 (i32.const 8)) (global (export "__heap_base") i32 (i32.const 8))
   (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1)))
   (func (export "call") (param $times i32) (result i32) (local $sum i32)
     (block (loop
@@ -66,6 +76,26 @@ insitu.Runtime.last.destroy()
 gc.collect()
 print(gc.mem_alloc() - before - len(heap))
 """
+_CALL_MEMORY = """
+import gc
+add, memory = inst.exports.add, inst.exports.memory
+def cached(n):
+    for _ in range(n): add(3, 4)
+def attribute(n):
+    for _ in range(n): inst.exports.add(3, 4)
+def read(n):
+    for _ in range(n): memory[0:4]
+def cost(run):
+    run(10)
+    gc.collect()
+    gc.disable()
+    before = gc.mem_alloc()
+    run({calls})
+    after = gc.mem_alloc()
+    gc.enable()
+    return (after - before) / {calls}
+print(cost(cached), cost(attribute), cost(read))
+"""
 _MEMORY = """
 import gc
 gc.collect()
@@ -88,6 +118,17 @@ class Calls:
 
 
 @dataclass(frozen=True, slots=True)
+class CallMemory:
+    """Bytes of MicroPython's heap that is used by one call of an export that a program keeps, by one that it looks up
+    by name each time, and by reading four bytes of linear memory."""
+
+    board: str
+    kept: float
+    by_name: float
+    memory_read: float
+
+
+@dataclass(frozen=True, slots=True)
 class Memory:
     """Bytes that one more loaded and instantiated demo takes beside linear memory and operand stack."""
 
@@ -106,17 +147,19 @@ class Package:
     bytes: int
 
 
-def _calls(board: Board) -> Calls:
+def _calls(board: Board) -> tuple[Calls, CallMemory]:
     image = compile_wasm(bytes(wasmtime.wat2wasm(_ADD)), board.target)
     clock, nanoseconds = CLOCKS[board.name]
     prelude = f"{clock}\ndef add(a, b): return a + b\n"
     with Session(board, image, imports={"env.add": "add"}, prelude=prelude, counted=True) as session:
         empty, python, export, imported = map(int, session.run(_MEASURE.format(calls=CALLS)).split())
-    return Calls(board.name, *(n * nanoseconds / CALLS for n in (python - empty, export - empty, imported)))
+        allocated = map(float, session.run(_CALL_MEMORY.format(calls=CALLS)).split())
+    calls = Calls(board.name, *(n * nanoseconds / CALLS for n in (python - empty, export - empty, imported)))
+    return calls, CallMemory(board.name, *allocated)
 
 
-def _package(board: Board, image: bytes, way: str) -> Package:
-    method = METHODS[way]
+def _package(board: Board, wasm: bytes, way: str) -> Package:
+    image, method = compile_wasm(wasm, board.target), METHODS[way]
     contents = [(board.image.address, image), *method.contents(board)]
     machine = emulated(board, contents, firmware=method.firmware(board))
     with machine, machine.link() as link:
@@ -136,12 +179,12 @@ def _memory(board: Board, wasm: bytes) -> Memory:
     return Memory(board.name, pool - linear_memory - _STACK, python)
 
 
-def measure(folder: Path) -> tuple[list[Calls], list[Memory], list[Package]]:
-    """All three, on every QEMU board."""
+def measure(folder: Path) -> tuple[list[Calls], list[CallMemory], list[Memory], list[Package]]:
+    """The first three on every QEMU board, the last by board."""
     wasm = compile_c(SOURCE, folder / "fir.wasm").read_bytes()
     found = [boards.load_board(name) for name in CLOCKS]
     with ThreadPoolExecutor(2) as pool:
         calls, memory = list(pool.map(_calls, found)), list(pool.map(lambda board: _memory(board, wasm), found))
-        images = {board.target: compile_wasm(wasm, board.target) for board in found}
-        ways = [(board, way) for board in found for way in WAYS]
-        return calls, memory, list(pool.map(lambda way: _package(way[0], images[way[0].target], way[1]), ways))
+        ways = sorted((name, way) for way, names in WAYS.items() for name in names)
+        packages = list(pool.map(lambda way: _package(boards.load_board(way[0]), wasm, way[1]), ways))
+    return [cost for cost, _ in calls], [used for _, used in calls], memory, packages

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import struct
+import time
 
 import pytest
 from insitu.port.xip import layout
@@ -11,6 +13,7 @@ from tests.boards.device import Device
 
 pytestmark = pytest.mark.qemu
 
+_FRIENDLY = b"\x02"  # the REPL for people
 _RV32IMC = 11  # MP_NATIVE_ARCH_* of py/persistentcode.h; ARMV6M to ARMV7EMDP are Cortex-M's
 _CORTEX_M = range(4, 9)
 
@@ -19,6 +22,20 @@ def test_boots(device: Device) -> None:
     name, arch = device.value("sys.implementation.name, sys.implementation._mpy >> 10 & 15")
     assert name == "micropython"
     assert arch in ([_RV32IMC] if device.board.target == "rv32imc" else _CORTEX_M)
+
+
+def test_looking_for_names_loads_nothing(device: Device) -> None:
+    """dir, and TAB in the REPL, which tries every name that the firmware knows."""
+    device.run("loaded = sorted(sys.modules)")
+    assert {"Runtime", "Trap", "__version__"} <= set(device.value("dir(insitu)"))
+    assert device.value("insitu.__version__") == importlib.metadata.version("insitu")
+    device.link.write(_FRIENDLY + b"insitu.\t")
+    said, end = b"", time.monotonic() + 60
+    while b"OutOfHeap" not in said and time.monotonic() < end:
+        said += device.link.read()
+    device.link.__enter__()  # the raw REPL again
+    assert b"OutOfHeap" in said
+    assert device.value("sorted(sys.modules) == loaded")
 
 
 def test_calls(device: Device) -> None:

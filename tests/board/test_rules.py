@@ -32,8 +32,15 @@ WRONG = {
 # The same of a board whose chip's sectors are known.
 SECTORS = (boards.FOLDER / "pybv11.toml").read_text()
 WRONG_SECTORS = {
-    "part of a sector": ("size = 0x80000", "size = 0x70000", "image (0x08080000 to 0x080effff) does not have all of "),
+    "part of a sector": ("size = 0x60000", "size = 0x50000", "image (0x08080000 to 0x080cffff) does not have all of "),
     "half in the firmware": ("address = 0x08004000", "address = 0x08070000", "firmware (0x08000000 to 0x0807ffff) and"),
+}  # fmt: skip
+# The same of one with places for code.
+CODE = (boards.FOLDER / "rpi_pico.toml").read_text()
+WRONG_CODE = {
+    "a gap": ("size = 0x24000", "size = 0x23000", "module_code (0x10084000 to 0x1008dfff) does not begin where image"),
+    "part of a sector": ("size = 0x12000", "size = 0x11800", "package_code (0x1008e000 to 0x1009f7ff) does not have"),
+    "over the files": ("size = 0x12000", "size = 0x13000", "package_code (0x1008e000 to 0x100a0fff) and filesystem"),
 }  # fmt: skip
 WRONG_MACHINES = {
     "no such kind": ('kind = "qemu"', 'kind = "bochs"', 'machine kind "bochs" is none of '),
@@ -65,11 +72,14 @@ def test_what_is_wrong_is_named(tmp_path: Path, name: str) -> None:
     assert says in str(caught.value)
 
 
-@pytest.mark.parametrize("name", WRONG_SECTORS)
-def test_what_is_wrong_with_sectors_is_named(tmp_path: Path, name: str) -> None:
-    old, new, says = WRONG_SECTORS[name]
+@pytest.mark.parametrize(
+    ("base", "change"),
+    [*((SECTORS, change) for change in WRONG_SECTORS.values()), *((CODE, change) for change in WRONG_CODE.values())],
+)
+def test_what_is_wrong_with_sectors_is_named(tmp_path: Path, base: str, change: tuple[str, str, str]) -> None:
+    old, new, says = change
     with pytest.raises(BoardError) as caught:
-        boards.load_board(_changed(old, new, tmp_path, SECTORS))
+        boards.load_board(_changed(old, new, tmp_path, base))
     assert says in str(caught.value)
 
 

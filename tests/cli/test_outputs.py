@@ -8,8 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from insitu.board.boards import load_board
+from insitu.package import files
 
-from tests.cli.conftest import Command
+from tests.cli.conftest import Command, refused
 
 ADD = '(module (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1))))'
 _BOARD = ("-b", "nrf52840_dk")
@@ -92,3 +94,16 @@ def test_a_folder_that_cannot_be_made(insitu: Command, tmp_path: Path) -> None:
     done = insitu("mpy", tmp_path / "module.py", "-b", "qemu_rv32", "-o", tmp_path / "file" / "x.romfs")
     assert done.status == 1
     assert done.err.startswith(f"insitu: {tmp_path / 'file'}: ") and done.err.count("\n") == 1
+
+
+def test_the_package_s_code_into_a_file(insitu: Command, tmp_path: Path) -> None:
+    """What a board gets that no serial line writes: each block of a UF2 file has 256 bytes at 32."""
+    board, made = load_board("rpi_pico2"), tmp_path / "package.uf2"
+    done = insitu("deploy", "-b", board.name, "--to", made, "--json")
+    code = files.linked(board).code
+    assert board.package_code is not None
+    assert (done.json["address"], done.json["size"]) == (board.package_code.address, len(code))
+    blocks = [made.read_bytes()[at : at + 512] for at in range(0, made.stat().st_size, 512)]
+    assert b"".join(block[32:288] for block in blocks).startswith(code)
+    refused(insitu("deploy", "-b", "nucleo_wb55", "--to", made), "nucleo_wb55 has no place in flash for the package's")
+    assert insitu("deploy", "--port", "nowhere", "--to", made).status == 2

@@ -16,7 +16,6 @@ from insitu.flash import device
 from insitu.link.raw_repl import Link
 from insitu.machine import emulated
 from insitu.mpy.romfs import build_romfs
-from insitu.package import compile as package
 from insitu.package import files
 
 from tests.cli.conftest import Command, insitu
@@ -42,13 +41,16 @@ def _moved(board: Board) -> Board:
     """The board with its flash where QEMU's machine has memory."""
     by = _MEMORY - board.chip.flash.address
     chip = replace(board.chip, flash=Region(_MEMORY, board.chip.flash.size))
-    return replace(board, chip=chip, image=Region(board.image.address + by, board.image.size))
+    image, code = (region and Region(region.address + by, region.size) for region in (board.image, board.package_code))
+    assert image is not None
+    return replace(board, chip=chip, image=image, package_code=code)
 
 
 def _file_system(board: Board) -> bytes:
     """With the package on it: sending it is tests/package/'s."""
-    found = {f"lib/insitu/{name}": data for name, data in package.compiled(board).items()}
-    found["lib/insitu/digest"] = files.digest(board).encode()
+    package = files.linked(board)
+    found = {f"lib/{name}": data for name, data in package.files.items()}
+    found["lib/insitu/digest"] = package.digest.encode()
     return build_romfs(found, _ROMFS, lambda path, data, address: data)
 
 

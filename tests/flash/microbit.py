@@ -15,8 +15,8 @@ from insitu import places
 from insitu.board.boards import load_board
 from insitu.errors import InsituError
 from insitu.flash import device
-from insitu.flash.write import device_crc
 from insitu.flash.writer import Target
+from insitu.link.memory import device_crc
 from insitu.link.raw_repl import Link
 from insitu.machine.process import start_process
 from insitu.steps import silent

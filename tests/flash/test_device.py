@@ -66,7 +66,7 @@ def test_writes_what_it_is_told_and_nothing_else(flash: FlashFile) -> None:
         verify(link, ADDRESS, data, BOARD.name)
         # flash is executed in place as it was before, not in the boot ROM's slow way
         assert link.run(f"from machine import mem32\nprint({_SSI})") == interface
-        assert link.run("import os\nprint(os.listdir('/lib'))").strip() == b"['insitu']"
+        assert b"'insitu'" in link.run("import os\nprint(os.listdir('/lib'))")
     start = ADDRESS - BOARD.chip.flash.address
     before[start : start + 2 * _SECTOR] = data.ljust(2 * _SECTOR, b"\xff")
     assert flash.path.read_bytes() == before

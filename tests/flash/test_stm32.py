@@ -70,7 +70,7 @@ def test_what_is_not_free_is_left_alone(name: str) -> None:
     before, target = bytes(made.flash), _target(name, made)
     with pytest.raises(InsituError, match=f"{name} has 0x0.* for images"):
         device.write(target, board.image.address - 4096, b"1", silent)
-    for ask in (f"erase({BASE})", f"erase({board.image.end})", f"program({board.image.address - 32}, 0, 64)"):
+    for ask in (f"erase({BASE})", f"erase({board.written.end})", f"program({board.image.address - 32}, 0, 64)"):
         with pytest.raises(DeviceError, match="are not in the place for images"):
             target.link.run(ask)
     wide = dataclasses.replace(board, image=Region(board.image.address - 4096, 8192))

@@ -75,7 +75,11 @@ def _unsupported(name: str, file: Table) -> Unsupported:
 def _board(name: str, file: Table) -> Board:
     description, chip, firmware = file.text("description"), _chip(file.text("chip"), file), file.table("firmware")
     image, heap, flash = file.table("image"), file.table("global_heap"), file.maybe_table("flash")
-    package, filesystem, machine = (file.maybe_table(key) for key in ("package", "filesystem", "machine"))
+    module_code, package_code, package, filesystem = (
+        _region(table) if (table := file.maybe_table(key)) else None
+        for key in ("module_code", "package_code", "package", "filesystem")
+    )
+    machine = file.maybe_table("machine")
     board = Board(
         name=name,
         description=description,
@@ -83,8 +87,10 @@ def _board(name: str, file: Table) -> Board:
         firmware=_firmware(firmware),
         image=_region(image),
         why=image.text("why", ""),
-        package=_region(package) if package else None,
-        filesystem=_region(filesystem) if filesystem else None,
+        module_code=module_code,
+        package_code=package_code,
+        package=package,
+        filesystem=filesystem,
         global_heap=heap.number("size"),
         heap_address=heap.maybe_number("address"),
         writers=flash.texts("writers") if flash else (),

@@ -86,6 +86,8 @@ class Board:
     Attributes:
         target: a name of aot/targets.py; the chip's.
         image: where images lie, free of the firmware and its file system; why: why it is.
+        module_code, package_code: where the code of `insitu mpy`'s modules and of the device package lies apart from
+            their files, behind the images; None: it has no place of its own there.
         package: where a ROM partition with the device package lies, None: the firmware mounts none.
         filesystem: where the firmware's file system lies, None: it has none.
         global_heap: bytes that `insitu run` takes for the global heap unless told otherwise.
@@ -102,6 +104,8 @@ class Board:
     firmware: Firmware
     image: Region
     why: str
+    module_code: Region | None
+    package_code: Region | None
     package: Region | None
     filesystem: Region | None
     global_heap: int
@@ -114,6 +118,12 @@ class Board:
     @property
     def target(self) -> str:
         return self.chip.target
+
+    @property
+    def written(self) -> Region:
+        """All of the flash that insitu writes: the images' place and those of code behind it."""
+        end = max(region.end for region in (self.image, self.module_code, self.package_code) if region)
+        return Region(self.image.address, end - self.image.address)
 
     @property
     def in_rom_partition(self) -> bool:

@@ -9,10 +9,16 @@ from insitu.aot.targets import TARGETS
 from insitu.board.record import Board, Region
 
 
+def _written(board: Board) -> list[tuple[str, Region]]:
+    """What insitu writes, by name, in the order in which it lies there."""
+    found = (("image", board.image), ("module_code", board.module_code), ("package_code", board.package_code))
+    return [(name, region) for name, region in found if region is not None]
+
+
 def _regions(board: Board) -> Iterator[tuple[str, Region]]:
     """What lies in a board's flash, by name."""
     found = (
-        ("image", board.image),
+        *_written(board),
         ("package", board.package),
         ("firmware", board.firmware.region),
         ("filesystem", board.filesystem),
@@ -42,10 +48,18 @@ def _sectors_fill_flash(board: Board) -> str:
     return f"the sectors of {chip.name} have {size:#x} bytes, its flash {chip.flash.size:#x}"
 
 
-def _image_has_its_sectors_alone(board: Board) -> str:
-    for sector in board.chip.sectors_in(board.image):
-        if not board.image.holds(sector):
-            return f"image ({board.image}) does not have all of the sector {sector}, which is erased as a whole"
+def _written_regions_have_their_sectors_alone(board: Board) -> str:
+    for name, region in _written(board):
+        for sector in board.chip.sectors_in(region):
+            if not region.holds(sector):
+                return f"{name} ({region}) does not have all of the sector {sector}, which is erased as a whole"
+    return ""
+
+
+def _code_follows_images(board: Board) -> str:
+    for (before, one), (name, region) in itertools.pairwise(_written(board)):
+        if one.end != region.address:
+            return f"{name} ({region}) does not begin where {before} ({one}) ends"
     return ""
 
 
@@ -57,8 +71,9 @@ def _regions_lie_in_flash(board: Board) -> str:
 
 
 def _regions_are_aligned(board: Board) -> str:
-    for name, region in (("image", board.image), ("package", board.package)):
-        if region is not None and region.address % 8:
+    found = [*_written(board), *([("package", board.package)] if board.package else [])]
+    for name, region in found:
+        if region.address % 8:
             return f"{name} at {region.address:#010x} is not 8-byte aligned"
     return ""
 
@@ -79,6 +94,7 @@ RULES = (
     _regions_do_not_overlap,
     _regions_lie_in_flash,
     _sectors_fill_flash,
-    _image_has_its_sectors_alone,
+    _written_regions_have_their_sectors_alone,
+    _code_follows_images,
     _heap_lies_in_ram,
 )

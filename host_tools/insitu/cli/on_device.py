@@ -70,11 +70,15 @@ def flash_command(
         check_output(made, app)
         if board.in_rom_partition:
             address, data = in_flash(board, data)
-        write_file(made, file.make(made, board, address, data))
-        record = {"board": board.name, "address": address, "size": len(data), "output": str(made)}
-        options.done(as_json, record, f"{made}: {len(data)} bytes for {address:#010x} of {board.name}, not written yet")
+        _make_file(made, board, address, data, as_json)
         return
     _say_flashed(board.name, flash(data, board, port=port, writer=writer), as_json)
+
+
+def _make_file(made: Path, board: Board, address: int, data: bytes, as_json: bool) -> None:
+    write_file(made, file.make(made, board, address, data))
+    record = {"board": board.name, "address": address, "size": len(data), "output": str(made)}
+    options.done(as_json, record, f"{made}: {len(data)} bytes for {address:#010x} of {board.name}, not written yet")
 
 
 def _say_flashed(board: str, done: Flashed, as_json: bool) -> None:
@@ -102,13 +106,26 @@ def partition_command(board_name: str, port: str | None, remove: bool, erase_fil
 @options.maybe_board
 @options.port
 @click.option("--method", type=click.Choice(deploying.STAYS), help=_DEPLOY_HELP)
+@click.option("--to", "made", type=click.Path(path_type=Path), help="Write its code for flash into a file; no board.")
 @options.json
-def deploy_command(board_name: str | None, port: str | None, method: str | None, as_json: bool) -> None:
-    """Put the device package `insitu` onto a board, to stay there."""
-    done = deploying.deploy(options.find_board(board_name, port), port=port, method=method)
+def deploy_command(
+    board_name: str | None, port: str | None, method: str | None, made: Path | None, as_json: bool
+) -> None:
+    """Put the device package `insitu` onto a board, to stay there.
+
+    Its code goes into flash apart from its files where the board has a place for it. What no serial line writes is
+    written first, by a programmer or a boot loader that takes the .bin, .dfu, .hex or .uf2 file that --to makes.
+    """
+    if made is not None and (port is not None or method is not None):
+        raise click.UsageError("--to writes a file: no --port and no --method go with it")
+    board = options.find_board(board_name, port)
+    if made is not None:
+        _make_file(made, board, *deploying.code_of(board), as_json)
+        return
+    done = deploying.deploy(board, port=port, method=method)
     text = (
         f"{done.board}: the package is there ({done.method}): {done.flash_bytes} bytes of flash, "
-        f"{done.ram_bytes} bytes of MicroPython's heap once it is imported"
+        f"{done.ram_bytes} bytes of MicroPython's heap once it is imported{done.note and '; '}{done.note}"
     )
     options.done(as_json, asdict(done), text)
 

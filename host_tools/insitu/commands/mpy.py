@@ -120,7 +120,7 @@ def make(
             raise InsituError(f"{board.name}: {why}: modules are copied to RAM there, as mpy-cross makes them")
     linkages = in_c.linkages(_modules(files), known, len(link.NAMES)) if known else {}
     made = _apart(files, board, linkages) if where is None else _romfs(files, board, where, name, linkages)
-    most = board.image if where is None else where
+    most = where or board.module_code or board.image
     size = len(made.files[CODE_FILE if where is None else name])
     if size > most.size:
         raise InsituError(f"the modules take {size} bytes of flash, {board.name} has {most.size}")
@@ -156,11 +156,11 @@ def _sector_before(board: Board, address: int) -> int:
 
 
 def _apart(files: dict[str, bytes], board: Board, linkages: dict[str, in_c.Linkage]) -> Made:
-    """All code at the end of the place for images, so that an image fits before it."""
+    """All code in one piece: in its own place, or at the end of that for images, so that an image fits before it."""
     modules = _modules(files)
     linked = [path for path, module in modules.items() if _note(module, linkages.get(path)) != _IN_C]
     size = sum(len(link.apart(files[path], 0, linkages.get(path))[1]) for path in linked)
-    address = _sector_before(board, board.image.end - size)
+    address = board.module_code.address if board.module_code else _sector_before(board, board.image.end - size)
     made, rows, code = dict(files), list[Row](), b""
     for path, module in modules.items():
         before = len(files[path])

@@ -68,7 +68,7 @@ def program(board: Board) -> str:
     chip = board.chip
     if chip.controller not in _PROGRAMS:
         raise InsituError(f"{board.name}: flash of {chip.name} is not programmed by the board itself")
-    facts = (chip.controller, chip.flash.address, chip.sectors, board.image.address, board.image.end)
+    facts = (chip.controller, chip.flash.address, chip.sectors, board.written.address, board.written.end)
     sources = "".join((PORT / name).read_text() for name in _PROGRAMS[chip.controller])
     return f"CHIP = {facts}\n" + ast.unparse(ast.parse(sources))
 
@@ -81,9 +81,9 @@ def _sectors(link: Link, board: Board, wanted: Region) -> list[Region]:
         raise InsituError(
             f"{board.name}: the firmware on the board reaches up to {board.image.address:#010x}, where images would lie"
         )
-    if not board.image.holds(wanted) or not all(map(free.holds, sectors)):
+    if not board.written.holds(wanted) or not all(map(free.holds, sectors)):
         raise InsituError(
-            f"the image would lie at {wanted}; {board.name} has {board.image} for images, and the firmware that runs "
+            f"the bytes would lie at {wanted}; {board.name} has {board.written} for images, and the firmware that runs "
             f"on the board leaves {free} free"
         )
     if sectors[0].address != wanted.address:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 
-from insitu.board.record import Board
+from insitu.board.record import Board, Region
 from insitu.commands.build import is_image
 from insitu.errors import InsituError
 from insitu.flash import partition
@@ -31,8 +31,9 @@ def flash_modules(kind: str, data: bytes, board: Board, *, port: str | None = No
     """
     if kind == CODE:
         address = int.from_bytes(data[BLOB_ADDRESS : BLOB_ADDRESS + 4], "little")
-        if not board.image.address <= address <= board.image.end - len(data):
-            raise InsituError(f"the code is linked to {address:#010x}; {board.name} has {board.image} for it")
+        place = board.module_code or board.image
+        if not place.holds(Region(address, len(data))):
+            raise InsituError(f"the code is linked to {address:#010x}; {board.name} has {place} for it")
         return put(data, board, address, port=port)
     if port is not None:
         with Link(port) as link:

@@ -11,6 +11,7 @@ from insitu.errors import InsituError
 from insitu.flash import WRITERS
 from insitu.flash.writer import Over, Target
 from insitu.image.read import ARCH_NAMES, Image, ImageError, read
+from insitu.link.memory import device_crc
 from insitu.link.raw_repl import Link
 from insitu.link.runner import Runner
 from insitu.machine import emulated, emulator, flash_of
@@ -18,7 +19,6 @@ from insitu.port.xip import layout
 from insitu.steps import step
 
 EMULATED = "emulated"  # the writer of a board in its emulator: the file that stands for its flash
-_CHECKED = 65536  # bytes that a board sums up at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,21 +121,6 @@ def _over_link(link: Link, board: Board, address: int, data: bytes, name: str) -
         _write(name, Target(board, link), address, data)
     verify(link, address, data, board.name)
     return Flashed(address, len(data), zlib.crc32(data), name)
-
-
-def device_crc(link: Runner, address: int, size: int) -> int:
-    """CRC-32 of size bytes at address, as the board behind link reads them."""
-    code = (
-        "import uctypes, binascii\n"
-        f"c, a, n = 0, {address}, {size}\n"
-        "while n > 0:\n"
-        f"  m = min(n, {_CHECKED})\n"
-        "  c = binascii.crc32(uctypes.bytearray_at(a, m), c)\n"
-        "  a += m\n"
-        "  n -= m\n"
-        "print(c & 0xffffffff)\n"
-    )
-    return int(link.run(code))
 
 
 def verify(link: Runner, address: int, data: bytes, name: str) -> None:

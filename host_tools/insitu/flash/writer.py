@@ -37,7 +37,7 @@ class Writer:
     Attributes:
         over: what it reaches the board by.
         write: write(target, address, data, progress) puts data into flash at an address of the CPU. It erases what
-            it must and nothing outside of the board's image region, writes the first erase block last (until then
+            it must and nothing outside of the board's `written`, writes the first erase block last (until then
             there is no valid image), and raises InsituError where anything is not as it should be. Whoever calls it
             has checked that data fits, and compares what the board reads back.
         note: what it costs and needs, a clause for a person.

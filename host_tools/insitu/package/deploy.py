@@ -1,9 +1,9 @@
 """The ways for the device package to get onto a board; a row of METHODS each.
 
 romfs: in a ROM partition at a fixed address, which a stock firmware can mount. partition: in one that the firmware
-mounts itself, written together with the image (flash/romfs.py). files: on the firmware's file system, where it stays;
-sent only if it is not there yet. serial: over the serial line into RAM, each time (ram.py). frozen: in a firmware built
-with it (firmware/).
+mounts itself, written together with the image (flash/romfs.py). files: on the firmware's file system, where it stays,
+with its code apart in flash where there is a place for it; sent only if it is not there yet. serial: over the serial
+line into RAM, each time (ram.py). frozen: in a firmware built with it (firmware/).
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from insitu.errors import InsituError
 from insitu.link.raw_repl import Link
 from insitu.link.runner import Runner
 from insitu.machine import Contents, stock_firmware
-from insitu.package import compile as package
 from insitu.package import files, ram, romfs
 from insitu.package.firmware import frozen_firmware
 
@@ -46,7 +45,7 @@ def mount_code(address: int, size: int) -> str:
 
 
 # Writes below _root.
-_WRITER = """
+_WRITER = f"""
 import binascii, os, sys
 def _mkdir(path):
     try:
@@ -54,18 +53,18 @@ def _mkdir(path):
     except OSError as error:
         if error.errno != 17: raise
 _mkdir(_root)
-_mkdir(_root + '/insitu')
+_mkdir(_root + '/{files.FOLDER}')
 if _root not in sys.path: sys.path.append(_root)
 def _more(text):
     _out.write(binascii.a2b_base64(text))
 """
 
 
-def send(link: Runner, board: Board) -> None:
-    """Write the package into the file system of the board behind link."""
+def send(link: Runner, package: files.Package) -> None:
+    """Write the package's files into the file system of the board behind link."""
     link.run(f"import sys\n_root = {files.ROOT}\n{_WRITER}")
-    for name, data in package.compiled(board).items():
-        link.run(f"_out = open(_root + '/insitu/{name}', 'wb')\n")
+    for name, data in package.files.items():
+        link.run(f"_out = open(_root + '/{name}', 'wb')\n")
         for start in range(0, len(data), _CHUNK):
             link.run(f"_more('{base64.b64encode(data[start : start + _CHUNK]).decode()}')\n")
         link.run("_out.close()\n")
@@ -74,10 +73,11 @@ def send(link: Runner, board: Board) -> None:
 
 def keep(link: Runner, board: Board) -> None:
     """Have the package on the board's file system: what is there is left alone where it is the same."""
-    if not files.is_there(link, board):
+    package = files.usable(link, board)
+    if not files.is_there(link, package):
         files.begin(link)
-        send(link, board)
-        files.end(link, board)
+        send(link, package)
+        files.end(link, package)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,8 @@ def _mount(link: Runner, board: Board) -> None:
 
 
 def _files_contents(board: Board) -> Contents:
-    return [(files.filesystem(board).address, files.build(board))]
+    code = [(board.package_code.address, files.linked(board).code)] if board.package_code else []
+    return [(files.filesystem(board).address, files.build(board)), *code]
 
 
 def _import_from_partition(link: Runner, _: Board) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 
-from insitu.flash.write import device_crc
+from insitu.link.memory import device_crc
 from insitu.selftest.bench import Bench, Facts, Failed, Skipped
 
 

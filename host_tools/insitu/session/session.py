@@ -15,8 +15,10 @@ from typing import Any
 from insitu.board.record import Board
 from insitu.errors import InsituError
 from insitu.flash.mapped import map_images
-from insitu.flash.write import check_fits, device_crc, flash
+from insitu.flash.package import put_code
+from insitu.flash.write import check_fits, flash
 from insitu.image.read import Image, read
+from insitu.link.memory import device_crc
 from insitu.link.printed import Say, UpTo, unheard
 from insitu.link.raw_repl import Link
 from insitu.link.runner import DeviceError, Runner
@@ -227,13 +229,15 @@ class Session(AbstractContextManager["Session"]):
         return emulated(self.board, contents, flash_file=self.flash_file, firmware=firmware, counted=self.counted)
 
     def _flash_if_needed(self) -> None:
-        """Write the image, unless it is there; leave the board with an empty heap."""
+        """Write the image, and the package's code, unless they are there; leave the board with an empty heap."""
         with Link(self.port) as link:
             map_images(link, self.board, package=False)
             crc = device_crc(link, self.board.image.address, len(self.data))
             link.soft_reset()
         if crc != zlib.crc32(self.data):
             flash(self.data, self.board, port=self.port)
+        if self.deploy == "files":
+            put_code(self.board, self.port)
 
     def _prepare(self) -> None:
         """The global heap first of all: later MicroPython's heap may have no hole of this size."""

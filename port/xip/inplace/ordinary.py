@@ -83,10 +83,11 @@ class _Files:
 def body(names, tag, place, why):
     if why == 1:  # MicroPython itself would take it for bytecode
         raise ImportError(_WHY[1] + ": " + names["__name__"] + " needs it")
-    if why is not None:
-        print("insitu: machine code of %s is copied to RAM: %s" % (names["__name__"], _WHY[why]))
     with open(names["__file__"], "rb") as file:
-        found = _load(_Stream(_spans(file, tag, place)))
+        spans = _spans(file, tag, place)
+        if why is not None:
+            print("insitu: machine code of %s is copied to RAM: %s" % (names["__name__"], _WHY[why]))
+        found = _load(_Stream(spans))
     if mem32[id(found) + MODULE_GLOBALS] & 0xFFFFFFFF != id(found.globals):
         raise ImportError("deploy the .mpy that mpy-cross makes: modules of this firmware are unknown")
     function = found.bind

@@ -9,7 +9,7 @@ from bench import allocator
 from bench.device import CallMemory, Calls, Memory, Package
 from bench.kernels import Row, geometric_mean
 
-MEAN_SPEED, MEAN_BETTER, WORST_SPEED, MEAN_SIZE = 1.45, 1.6, 2.4, 1.7
+MEAN_SPEED, MEAN_BETTER, WORST_SPEED, MEAN_SIZE = 1.4, 1.55, 2.4, 1.65
 CALL = 5.0
 ALLOCATION = 1300
 GLOBAL_HEAP, MICROPYTHON_HEAP = 512, 2048

@@ -3,7 +3,6 @@
 from . import platform
 from .alive import Mortal
 from .errors import Error
-from .run.enter import store_result
 from .run.exec_env import ExecEnv
 from .run.handles import Function, Memory
 from .store.table import forget, holders, make, tables_apart
@@ -159,7 +158,9 @@ class Instance(Mortal):
 
     # A result of an import that is not a small int.
     def odd_result(self, index, result):
-        store_result(self, index, "i", result)
+        from .run.imports import put, result_words
+
+        put(self, result_words(self, index, "i", result))
 
     # Methods that few programs use are loaded when they are.
     def __getattr__(self, name):

@@ -51,7 +51,7 @@ def resolve(instance, values):
             letters = module.function_type(index)
             value = _function(instance, index, letters, module.word(record + IMPORT_SLOT), value, what)
             kinds.append(import_kind(letters))
-            found.append((value, letters) if kinds[-1] == KIND_OTHER else value)
+            found.append((value, letters) if kinds[-1] >= KIND_OTHER else value)
         else:
             from . import link_shared
 

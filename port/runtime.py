@@ -6,8 +6,8 @@ from .alive import Mortal
 from .errors import Error, LoadError, OutOfHeap
 from .heap.heap import Heap
 from .module import Module
-from .xip.layout import CELL_NULL, CELL_SIZE, IMAGE_FEATURES, IMAGE_STACK_GUARD
-from .xip.raw import peek, poke
+from .xip.layout import CELL_LOCK, CELL_SIZE, IMAGE_FEATURES, IMAGE_STACK_GUARD
+from .xip.raw import add, peek
 
 # What runtime_full_init takes; WAMR's mem_alloc_type_t.
 ALLOC_WITH_POOL = const(0)
@@ -37,7 +37,8 @@ class Runtime(Mortal):
         self.cell = self.alloc(CELL_SIZE, "the runtime")
         # all offsets count from here
         self.base = self.heap.base
-        poke(self.base, self.cell + CELL_NULL, 0)
+        platform.fill(add(self.base, self.cell), CELL_SIZE, 0)
+        self.lock = platform.view(add(self.base, self.cell + CELL_LOCK), 4)
         self.modules = []
         # by number (INSTANCE_ID); None: free
         self.instances = []
@@ -124,10 +125,11 @@ class Runtime(Mortal):
 
     # Lets go of what nothing holds, unless a call is still running.
     def release_references(self):
-        if self.references and not self.busy():
+        if self.references and not self.lock[0] and not self.busy():
+            from .run.lock import locked
             from .run.references import sweep
 
-            sweep(self, False)
+            locked(self, sweep, self, False)
 
     # --- memory, for the host's own use: addresses, 0 where there is no room ---
 

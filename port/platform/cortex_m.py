@@ -9,6 +9,8 @@ from ..xip.layout import (
     ARCH_ARMV6M,
     ARCH_THUMB,
     ARCH_THUMB_HARD_FLOAT,
+    CELL_LOCK,
+    ENV_CELL,
     ENV_LEFT,
     ENV_SP,
     FEATURE_ARMV8M,
@@ -66,100 +68,135 @@ def executable(address):
     return address
 
 
-# A list's items are at 12 in it; a tuple's or list's that is passed comes as its items, a tuple's length before
-# them; None comes as 0. Objects: a small int is 2 * value + 1, so 1 is 0.
-# r0: plan, r1: args
+# Packaging makes viper functions of these two (insitu/mpy/viper.py), which are called with (self, n_args, n_kw, args)
+# and return objects: py/objfun.c. A tuple's length is at 4 in it, its items from 8 on; of a list's items the address is
+# at 12. Objects: a small int is 2 * value + 1, so 1 is 0.
+# args: plan; the arguments: four, and a tuple of more
 @micropython.asm_thumb
-def start(r0, r1) -> object:
-    ldr(r2, [r0, 8])
-    ldr(r2, [r2, 12])  # state
-    ldr(r3, [r2, 0])
-    cmp(r3, 1)
-    beq(ODD)
-    ldr(r4, [r2, 4])
-    sub(r4, 1)  # exec env
+def start(r0, r1, r2, r3) -> object:
+    ldr(r0, [r3, 0])
+    add(r0, 8)  # plan
+    ldr(r4, [r0, 12])
+    ldr(r4, [r4, 12])  # state
+    ldr(r2, [r4, 0])
+    cmp(r2, 1)
+    beq(REFUSED)
+    ldr(r5, [r4, 4])
+    sub(r5, 1)  # exec env
+    cmp(r1, 1)
+    beq(GO)
+    ldr(r6, [r5, ENV_CELL])
+    ldr(r7, [r6, CELL_LOCK])
+    cmp(r7, 0)
+    bne(REFUSED)
+    mov(r7, 1)
+    str(r7, [r6, CELL_LOCK])
+    ldr(r6, [r4, 12])
+    sub(r6, 1)  # args area
+    ldr(r7, [r0, 24])
+    asr(r7, r7, 1)  # parameters that are left
+    bmi(ODD)
+    mov(r1, r3)
+    add(r1, 20)  # the last of args
+    add(r3, 4)
+    label(NEXT)
+    cmp(r3, r1)
+    bne(ONE)
+    ldr(r3, [r3, 0])
+    ldr(r2, [r3, 4])
+    cmp(r2, r7)
+    bne(ODD)
+    add(r3, 8)
+    mov(r1, 0)
+    label(ONE)
+    cmp(r7, 0)
+    beq(ALL)
+    ldr(r2, [r3, 0])
+    asr(r2, r2, 1)
+    bcc(ODD)  # the bit shifted out
+    str(r2, [r6, 0])
+    add(r6, 8)
+    add(r3, 4)
+    sub(r7, 1)
+    b(NEXT)
+    label(ALL)
     cmp(r1, 0)
     beq(GO)
-    ldr(r5, [r0, 20])
-    asr(r5, r5, 1)
-    sub(r1, 4)
-    ldr(r6, [r1, 0])
-    cmp(r5, r6)
+    ldr(r2, [r3, 0])
+    ldr(r1, [r0, 0])
+    cmp(r2, r1)
     bne(ODD)
-    ldr(r6, [r2, 12])
-    sub(r6, 1)  # args area
-    label(NEXT)
-    cmp(r5, 0)
-    beq(GO)
-    add(r1, 4)
-    ldr(r7, [r1, 0])
-    asr(r7, r7, 1)
-    bcc(ODD)  # the bit shifted out
-    str(r7, [r6, 0])
-    add(r6, 8)
-    sub(r5, 1)
-    b(NEXT)
     label(GO)
-    ldr(r5, [r4, ENV_SP])
-    add(r5, 1)
-    str(r5, [r2, 16])
-    mov(r5, r2)
+    ldr(r3, [r5, ENV_SP])
+    add(r3, 1)
+    str(r3, [r4, 16])
     mov(r6, r0)
-    mov(r0, r4)
-    mov(r7, r3)
-    ldr(r1, [r6, 12])
-    ldr(r2, [r2, 8])
+    mov(r0, r5)
+    ldr(r1, [r6, 16])
+    ldr(r2, [r4, 8])
     sub(r2, 1)
-    ldr(r3, [r6, 16])
+    ldr(r3, [r6, 20])
+    ldr(r7, [r4, 0])
     data(2, 0x47B8)  # blx r7
     lsl(r1, r0, 1)
     add(r1, 1)
-    str(r1, [r5, 20])
+    str(r1, [r4, 20])
     cmp(r0, 0)
-    bne(MORE)
-    ldr(r1, [r6, 24])
+    bne(LEFT)
+    ldr(r1, [r6, 28])
     cmp(r1, 1)
     beq(NOTHING)
     cmp(r1, 3)
-    bne(MORE)
-    ldr(r1, [r5, 12])
+    bne(LEFT)
+    ldr(r1, [r4, 12])
     sub(r1, 1)
     ldr(r0, [r1, 0])
     add(r0, r0, r0)
-    bvs(MORE)
+    bvs(LEFT)
     add(r0, 1)
-    b(END)
+    b(UNLOCK)
     label(NOTHING)
+    ldr(r0, [r6, 8])
+    b(UNLOCK)
+    label(ODD)
+    ldr(r0, [r0, 0])
+    label(UNLOCK)
+    ldr(r1, [r5, ENV_CELL])
+    mov(r2, 0)
+    str(r2, [r1, CELL_LOCK])
+    b(END)
+    label(LEFT)
     ldr(r0, [r6, 4])
     b(END)
-    label(ODD)
-    mov(r6, r0)
-    mov(r1, 0)
-    sub(r1, 1)
-    str(r1, [r2, 20])
-    label(MORE)
-    ldr(r0, [r6, 0])
+    label(REFUSED)
+    ldr(r0, [r0, 0])
     label(END)
 
 
-# r0: state, r1: result
+# args: state; the result
 @micropython.asm_thumb
-def resume(r0, r1):
-    ldr(r3, [r0, 0])
-    cmp(r1, 0)
+def resume(r0, r1, r2, r3) -> object:
+    ldr(r5, [r3, 0])
+    ldr(r5, [r5, 12])  # state
+    ldr(r4, [r5, 4])
+    sub(r4, 1)  # exec env
+    ldr(r6, [r4, ENV_CELL])
+    mov(r7, 1)
+    cmp(r1, 1)
     beq(GO)
-    ldr(r4, [r1, 0])
-    asr(r4, r4, 1)
+    ldr(r0, [r3, 4])
+    asr(r0, r0, 1)
     bcc(ODD)
-    ldr(r5, [r0, 12])
-    sub(r5, 1)
-    str(r4, [r5, 0])
+    str(r7, [r6, CELL_LOCK])
+    ldr(r2, [r5, 12])
+    sub(r2, 1)
+    str(r0, [r2, 0])
     label(GO)
-    ldr(r0, [r0, 4])
-    sub(r0, 1)
-    mov(r4, r0)
+    str(r7, [r6, CELL_LOCK])
+    mov(r0, r4)
     mov(r1, 0)
-    data(2, 0x4798)  # blx r3
+    ldr(r7, [r5, 0])
+    data(2, 0x47B8)  # blx r7
     ldr(r1, [r4, ENV_LEFT])
     str(r1, [r4, ENV_SP])
     b(END)
@@ -167,3 +204,5 @@ def resume(r0, r1):
     mov(r0, 0)
     sub(r0, 1)
     label(END)
+    lsl(r0, r0, 1)
+    add(r0, 1)

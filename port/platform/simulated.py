@@ -6,6 +6,8 @@ from ..xip.layout import (
     ARCH_RV32,
     ARCH_THUMB,
     ARCH_THUMB_HARD_FLOAT,
+    CELL_LOCK,
+    ENV_CELL,
     ENV_LEFT,
     ENV_SIZE,
     ENV_SP,
@@ -59,49 +61,60 @@ def _signed(word, bits):
     return (word & (sign << 1) - 1 ^ sign) - sign
 
 
-def _word(address):
-    return view(address, 4).cast("i")
+def _words(address, size=4):
+    return view(address, size).cast("i")
 
 
 def _whole(half):
     return half << 1 & 0xFFFFFFFF
 
 
-def _enter(state, *start):
-    return sim.current().call(_whole(state[0]), _whole(state[1]), *(start or (0,)))
-
-
 # What cortex_m.py and rv32.py have in assembler.
-def start(plan, args):
-    more, nothing, state, thunk, function, count, result = plan
-    state[5] = -1
+def start(plan, *args):
+    absent, left, nothing, state, thunk, function, count, result = plan
     if not state[0]:
-        return more
-    _, env, instance, area = map(_whole, state[:4])
-    if args is not None:
-        if len(args) != count or not all(map(_is_small, args)):
-            return more
-        for i, value in enumerate(args):
-            _word(area + 8 * i)[0] = value
-    block = view(env, ENV_SIZE).cast("I")
-    state[4] = block[ENV_SP >> 2] >> 1
-    request = _enter(state, _whole(thunk) + 1, instance, _whole(function) + 1)
+        return absent
+    stub, env, instance, area = map(_whole, state[:4])
+    block = _words(env, ENV_SIZE)
+    lock = _words(block[ENV_CELL >> 2] + CELL_LOCK)
+    if args:
+        if lock[0]:
+            return absent
+        lock[0] = 1
+        given = args[:4] + args[4]
+        if len(given) < count or count < 0 or not all(map(_is_small, given[:count])) or _more(args, count, absent):
+            lock[0] = 0
+            return absent
+        for i in range(count):
+            _words(area + 8 * i)[0] = given[i]
+    state[4] = (block[ENV_SP >> 2] & 0xFFFFFFFF) >> 1
+    request = sim.current().call(stub, env, _whole(thunk) + 1, instance, _whole(function) + 1)
     state[5] = _signed(request, 31)  # the object is the word shifted left, and 1
     if request or result > 1:
-        return more
-    if not result:
-        return nothing
-    value = _word(area)[0]
-    return value if _is_small(value) else more
+        return left
+    value = _words(area)[0] if result else nothing
+    if result and not _is_small(value):
+        return left
+    lock[0] = 0
+    return value
 
 
-def resume(state, result):
-    if result is not None:
+# Whether there are arguments beyond count.
+def _more(args, count, absent):
+    return args[count] is not absent if count < 4 else len(args[4]) != count - 4
+
+
+def resume(state, *result):
+    stub, env, _, area = map(_whole, state[:4])
+    block = _words(env, ENV_SIZE)
+    lock = _words(block[ENV_CELL >> 2] + CELL_LOCK)
+    if result:
         if not _is_small(result[0]):
             return -1
-        _word(_whole(state[3]))[0] = result[0]
-    request = _enter(state)
-    block = view(_whole(state[1]), ENV_SIZE).cast("I")
+        lock[0] = 1
+        _words(area)[0] = result[0]
+    lock[0] = 1
+    request = sim.current().call(stub, env, 0)
     block[ENV_SP >> 2] = block[ENV_LEFT >> 2]
     return _signed(request, 32)
 

@@ -1,11 +1,12 @@
 # What Python gets of an instance: its functions and its memory; shared.py has globals and tables.
+import micropython
+
 from .. import platform
-from ..errors import Error, OutOfHeap
+from ..errors import OutOfHeap
 from ..platform import start
 from ..xip.layout import INSTANCE_MEMORY_PAGES
 from ..xip.raw import add
-from .enter import go_on, make_plan
-from .values import count_of
+from .enter import ABSENT, finish, make_plan
 
 
 # One of an instance's functions, globals, memories or tables, as Python has it.
@@ -16,37 +17,41 @@ class Handle:
 
 
 class Function(Handle):
-    def __init__(self, instance, index):
+    # env: None: the instance's; without one it can be linked, and called on another
+    def __init__(self, instance, index, env=None):
         super().__init__(instance, index)
-        # "ii:i": letters of TYPE_STRING
-        self.type = instance.module.function_type(index)
-        env = instance.exec_env
-        # without an exec env it can be linked, and called on another
-        self.plan = make_plan(instance, index, self.type, [0] * 6 if env is None else env.state)
+        self.env = env or instance.exec_env
+        self.plan = make_plan(instance, index, self.type, [0] * 6 if self.env is None else self.env.state)
+
+    # "ii:i": letters of TYPE_STRING
+    @property
+    def type(self):
+        return self.instance.module.function_type(self.index)
 
     @property
     def name(self):
         return self.instance.alive().module.function_name(self.index)
 
-    def __call__(self, *args):
-        result = start(self.plan, args)
-        if result is False:
-            return self._more(args)
+    # Arguments by position alone: a tuple of all would be made anew each time.
+    @micropython.native
+    def __call__(self, a=ABSENT, b=ABSENT, c=ABSENT, d=ABSENT, *more):
+        result = start(self.plan, a, b, c, d, more)
+        if result is True:
+            return finish(self, result)
+        if result is ABSENT:
+            return self._checked((a, b, c, d) + more)
         return result
 
-    def _more(self, args):
-        env = self.instance.exec_env
-        if env is None or env.state is not self.plan[2]:
-            self.instance.alive()
-            raise Error("the function has no exec env (stack_size=0): create_exec_env and call through it")
-        return go_on(env, self, self.plan, args)
+    def _checked(self, args):
+        while args and args[-1] is ABSENT:
+            args = args[:-1]
+        from .checked import start_checked
+
+        return start_checked(self, args)
 
     def call_on(self, env, args):
-        plan = self.plan
-        if env.state is not plan[2]:
-            plan = make_plan(self.instance, self.index, self.type, env.state)
-        result = start(plan, args)
-        return go_on(env, self, plan, args) if result is False else result
+        function = self if env is self.env else Function(self.instance, self.index, env)
+        return function(*args)
 
 
 class Memory(Handle):
@@ -63,9 +68,11 @@ class Memory(Handle):
 
     # Pages before.
     def grow(self, pages):
-        from ..store.growth import grow_memory
+        from ..store.growth import count_of, grow_memory
+        from .lock import locked
 
-        old = grow_memory(self.instance.alive(), count_of(pages, "pages"))
+        instance = self.instance.alive()
+        old = locked(instance.runtime, grow_memory, instance, count_of(pages, "pages"))
         if old < 0:
             raise OutOfHeap("linear memory cannot grow by %d pages: its limit, or the global heap's" % pages)
         return old

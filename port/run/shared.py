@@ -2,11 +2,12 @@
 from .. import platform
 from ..errors import OutOfHeap
 from ..store import table, variables
-from ..store.growth import grow_table
+from ..store.growth import count_of, grow_table
 from ..xip.layout import TABLE_TYPE
 from ..xip.raw import add
 from .handles import Handle
-from .values import count_of, load, store
+from .lock import locked
+from .values import load, store
 
 
 class Global(Handle):
@@ -28,7 +29,7 @@ class Global(Handle):
         if not self.type & 256:
             raise TypeError("the global is not mutable")
         runtime, letter = self.instance.runtime, chr(self.type & 255)
-        store(runtime, letter, self._slot(), 0, value, "the value")
+        locked(runtime, store, runtime, letter, self._slot(), 0, value, "the value")
         if letter == "x":
             runtime.release_references()
 
@@ -54,15 +55,20 @@ class Table(Handle):
     def __setitem__(self, i, value):
         self._check(i)
         runtime = self.instance.runtime
-        words = runtime.reference_words(self.type, value, "the entry")
-        table.put_words(self.instance, self.index, i, words)
+        locked(runtime, self._put, i, value)
         runtime.release_references()
+
+    def _put(self, i, value):
+        words = self.instance.runtime.reference_words(self.type, value, "the entry")
+        table.put_words(self.instance, self.index, i, words)
 
     # Entries before.
     def grow(self, count, value=None):
-        runtime, count = self.instance.alive().runtime, count_of(count, "entries")
-        words = runtime.reference_words(self.type, value, "the entry")
-        old = grow_table(self.instance, self.index, count, words)
+        old = locked(self.instance.alive().runtime, self._grow, count_of(count, "entries"), value)
         if old < 0:
             raise OutOfHeap("the table cannot grow by %d entries: its limit, or the global heap's" % count)
         return old
+
+    def _grow(self, count, value):
+        words = self.instance.runtime.reference_words(self.type, value, "the entry")
+        return grow_table(self.instance, self.index, count, words)

@@ -22,15 +22,6 @@ def _int(value, bits, what):
     return value & (1 << bits) - 1
 
 
-# How many more of something.
-def count_of(value, what):
-    if not isinstance(value, int):
-        raise TypeError("%s must be an int, not %s" % (what, type(value).__name__))
-    if value < 0:
-        raise ValueError("%d %s: give 0 or more" % (value, what))
-    return value
-
-
 def _float(value, what):
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError("%s must be a float, not %s" % (what, type(value).__name__))
@@ -59,12 +50,12 @@ def load(runtime, letter, view, at):
     return struct.unpack_from(_LOAD[k], view, at)[0]
 
 
-# Values into the slots from the first on.
-def store_all(runtime, letters, view, values, what):
-    i = 0
-    for letter in letters:
-        store(runtime, letter, view, 8 * i, values[i], "%s %d" % (what, i + 1))
-        i += 1
+# Values as they are in slots.
+def store_all(runtime, letters, values, what):
+    words = bytearray(8 * len(letters))
+    for i in range(len(letters)):
+        store(runtime, letters[i], words, 8 * i, values[i], "%s %d" % (what, i + 1))
+    return words
 
 
 def load_all(runtime, letters, view):
@@ -72,3 +63,9 @@ def load_all(runtime, letters, view):
     for i in range(len(letters)):
         values.append(load(runtime, letters[i], view, 8 * i))
     return values
+
+
+# What a call gives. letters: of the function's type.
+def results(runtime, letters, words):
+    values = load_all(runtime, letters[letters.find(":") + 1 :], words)
+    return tuple(values) if len(values) > 1 else values[0] if values else None

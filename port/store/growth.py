@@ -7,6 +7,15 @@ from .memory import place_memory
 from .table import apart, entries, entry_size, length, module_tables, owner_of, place, put, table_word
 
 
+# How many more of something.
+def count_of(value, what):
+    if not isinstance(value, int):
+        raise TypeError("%s must be an int, not %s" % (what, type(value).__name__))
+    if value < 0:
+        raise ValueError("%d %s: give 0 or more" % (value, what))
+    return value
+
+
 # Pages before, -1: refused.
 def grow_memory(instance, pages):
     owner, runtime = instance.memory_owner, instance.runtime

@@ -4,7 +4,7 @@ from micropython import const
 
 from .. import platform
 from ..xip.layout import (
-    CELL_SIZE,
+    CELL_NULL_CODE,
     EXTERNREF_SIZE,
     FUNCREF_SIZE,
     FUNCTION_CODE,
@@ -75,10 +75,10 @@ def tables_apart(instance):
 # --- the words of references ---
 
 
-# The code address of a null funcref, whose second word is 0: behind the runtime cell, whose last word, 0, is thus
-# its signature word.
+# The code address of a null funcref, whose second word is 0: behind the runtime cell's CELL_NULL, 0, which is thus its
+# signature word.
 def null(runtime):
-    return add(runtime.base, runtime.cell + CELL_SIZE + platform.code_bit())
+    return add(runtime.base, runtime.cell + CELL_NULL_CODE + platform.code_bit())
 
 
 # Both words of a function; of an import that another instance provides, that one's.

@@ -164,7 +164,9 @@ EXTERNREF_SIZE = const(4)  # in tables; a word. 0: null, otherwise a handle of t
 CELL_LIMIT = const(0)  # lowest stack pointer that checked code may have
 CELL_EXEC_ENV = const(4)  # 0: no compiled code runs
 CELL_NULL = const(8)  # 0: the signature word of a null funcref, which is one whose code begins behind it
-CELL_SIZE = const(12)
+CELL_NULL_CODE = const(12)
+CELL_LOCK = const(12)  # of Python alone: not 0 while what is in an args area or an exec env waits to be used
+CELL_SIZE = const(16)
 
 # --- exec env, at the low end of its block; the operand stack lies above it and grows down ---
 ENV_MAIN_SP = const(0)

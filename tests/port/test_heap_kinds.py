@@ -115,7 +115,7 @@ def test_a_malloc_that_has_no_more() -> None:
     from insitu import port
 
     _machine("cortex-m3")
-    with pytest.raises(port.OutOfHeap, match="the allocator has no 12 bytes for the runtime"):
+    with pytest.raises(port.OutOfHeap, match="the allocator has no 16 bytes for the runtime"):
         port.Runtime(allocator=(lambda size: 0, lambda address, size: 0, lambda address: None))
 
 

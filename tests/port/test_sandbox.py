@@ -140,10 +140,11 @@ def test_1_2_the_twin_is_as_narrow_as_the_device(device: Any) -> None:
     for data, started, resumed in zip(code, (-0x40000000, 0), (0x40000000, -0x80000000), strict=True):
         stub = platform.address_of(device.put(data)) + platform.code_bit()
         ram = device.cpu.memory.map_buffer(256)
+        platform.view(ram + layout.ENV_CELL, 4)[:] = (ram + layout.ENV_SIZE).to_bytes(4, "little")
         state = [half(stub), half(ram), half(ram), half(ram), 0, 0]
-        platform.start((False, None, state, half(stub), half(stub), 0, 2), None)
+        assert platform.start(("absent", True, None, state, half(stub), half(stub), 0, 2)) is True
         assert state[5] == started
-        assert platform.resume(state, None) == resumed
+        assert platform.resume(state) == resumed
 
 
 def test_1_2_the_twin_s_buffers_are_as_writable_as_the_device_s(device: Any) -> None:
@@ -433,25 +434,25 @@ def test_1_9_an_exception_s_handler_does_not_enter(device: Any, monkeypatch: pyt
 def test_1_9_an_interrupt_before_the_first_request_is_served_leaves_the_stack_as_it_was(
     device: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """1.9: KeyboardInterrupt between start and the try of _serve_all left the stack pointer low, for good."""
+    """1.9: KeyboardInterrupt between start and the first import left the stack pointer low, for good."""
     from insitu.port.run import enter
 
-    serve = enter._serve_all
+    serve = enter._serve_words
 
     def interrupted(*_: Any) -> None:
-        monkeypatch.setattr(enter, "_serve_all", serve)
+        monkeypatch.setattr(enter, "_serve_words", serve)
         raise KeyboardInterrupt
 
     def again(number: int) -> int:
         if number == 5:
-            monkeypatch.setattr(enter, "_serve_all", interrupted)
+            monkeypatch.setattr(enter, "_serve_words", interrupted)
             with pytest.raises(KeyboardInterrupt):
                 instance.exports.down(3)
         return number
 
     instance = device.instantiate(NESTED, stack_size=1024, imports={"env": {"again": again}})
     for _ in range(40):
-        monkeypatch.setattr(enter, "_serve_all", interrupted)
+        monkeypatch.setattr(enter, "_serve_words", interrupted)
         with pytest.raises(KeyboardInterrupt):
             instance.exports.down(3)
         assert instance.exports.again(5) == 5
@@ -782,7 +783,7 @@ def test_2_of_several_growing_instances_all_grow(make_device: Any) -> None:
 def _interrupted_at_every_line(run: Any, check: Any, prepare: Any = lambda: None) -> int:
     """Run again and again, with a KeyboardInterrupt before another line of port/ each time; how many lines there are.
 
-    Not inside of viper functions, which MicroPython does not interrupt.
+    Not inside of machine code, viper's and native's, which MicroPython does not interrupt.
     """
 
     def trace(frame: Any, event: str, _: Any) -> Any:

@@ -6,9 +6,8 @@
 # On a device the package is called insitu, not insitu.port (machines.py).
 import struct
 
-from insitu.port import platform
 from insitu.port.errors import Error, LinkError, Trap
-from insitu.port.run.enter import go_on
+from insitu.port.run.checked import enter
 from insitu.port.run.values import store
 from insitu.port.runtime import Runtime
 
@@ -84,10 +83,10 @@ class Script:
         letters = function.type
         end = letters.find(":")
         slots, instance = function.instance.slots, function.instance
+        words = bytearray(8 * end)
         for i in range(end):
-            self._store(instance, letters[i], slots, 8 * i, args[i])
-        platform.start(function.plan, None)
-        values = go_on(instance.exec_env, function, function.plan, None)
+            self._store(instance, letters[i], words, 8 * i, args[i])
+        values = enter(function, words)
         results = letters[end + 1 :]
         values = values if len(results) > 1 else (values,)
         return [self._result(results[i], slots, 8 * i, values[i]) for i in range(len(results))]

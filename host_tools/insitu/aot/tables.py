@@ -1,7 +1,7 @@
 """Tables and references as compiled code sees them. The bounds checks of tables are made in this file.
 
 A funcref is an i64: its code address and, above it, its instance pointer, as it lies in tables, globals and the
-args area. Null is the address behind the runtime cell (layout.CELL_NULL), and 0. An externref is an i32, 0 is null.
+args area. Null is an address in the runtime cell (layout.CELL_NULL_CODE), and 0. An externref is an i32, 0 is null.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def null(f: FunctionBuilder, reftype: ValType) -> str:
     if reftype is ValType.externref:
         return "0"
     cell = f.load_header("ptr", layout.INSTANCE_RUNTIME, "runtime")
-    code = f.value(f"getelementptr i8, ptr {cell}, i32 {layout.CELL_SIZE + f.plan.target.code_bit}")
+    code = f.value(f"getelementptr i8, ptr {cell}, i32 {layout.CELL_NULL_CODE + f.plan.target.code_bit}")
     return f.value(f"zext i32 {f.value(f'ptrtoint ptr {code} to i32')} to i64")
 
 

@@ -39,9 +39,8 @@ _APART = "xip/inplace/"
 # What a program imports first; the rest comes when it is used.
 _ROOTS = ("runtime.py", "instance.py")
 _VERSION = f"__version__ = {importlib.metadata.version('insitu')!r}\n"
-# In assembler that is written for viper's calls. A file of its own, too: mpy-cross 1.29 refuses jumps of asm_rv32 in a
-# long file, by what happens to be in its memory.
-_AS_VIPER = "rv32.py"
+# mpy-cross 1.29 refuses jumps of asm_rv32 in a long file, by what happens to be in its memory.
+_ALONE = {"rv32.py"}
 # Their constants are folded into what imports them.
 _CONSTANT_MODULES = ("heap/control.py", "run/kinds.py", "xip/frames.py", "xip/layout.py")
 
@@ -62,7 +61,7 @@ def device_sources(board: Board) -> dict[str, str]:
 
 
 def _joined(sources: dict[str, str]) -> dict[str, str]:
-    whole = _closure(_ROOTS, sources) - {_AS_VIPER}
+    whole = _closure(_ROOTS, sources) - _ALONE
     order = [name for name in import_order(sources) if name in whole]
     made = join(sources, order, [name for names in PUBLIC.values() for name in names])
     made["__init__.py"], made[f"{texts.MODULE}.py"] = texts.take_out(made["__init__.py"], "_forget_module")
@@ -103,8 +102,7 @@ def compile_sources(board: Board, sources: Mapping[str, str]) -> dict[str, bytes
 
 @functools.cache
 def _compile_all(march: str, sources: tuple[tuple[str, str], ...]) -> dict[str, bytes]:
-    made = {name: compile_source(source, march, f"insitu/{name}", "-O3") for name, source in sources}
-    return {name: as_viper(data) if name == _AS_VIPER else data for name, data in made.items()}
+    return {name: as_viper(compile_source(source, march, f"insitu/{name}", "-O3")) for name, source in sources}
 
 
 def import_order(sources: dict[str, str]) -> list[str]:

@@ -33,16 +33,16 @@ def _collect(n):
     return n + len(junk)
 _slots = bytearray()
 def _many(places, *runs):
-    found, at, slots = bytearray(), 0, inst.slots
+    found, at = bytearray(), 0
     for name, count, times in runs:
-        function = inst.lookup_function(name)
+        function, words = inst.lookup_function(name), bytearray(8 * count)
         for _ in range(times):
             for slot in range(0, 8 * count, 8):
                 value = 8 * (places[at] - {_FIRST})
-                slots[slot:slot + 8] = _slots[value:value + 8]
+                words[slot:slot + 8] = _slots[value:value + 8]
                 at += 1
-            _insitu_call(function)
-            found += slots[:8]
+            _insitu_enter(function, words)
+            found += inst.slots[:8]
     return binascii.b2a_base64(found)
 """
 IMPORTS = {"env.tick": "_tick", "env.turn": "_turn", "env.collect": "_collect"}

@@ -49,15 +49,9 @@ def _insitu_guard(mark, call, *args):
 """
 # A call with the bits of its arguments and results: a firmware's floats may be narrower than f64.
 _INVOKE = """
-from insitu.platform import start as _insitu_start
-from insitu.enter import go_on as _insitu_go_on
-def _insitu_call(function):
-    if _insitu_start(function.plan, None) is False:
-        _insitu_go_on(inst.exec_env, function, function.plan, None)
+from insitu.checked import enter as _insitu_enter
 def _insitu_invoke(name, arguments, results):
-    function = inst.lookup_function(name)
-    inst.slots[:len(arguments)] = arguments
-    _insitu_call(function)
+    _insitu_enter(inst.lookup_function(name), arguments)
     return bytes(inst.slots[:8 * results])
 """
 
@@ -330,7 +324,7 @@ class Session(AbstractContextManager["Session"]):
         return printed, result
 
     def prepare_invoke(self) -> None:
-        """Have _insitu_call on the device: it calls a function with the arguments that lie in inst.slots."""
+        """Have _insitu_enter on the device: it calls a function with slots, and its results are in inst.slots."""
         if not self._can_invoke:
             self.run(_INVOKE)
             self._can_invoke = True

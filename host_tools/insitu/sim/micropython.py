@@ -59,12 +59,23 @@ def viper(function: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
+def native(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, called from here: a tracer can tell that its lines are machine code."""
+
+    @functools.wraps(function)
+    def run(*args: Any) -> Any:
+        return function(*args)
+
+    return run
+
+
 def install() -> None:
     """Give this process the module `micropython` (or complete it), and the builtins of viper."""
     module = sys.modules.setdefault("micropython", ModuleType("micropython"))
-    for name in ("const", "native", "asm_thumb", "asm_rv32"):
+    for name in ("const", "asm_thumb", "asm_rv32"):
         if not hasattr(module, name):
             setattr(module, name, _same)
     module.viper = viper  # type: ignore[attr-defined]
+    module.native = native  # type: ignore[attr-defined]
     for name, value in {**_POINTERS, "uint": uint}.items():
         setattr(builtins, name, value)

@@ -8,7 +8,7 @@ import sys
 
 from insitu.port import platform
 from insitu.port.errors import Error, LinkError, LoadError, OutOfHeap, Trap
-from insitu.port.run.enter import go_on
+from insitu.port.run.checked import enter
 from insitu.port.run.handles import Function, Memory
 from insitu.port.run.shared import Table
 from insitu.port.runtime import Runtime
@@ -114,28 +114,25 @@ class Device(World):
             values = function(*values)
             values = values if len(results) > 1 else (values,)
             return [self.show(results[i], values[i]) for i in range(len(results))]
-        instance = function.instance
+        instance, words = function.instance, bytearray(8 * end)
         for i in range(end):
-            self._put(instance, params[i], 8 * i, values[i])
-        if platform.start(function.plan, None) is False:
-            values = go_on(instance.exec_env, function, function.plan, None)
-        else:
-            values = None
+            self._put(words, params[i], 8 * i, values[i])
+        values = enter(function, words)
         values = values if len(results) > 1 else (values,)
         slots = instance.slots
         return [
             _show_bits(results[i], slots, 8 * i, None) or self.show(results[i], values[i]) for i in range(len(results))
         ]
 
-    def _put(self, instance, letter, at, value):
+    def _put(self, words, letter, at, value):
         if letter in "fF":
-            struct.pack_into(_FORMATS[letter], instance.slots, at, value)
+            struct.pack_into(_FORMATS[letter], words, at, value)
         elif letter in "iI":
-            struct.pack_into(_FORMATS[letter], instance.slots, at, value & _MASKS[letter])
+            struct.pack_into(_FORMATS[letter], words, at, value & _MASKS[letter])
         else:
             from insitu.port.run.values import store
 
-            store(self.runtime, letter, instance.slots, at, value, "the argument")
+            store(self.runtime, letter, words, at, value, "the argument")
 
     # Floats are their bits until they are in a slot.
     def float(self, letter, bits):

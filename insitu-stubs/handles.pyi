@@ -10,13 +10,12 @@ class Handle:
     instance: Instance
 
 class Function(Handle):
-    """An exported function, or one that a table or a global holds.
+    """An exported function, or one that a table or a global holds."""
 
-    Attributes: type: a letter for each parameter, ":", one for each result: i is i32, I i64, f f32, F f64,
-    p funcref, x externref.
-    """
-
-    type: str
+    @property
+    def type(self) -> str:
+        """A letter for each parameter, ":", one for each result: i is i32, I i64, f f32, F f64, p funcref,
+        x externref."""
 
     @property
     def name(self) -> str:
@@ -25,7 +24,8 @@ class Function(Handle):
     def __call__(self, *args: Any) -> Any:
         """Call it: int for i32 and i64, float for f32 and f64, a Function or None for funcref, any object for
         externref. Gives None, the result, or a tuple of several. Most firmware has floats of 32 bits, which cut an
-        f64: give its 8 bytes instead; Instance.slots has those of the results.
+        f64: give its 8 bytes instead; Instance.slots has those of the results. Up to four small ints, and a small
+        int or nothing as the result, take no memory.
 
         Raises Trap; TypeError and OverflowError for arguments; and what an import raised.
         """

@@ -16,7 +16,7 @@
 # What was scheduled may run wherever bytecode jumps (py/vm.c, pending_exception_check), an interrupt's handler
 # anywhere, and both may call, too. So what start leaves in an args area and an exec env is under the lock, CELL_LOCK,
 # until it is taken out, and start refuses meanwhile. Nothing jumps but machine code then, so that a callback is not
-# refused, unless memory, tables or externrefs change: for these the lock is kept.
+# refused, unless memory, tables or externrefs change: for these the lock is kept. invariant: args-lock
 # Where code left for a request, ENV_LEFT, is ENV_SP before the lock is given back: what is called then starts below,
 # and there it goes on.
 import micropython

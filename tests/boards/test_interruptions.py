@@ -87,28 +87,3 @@ def test_calls_with_the_heap_locked(device: Device) -> None:
     device.run(f"calls(inst.exports), caught(inst.exports.trap)\n{_LOCKED}locked()")
     assert device.value("found") == [6, -11, "raised", 10]
     assert device.value("calls(inst.exports), inst.exec_env.busy") == (_ALL, 0)
-
-
-_HARD = """
-import machine
-tried, same = bytearray(2), 0
-def handler(_):
-    try:
-        inst.exports.deep(5)
-    except Exception:
-        tried[0] = tried[0] + 1 & 127
-timer = machine.Timer(-1)
-timer.init(mode=machine.Timer.PERIODIC, period=1, callback=handler, hard=True)
-for _ in range(12):
-    same += calls(inst.exports) == ALL
-timer.deinit()
-"""
-
-
-def test_an_interrupt_s_handler_that_calls_is_refused(device: Device) -> None:
-    """On Cortex-M always; and nothing of what it interrupts changes."""
-    if not device.value("hasattr(__import__('machine'), 'Timer')"):
-        pytest.skip("the firmware has no machine.Timer")
-    _instance(device)
-    device.run(f"ALL = {_ALL!r}\n{_HARD}")
-    assert device.value("same, tried[0] > 0, inst.exec_env.busy") == (12, True, 0)

@@ -94,8 +94,7 @@ def test_attributes_of_objects_are_there() -> None:
     with Simulated(_BOARD, contents) as machine, machine.link() as link:
         assert link.run(_RIGHT % _BOARD.image.address) == b'"unreachable"\n'
         names = link.names
-    objects = [names["rt"], names["mod"], names["inst"], names["env"], names["inst"].exports.run, names["trap"]]
-    for thing in objects:
+    for thing in (names["rt"], names["mod"], names["inst"], names["env"], names["trap"]):
         for name in _attributes(type(thing).__name__):
             assert hasattr(thing, name), f"{type(thing).__name__}.{name}"
 

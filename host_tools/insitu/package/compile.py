@@ -13,6 +13,7 @@ from insitu.board.record import Board
 from insitu.mpy.cross import MARCH, compile_source
 from insitu.mpy.fold import constants_of, fold
 from insitu.mpy.viper import as_viper
+from insitu.mpy.words import in_words
 from insitu.package import texts
 from insitu.package.inline import expand
 from insitu.package.join import join
@@ -102,7 +103,9 @@ def compile_sources(board: Board, sources: Mapping[str, str]) -> dict[str, bytes
 
 @functools.cache
 def _compile_all(march: str, sources: tuple[tuple[str, str], ...]) -> dict[str, bytes]:
-    return {name: as_viper(compile_source(source, march, f"insitu/{name}", "-O3")) for name, source in sources}
+    return {
+        name: in_words(as_viper(compile_source(source, march, f"insitu/{name}", "-O3"))) for name, source in sources
+    }
 
 
 def import_order(sources: dict[str, str]) -> list[str]:

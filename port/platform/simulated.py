@@ -62,7 +62,7 @@ def _signed(word, bits):
 
 
 def _words(address, size=4):
-    return view(address, size).cast("i")
+    return view(address & 0xFFFFFFFF, size).cast("i")
 
 
 def _whole(half):

@@ -1,4 +1,4 @@
-"""Machine code in whole words, as it must be to be frozen: MicroPython's tools/mpy-tool.py (MPRawCodeNative.freeze) puts
+"""Machine code in whole words, as it must be to be frozen: MicroPython's tools/mpy-tool.py (MPRawCodeNative.freeze) has
 one function's behind the other's, and of those the compiler for RISC-V aligns the first alone."""
 
 from __future__ import annotations

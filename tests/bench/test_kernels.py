@@ -31,19 +31,22 @@ def test_a_missed_bar_is_missed() -> None:
     cost = kernels.Cost
     row = kernels.Row("t", "k", {"clang": cost(100, 10), "gcc": cost(80, 10)}, cost(241, 18))
     call = device.Calls("b", python=100.0, export=501.0, import_=500.0)
+    allocated = device.CallMemory("b", kept=0.1, by_name=32.0, memory_read=500.0)
     use = device.Memory("b", global_heap=513, micropython_heap=2048)
     packages = [
         device.Package("b", "romfs", 16385),
         device.Package("b", "frozen", 10240),
         device.Package("b", "serial", 49153),
     ]
-    missed = [bar.what for bar in bars.bars([row], [call], [use], packages, (1300.0, 1301.0)) if not bar.met]
+    found = bars.bars([row], [call], [allocated], [use], packages, (1300.0, 1301.0))
+    missed = [bar.what for bar in found if not bar.met]
     assert missed == [
         "instructions against clang, geometric mean",
         "instructions against the better compiler, geometric mean",
         "instructions against clang, worst",
         "code bytes against clang, geometric mean",
         "export against Python function",
+        "allocated by f(1), bytes",
         "global heap, bytes",
         "package, romfs, bytes",
         "package, serial, bytes",

@@ -28,6 +28,7 @@ _ALL_RIGHTS = const(0x1FFFFFFF)
 # of 0, 1, 2: to read; to write. C's library takes a device without fd_seek's for a terminal
 _CONSOLE_RIGHTS = (0x2, 0x40, 0x40)
 _REALTIME = const(0)
+_RESOLUTION = const(1000)  # nanoseconds: of ticks_us, which is the finest that all boards have
 _CLOCKS = const(4)
 _EPOCH_2000 = 946684800  # seconds from 1970
 _PIECE = const(64)  # random bytes at a time
@@ -47,6 +48,7 @@ _LONGEST_SLEEP = const(1000)  # milliseconds at a time
 _TYPES = {
     "args_get": "ii:i",
     "args_sizes_get": "ii:i",
+    "clock_res_get": "ii:i",
     "clock_time_get": "iIi:i",
     "environ_get": "ii:i",
     "environ_sizes_get": "ii:i",
@@ -342,8 +344,11 @@ class Wasi:
         now = self.clock(clock)
         if now is None:
             return _NOSYS
-        self.put(at, now, 8)
+        self.put(at, now if precision is not None else _RESOLUTION, 8)
         return _SUCCESS
+
+    def _clock_res_get(self, clock, at):
+        return self._clock_time_get(clock, None, at)
 
     def _random_get(self, at, length):
         view = self.view(at, length)

@@ -13,6 +13,7 @@ _ISDIR = const(31)
 _LOOP = const(32)
 _NOENT = const(44)
 _NOTDIR = const(54)
+_NOTSUP = const(58)
 _PERM = const(63)
 _SPIPE = const(70)
 # the standard's numbers by the system's (errno.h of Linux and of MicroPython, py/mperrno.h)
@@ -48,6 +49,7 @@ TYPES = {
     "fd_pread": "iiiIi:i",
     "fd_pwrite": "iiiIi:i",
     "fd_readdir": "iiiIi:i",
+    "fd_renumber": "ii:i",
     "fd_sync": "i:i",
     "fd_tell": "ii:i",
     "path_create_directory": "iii:i",
@@ -232,6 +234,19 @@ class Files:
             return self.wasi.answer(name, fd, at, count, result)
         finally:
             file.seek(before)
+
+    # The console stays what 0, 1 and 2 are at first, and is not closed.
+    def _fd_renumber(self, fd, to):
+        moved, over = self._open(fd), self._open(to)
+        if fd == to:
+            return _SUCCESS
+        if fd < 3:
+            return _NOTSUP
+        del self.wasi.files[fd]
+        self.wasi.files[to] = moved
+        if to > 2:
+            over.close()
+        return _SUCCESS
 
     def _fd_sync(self, fd):
         found = self._open(fd)

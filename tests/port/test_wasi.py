@@ -25,6 +25,7 @@ _TYPES = {
     "environ_get": "i32 i32",
     "args_sizes_get": "i32 i32",
     "args_get": "i32 i32",
+    "clock_res_get": "i32 i32",
     "clock_time_get": "i32 i64 i32",
     "random_get": "i32 i32",
     "sched_yield": "",
@@ -157,12 +158,14 @@ def test_clock_and_random(target: str) -> None:
     program = Program(target, clock=lambda number: 0x1234567890 + number, random=lambda n: b"r" * n)
     assert program.call("clock_time_get", 0, 1, 8) == 0
     assert program.memory.read(8, 8) == (0x1234567890).to_bytes(8, "little")
+    assert program.call("clock_res_get", 1, 8) == 0
+    assert program.memory.read(8, 8) == (1000).to_bytes(8, "little")  # nanoseconds in a microsecond
     assert program.call("random_get", 32, 3) == 0
     assert program.memory.read(32, 4) == b"rrr\0"
     assert program.call("random_get", 65534, 3) == 21
     assert program.call("sched_yield") == 0
     without = Program(target, clock=lambda number: None, random=lambda n: None)
-    assert without.call("clock_time_get", 0, 1, 8) == 52
+    assert without.call("clock_time_get", 0, 1, 8) == without.call("clock_res_get", 0, 8) == 52
     assert without.call("random_get", 32, 3) == 52
 
 
@@ -258,7 +261,7 @@ def test_numbers_out_of_range(target: str) -> None:
     assert program.call("fd_seek", 5, 1 << 40, 0, 40) == 28
     assert program.call("fd_seek", 5, 0, -1, 40) == 28
     assert program.call("clock_time_get", 4, 0, 40) == 28
-    assert program.call("clock_time_get", -1, 0, 40) == 28
+    assert program.call("clock_time_get", -1, 0, 40) == program.call("clock_res_get", 4, 40) == 28
     assert program.call("fd_fdstat_get", -1, 40) == 8
     assert program.memory.read(40, 8) == bytes(8)
 

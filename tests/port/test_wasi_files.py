@@ -19,7 +19,7 @@ TARGET = "cortex-m3"  # nothing here depends on it
 _TYPES = {
     "fd_advise": "iIIi", "fd_close": "i", "fd_fdstat_get": "ii", "fd_filestat_get": "ii", "fd_pread": "iiiIi",
     "fd_prestat_dir_name": "iii", "fd_prestat_get": "ii", "fd_pwrite": "iiiIi", "fd_read": "iiii",
-    "fd_readdir": "iiiIi",
+    "fd_readdir": "iiiIi", "fd_renumber": "ii",
     "fd_seek": "iIii", "fd_sync": "i", "fd_tell": "ii", "fd_write": "iiii", "path_create_directory": "iii",
     "path_filestat_get": "iiiii", "path_open": "iiiiiIIii", "path_readlink": "iiiiii", "path_remove_directory": "iii",
     "path_rename": "iiiiii", "path_unlink_file": "iii", "poll_oneoff": "iiii",
@@ -194,6 +194,30 @@ def test_reading_writing_and_places(both: tuple[Ours, Theirs]) -> None:
         return seen
 
     assert _same(both, moved)[-1] == (0, b"\4", struct.pack("<Q", 12))
+
+
+def test_renumbering(both: tuple[Ours, Theirs]) -> None:
+    """As C's freopen does: what was there is closed, and what is moved goes on where it was."""
+
+    def moved(side: Side) -> list[Any]:
+        assert (side.open("note.txt"), side.open("sub/deep.txt")) == (0, 0)
+        seen: list[Any] = [side.call("fd_read", 5, *_buffers(side, 2), _RESULT)]
+        for words in ((9, 4), (5, 9), (5, 5), (5, 4), (5, 4)):
+            seen.append(side.call("fd_renumber", *words))
+        seen.append((side.call("fd_read", 4, *_buffers(side, 9), _RESULT), _word(side), side.get(_BUFFER, 2)))
+        seen.append([side.call("fd_close", fd) for fd in (4, 5)])
+        return seen
+
+    assert _same(both, moved) == [0, 8, 8, 0, 0, 8, (0, 2, b"ep"), [0, 8]]
+
+
+def test_output_into_a_file(ours: Ours, tmp_path: Path) -> None:
+    """The console cannot be moved: closing it would be the board's."""
+    assert ours.open("out.txt", _CREATE, _WRITE) == 0
+    assert [ours.call("fd_renumber", *words) for words in ((1, 4), (4, 1))] == [58, 0]
+    ours.put(_BUFFER, b"text")
+    assert ours.call("fd_write", 1, *_buffers(ours, 4), _RESULT) == 0
+    assert (tmp_path / "ours" / "out.txt").read_bytes() == b"text"
 
 
 def test_appending(both: tuple[Ours, Theirs]) -> None:

@@ -79,8 +79,9 @@ def _sources(folder: Path) -> Path:
 
 def _file_system(board: Board) -> bytes:
     """With the package on it: sending it is tests/package/'s."""
-    found = {f"lib/insitu/{name}": data for name, data in package.compiled(board).items()}
-    found["lib/insitu/digest"] = files.digest(board).encode()
+    sent = files.copied(board)
+    found = {f"lib/{name}": data for name, data in sent.files.items()}
+    found["lib/insitu/digest"] = sent.digest.encode()
     return build_romfs(found, _ROMFS, lambda path, data, address: data)
 
 

@@ -177,7 +177,7 @@ def test_power_cuts(name: str) -> None:
 
 _REFUSED = {
     "no partition": (STOCK, 100, "no partition insitu: make it with `insitu partition`"),
-    "too large": (WITH_IMAGES, 0x100001, "the image would lie at 0x3c700000 to 0x3c8000ff"),
+    "too large": (WITH_IMAGES, 0x100001, "the bytes would lie at 0x3c700000 to 0x3c8000ff"),
 }
 
 

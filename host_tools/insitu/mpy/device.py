@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+from collections.abc import Mapping
 from pathlib import Path
 
 from insitu.mpy.cross import MARCH, compile_source
@@ -24,7 +25,7 @@ _ASSEMBLER = {"a": "asm_thumb", "r": "asm_rv32"}  # by the first letter of mpy-c
 
 
 @functools.cache
-def loader_files(target: str) -> dict[str, bytes]:
+def loader_files(target: str) -> Mapping[str, bytes]:
     """The .mpy files, by name, that linked modules need on a board of the target."""
     march = MARCH[target]
     made = {}

@@ -59,7 +59,7 @@ def linked(board: Board) -> Package:
 @functools.cache
 def _linked(board: Board, place: Region) -> Package:
     # the package's own module is first: it is written last, so what a power cut leaves is refused at import
-    code, files = b"", loader_files(board.target)
+    code, files = b"", {**loader_files(board.target)}
     for name, data in package.compiled(board).items():
         files[f"{FOLDER}/{name}"], piece = apart(data, place.address + len(code))
         code += piece

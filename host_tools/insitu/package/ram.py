@@ -55,8 +55,8 @@ def send(link: Link, board: Board) -> None:
 
     Raises InsituError where the board has got something else than what was sent.
     """
-    files = loader_files(board.target)
-    files |= {f"{DEVICE}/{name}": data for name, data in package.compiled(board).items()}
+    package_files = {f"{DEVICE}/{name}": data for name, data in package.compiled(board).items()}
+    files = {**loader_files(board.target), **package_files}
     served = Files(files)
     link.serve(served)
     size = len(apart(files[_STAYS], 0)[1])

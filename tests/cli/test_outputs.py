@@ -65,6 +65,8 @@ def test_the_magic_decides_what_a_file_is(insitu: Command, image: Path, tmp_path
         made.unlink()
     done = insitu("build", tmp_path / "fw.bin", *_BOARD)
     assert "fw.bin is an image already: build wants the .wasm file, or its source" in done.err
+    done = insitu("tune", tmp_path / "fw.bin", *_BOARD, "--invoke", "add 2 3")
+    assert done.err == f"insitu: {tmp_path / 'fw.bin'} is an image: tune builds several, give the .wasm file\n"
     (tmp_path / "rom.bin").write_bytes(b"\xd2\xcd\x31\x00")  # extmod/vfs_rom.c: an empty file system
     done = insitu("flash", tmp_path / "rom.bin", *_BOARD, "--to", tmp_path / "made.hex")
     assert (done.status, "no --to and no --writer go with a .romfs file" in done.err) == (2, True)

@@ -51,6 +51,12 @@ CALLS = [
 IMPORTS = {"word": lambda a, b: 100 * a + b, "float": lambda a, b, c: a + b * c, "pair": lambda a: (2 * a, -(1 << 50))}
 
 
+@pytest.fixture(params=["cortex-m4f", "rv32imc"])
+def target(request: pytest.FixtureRequest) -> str:
+    """Two are enough: what differs between them is not what is tested."""
+    return str(request.param)
+
+
 class Interrupter:
     """Calls into a device's instance at the n-th instant.
 

@@ -6,7 +6,7 @@ import struct
 import zlib
 
 from insitu.mpy import in_c
-from insitu.mpy.read import ASM, NATIVE, RawCode
+from insitu.mpy.read import ASM, BYTECODE, NATIVE, RawCode
 from insitu.mpy.write import aligned
 from insitu.port.xip.inplace.blob import BLOB_HEADER, FORMAT_VERSION, RECORD_SIZE, RECORD_SIZE_ASM
 
@@ -61,7 +61,10 @@ def _words(
             tables += [at[child] for child in code.children] + prelude
         # A native function without children has its prelude's address in the place of a table.
         children = start if code.children else prelude[0] if prelude else 0
-        records += [code.kind << 16 | code.is_generator << 24, places[code], children]
+        # MicroPython asks only functions of Python whether they are generators (py/emitglue.c). Of others it is set:
+        # 0x40000 alone is an address in the MPS2's heap, and a blob in RAM would keep what is there.
+        of_python = code.kind in (BYTECODE, NATIVE)
+        records += [code.kind << 16 | (code.is_generator or not of_python) << 24, places[code], children]
         if code.kind == ASM:
             signature = code.n_args | code.signature << 8
             records += [signature, 0, signature]

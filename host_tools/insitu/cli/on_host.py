@@ -50,14 +50,13 @@ def build_command(
 
     Of a source, the module is written beside the image. FLAGS are for its compiler.
     """
+    if app.suffix not in LANGUAGES and (exports or flags):
+        raise click.UsageError(f"--export and flags are for the compiler of a source, and {app} is none")
     board = boards.load_board(board_name)
     source = read_file(app)
     made, module = output or app.with_suffix(".xip"), app
-    if app.suffix not in LANGUAGES:
-        if exports or flags:
-            raise click.UsageError(f"--export and flags are for the compiler of a source, and {app} is none")
-        if is_image(source):
-            raise InsituError(f"{app} is an image already: build wants the .wasm file, or its source")
+    if app.suffix not in LANGUAGES and is_image(source):
+        raise InsituError(f"{app} is an image already: build wants the .wasm file, or its source")
     check_output(made, app)
     if app.suffix in LANGUAGES:
         module = made.parent / f"{made.stem}.wasm"

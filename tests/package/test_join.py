@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -95,3 +97,21 @@ def test_the_package_has_its_public_names_at_once(board: Board) -> None:
     for name in ("class Runtime(", "class Trap(", "ALLOC_WITH_POOL = ", "__version__ = "):
         assert f"\n{name}" in sources["__init__.py"]
     assert {"heap.py", "platform.py", "enter.py", "wasi.py", "telemetry.py"} <= sources.keys()
+
+
+_COMPILED = """
+from insitu.board.boards import load_board
+from insitu.package.compile import compiled
+print(sorted(compiled(load_board("qemu_rv32")).items()))
+"""
+
+
+def test_each_process_makes_the_same_files() -> None:
+    """One that mounts what another has written relies on it, whatever the order of Python's sets."""
+    made = {
+        subprocess.run(
+            [sys.executable, "-c", _COMPILED], env={**os.environ, "PYTHONHASHSEED": seed}, stdout=-1, check=True
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(made) == 1

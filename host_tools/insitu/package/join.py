@@ -46,7 +46,7 @@ def join(sources: Mapping[str, str], order: list[str], public: Collection[str]) 
     files = _Files(trees, joined, _names(trees, joined, public))
     whole = [statement for name in joined for statement in _Join(files, name).statements()]
     made = {PACKAGE: _unparse(shortened(ast.Module(_tidy(whole), []), _said(whole)).body)}
-    for name in trees.keys() - {*joined}:
+    for name in (name for name in trees if name not in joined):
         own = _Join(files, name).statements()
         made[name] = _unparse(shortened(ast.Module(own, []), _said(own)).body)
     made |= {

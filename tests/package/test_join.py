@@ -102,12 +102,12 @@ def test_the_package_has_its_public_names_at_once(board: Board) -> None:
 _COMPILED = """
 from insitu.board.boards import load_board
 from insitu.package.compile import compiled
-print(sorted(compiled(load_board("qemu_rv32")).items()))
+print(compiled(load_board("qemu_rv32")))
 """
 
 
 def test_each_process_makes_the_same_files() -> None:
-    """One that mounts what another has written relies on it, whatever the order of Python's sets."""
+    """One that mounts what another has written relies on it, in this order, whatever that of Python's sets."""
     made = {
         subprocess.run(
             [sys.executable, "-c", _COMPILED], env={**os.environ, "PYTHONHASHSEED": seed}, stdout=-1, check=True

@@ -11,13 +11,16 @@ from typing import Any, Self
 from insitu.errors import InsituError
 from insitu.link.runner import DeviceError, Runner
 
-from tests.flash.stm32_flash import PowerCut, Stm32
+from tests.flash.stm32_flash import PowerCut
 
 
 class Board(Runner):
     """What a Link is. Attributes: model: the chip."""
 
-    def __init__(self, model: Stm32) -> None:
+    _modules: dict[str, Any]
+    _names: dict[str, Any]
+
+    def __init__(self, model: Any) -> None:
         self.model = model
         self.soft_reset()
 
@@ -33,9 +36,7 @@ class Board(Runner):
         uctypes.addressof, uctypes.bytearray_at = self.model.addressof, self.model.bytearray_at  # type: ignore[attr-defined]
         micropython.asm_thumb = lambda function: function  # type: ignore[attr-defined]
         self._modules = {"machine": machine, "uctypes": uctypes, "micropython": micropython}
-        self._names: dict[str, Any] = {
-            "__builtins__": {**vars(builtins), "__import__": self._import, "data": lambda *_: None}
-        }
+        self._names = {"__builtins__": {**vars(builtins), "__import__": self._import, "data": lambda *_: None}}
 
     def run(self, code: str, *, timeout: float | None = None) -> bytes:
         """As a Link; where the power went, the line is gone."""
@@ -49,7 +50,7 @@ class Board(Runner):
             raise DeviceError(f"Traceback:\n{type(error).__name__}: {error}", b"") from error
         return printed.getvalue().encode()
 
-    def _import(self, name: str, *rest: Any) -> ModuleType:
+    def _import(self, name: str, *rest: Any) -> Any:
         return self._modules.get(name) or builtins.__import__(name, *rest)
 
     def _disable(self) -> bool:

@@ -8,17 +8,14 @@ entry says anything an access is an exception, and a board starts again. The pow
 from __future__ import annotations
 
 import builtins
-import io
 import random
-from contextlib import redirect_stdout
 from dataclasses import dataclass
-from types import ModuleType, SimpleNamespace
-from typing import Any, Self
+from types import SimpleNamespace
+from typing import Any
 
 from esp_idf_defs.partitions import PartitionTable
-from insitu.errors import InsituError
-from insitu.link.runner import DeviceError, Runner
 
+from tests.flash import board
 from tests.flash.stm32_flash import PowerCut
 from tests.port.conftest import image
 
@@ -236,56 +233,25 @@ class _Pointer:
         self._model[self._address + 4 * i] = value
 
 
-class Board(Runner):
-    """What a Link is: device code under CPython. Attributes: model: the chip."""
+class Board(board.Board):
+    """The same with an ESP32's modules. Attributes: model: the chip."""
 
-    def __init__(self, model: Esp32) -> None:
-        self.model = model
-        self.soft_reset()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Nothing is left behind."""
+    model: Esp32
 
     def soft_reset(self) -> None:
         """The MMU keeps its entries."""
         model = self.model
-
-        def disable() -> bool:
-            before, model.interrupts = model.interrupts, False
-            return before
-
-        def enable(before: bool) -> None:
-            model.interrupts = before
-
         implementation = SimpleNamespace(_machine=f"{model.chip.name} module with {model.chip.name}")
-        self._modules: dict[str, Any] = {
+        self._modules = {
             "sys": SimpleNamespace(implementation=implementation),
-            "machine": SimpleNamespace(mem32=model, disable_irq=disable, enable_irq=enable),
+            "machine": SimpleNamespace(mem32=model, disable_irq=self._disable, enable_irq=self._enable),
             "micropython": SimpleNamespace(viper=lambda function: function, const=lambda value: value),
             "esp32": SimpleNamespace(Partition=model.partition),
             "uctypes": SimpleNamespace(bytearray_at=model.view),
         }
-        self._names: dict[str, Any] = {
+        self._names = {
             "__builtins__": {**vars(builtins), "__import__": self._import},
             "__name__": "__main__",
             "uint": int,
             "ptr32": lambda address: _Pointer(model, address),
         }
-
-    def run(self, code: str, *, timeout: float | None = None) -> bytes:
-        """As a Link; where the power went, the line is gone."""
-        printed = io.StringIO()
-        try:
-            with redirect_stdout(printed):
-                exec(compile(code, "<stdin>", "exec"), self._names)
-        except PowerCut:
-            raise InsituError("the board is gone") from None
-        except (OSError, ValueError) as error:
-            raise DeviceError(f"Traceback:\n{type(error).__name__}: {error}", b"") from error
-        return printed.getvalue().encode()
-
-    def _import(self, name: str, *rest: Any) -> ModuleType | Any:
-        return self._modules.get(name) or builtins.__import__(name, *rest)

@@ -73,7 +73,7 @@ def locked():
         found[1] = inst.exports.word(9)
         try:
             e.trap()
-        except Exception:
+        except MemoryError:
             found[2] = 'raised'
         found[3] = e.deep(4)
     finally:

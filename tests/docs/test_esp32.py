@@ -7,23 +7,21 @@ import ast
 import os
 import shutil
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from esp32_mock_bootloader import mock_bootloader
 from insitu.board import boards
 from insitu.board.boards import load_board
-from insitu.board.record import Board, Region
 from insitu.flash import device, esp_partitions, esptool, mapped
 from insitu.link.raw_repl import Link
 from insitu.machine import emulated
-from insitu.mpy.romfs import build_romfs
 from insitu.package import compile as package
 from insitu.package import files
 from insitu.package.names import PORT as SOURCES
 
 from tests.cli.conftest import Command, insitu, refused
+from tests.docs.moved import file_system, moved
 from tests.docs.page import as_if_at, follow
 from tests.flash.esp32_flash import STOCK, table
 
@@ -62,13 +60,6 @@ if "/lib" not in sys.path: sys.path.append("/lib")
 """
 
 
-def _moved(board: Board) -> Board:
-    """The board with its window where QEMU's machine has memory."""
-    by = _WINDOW - board.chip.flash.address
-    chip = replace(board.chip, flash=Region(_WINDOW, board.chip.flash.size))
-    return replace(board, chip=chip, image=Region(board.image.address + by, board.image.size))
-
-
 def _sources(folder: Path) -> Path:
     """port/ with a chip more."""
     copy = shutil.copytree(SOURCES, folder / "port")
@@ -77,22 +68,14 @@ def _sources(folder: Path) -> Path:
     return copy
 
 
-def _file_system(board: Board) -> bytes:
-    """With the package on it: sending it is tests/package/'s."""
-    sent = files.copied(board)
-    found = {f"lib/{name}": data for name, data in sent.files.items()}
-    found["lib/insitu/digest"] = sent.digest.encode()
-    return build_romfs(found, _ROMFS, lambda path, data, address: data)
-
-
 @pytest.mark.slow
 @pytest.mark.qemu
 def test_every_command(insitu: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = load_board("esp32c3")
-    moved, sources = _moved(real), _sources(tmp_path)
+    there, sources = moved(real, _WINDOW), _sources(tmp_path)
     for module in (package, mapped, device):
         monkeypatch.setattr(module, "PORT", sources)
-    system = _file_system(moved)
+    system = file_system(files.copied(there), _ROMFS)
     soft_reset = Link.soft_reset
 
     def again(link: Link) -> None:
@@ -117,7 +100,7 @@ def test_every_command(insitu: Command, tmp_path: Path, monkeypatch: pytest.Monk
             link.soft_reset()
 
         def by_esptool(command: str) -> None:
-            found = real if "esptool" in command or "partition" in command else moved
+            found = real if "esptool" in command or "partition" in command else there
             monkeypatch.setattr(boards, "load_board", lambda _: found)
 
         def run(body: str) -> None:
@@ -130,7 +113,7 @@ def test_every_command(insitu: Command, tmp_path: Path, monkeypatch: pytest.Monk
                 assert link.run("print('insitu.mapped_flash' in sys.modules)") == b"False\r\n"
                 assert link.run("print(hasattr(insitu, 'mapped_flash'))") == b"False\r\n"
 
-        command = as_if_at(real.image.address, moved.image.address, insitu)
+        command = as_if_at(real.image.address, there.image.address, insitu)
         assert follow(_PAGE, machine.port, command, run, by_esptool) == _CALLED
         with machine.link() as link:  # a board without the partition, which the page's last command took away
             link.soft_reset()

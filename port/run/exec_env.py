@@ -1,14 +1,10 @@
 # An exec env: the operand stack that compiled code runs on, and where it was when it left.
-from micropython import const
-
 from .. import platform
 from ..alive import Mortal
 from ..errors import Error
-from ..xip.layout import ENV_BOTTOM, ENV_CELL, ENV_LIMIT, ENV_SIZE, ENV_SP, ENV_START_INSTANCE, ENV_TOP
+from ..xip.layout import ENV_BOTTOM, ENV_CELL, ENV_LIMIT, ENV_SIZE, ENV_SP, ENV_START_INSTANCE, ENV_TOP, PAINT
 from ..xip.raw import add, poke_address
 from .enter import make_state
-
-_PAINT = const(0xA5)  # no stack pointer and no small number has this byte in every place
 
 
 class ExecEnv(Mortal):
@@ -31,7 +27,7 @@ class ExecEnv(Mortal):
         self.address = add(runtime.base, self.offset)
         bottom = self.offset + ENV_SIZE
         platform.fill(self.address, ENV_SIZE, 0)
-        platform.fill(add(runtime.base, bottom), stack_size, _PAINT)
+        platform.fill(add(runtime.base, bottom), stack_size, PAINT)
         self._put(ENV_CELL, runtime.cell)
         self._put(ENV_BOTTOM, bottom)
         self._put(ENV_TOP, bottom + stack_size)
@@ -66,7 +62,7 @@ class ExecEnv(Mortal):
     # Peak, in bytes.
     def stack_used(self):
         at = add(self.runtime.base, self.alive().offset + ENV_SIZE)
-        return self.stack_size - platform.count(at, self.stack_size, _PAINT)
+        return self.stack_size - platform.count(at, self.stack_size, PAINT)
 
     def destroy(self):
         if not self.offset:

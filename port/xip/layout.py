@@ -181,6 +181,7 @@ ENV_CELL = const(36)  # address of the runtime cell
 ENV_BOTTOM = const(40)  # lowest address of the operand stack
 ENV_TOP = const(44)
 ENV_SIZE = const(48)
+PAINT = const(0xA5)  # what of an operand stack was never used; no stack pointer and no small number is made of it
 
 # --- requests: why compiled code left. Operands and results are in the instance's args area. ---
 # A request's word, its kind and its operand above, is a small int of the device and not negative: below 1 << 30.

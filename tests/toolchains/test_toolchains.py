@@ -13,6 +13,9 @@ import wasmtime
 from insitu import aot
 from insitu.board import boards
 from insitu.commands.inspect import image_facts
+from insitu.image.parts import parts
+from insitu.image.read import read
+from insitu.report.code import code_parts
 from insitu.session.session import Session
 
 from tests.toolchains.table import MODULES, Module
@@ -81,7 +84,11 @@ def test_same_as_wasmtime(module: Module, target: str, folder: Path, tmp_path: P
     wasm = _wasm(module, folder)
     wanted = _oracle(module, wasm, tmp_path / "stdout")
     assert wanted
-    assert _insitu(module, aot.compile_wasm(wasm, target), target) == wanted
+    made = aot.compile_module(wasm, target)
+    assert _insitu(module, made.image, target) == wanted
+    found = parts(read(made.image), code_parts(made))
+    assert sum(part.size for part in found) == len(made.image)
+    assert "not known" not in {part.name for part in found}
 
 
 @pytest.mark.slow

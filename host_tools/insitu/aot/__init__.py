@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from insitu.aot import contract, ir, limits, link, optimise
+from insitu.aot.contract import StackUse
+from insitu.aot.link import Code
 from insitu.aot.plan import Plan
 from insitu.aot.targets import target as _target
 from insitu.image.pack import pack
 from insitu.steps import step
 from insitu.wasm.decode import decode
+from insitu.wasm.module import Module
 from insitu.wasm.validate import validate
 
 
@@ -19,8 +24,23 @@ def object_file(plan: Plan) -> bytes:
         return optimise.generate(checked, plan.target)
 
 
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A module's image, and what it was made of. Attributes: stack: the operand stack that the code takes."""
+
+    plan: Plan
+    code: Code
+    stack: StackUse
+    image: bytes
+
+
 def compile_wasm(data: bytes, target: str, *, app_heap: int = 0) -> bytes:
-    """The image of a WebAssembly module for the target of that name.
+    """The image of a WebAssembly module for the target of that name; see compile_module."""
+    return compile_module(data, target, app_heap=app_heap).image
+
+
+def compile_module(data: bytes, target: str, *, app_heap: int = 0) -> Compiled:
+    """A WebAssembly module compiled for the target of that name.
 
     app_heap: bytes to keep for an app heap at the end of a linear memory that cannot grow.
 
@@ -29,6 +49,11 @@ def compile_wasm(data: bytes, target: str, *, app_heap: int = 0) -> bytes:
     """
     wasm = decode(data)
     validate(wasm)
+    return compile_decoded(wasm, target, app_heap=app_heap)
+
+
+def compile_decoded(wasm: Module, target: str, *, app_heap: int = 0) -> Compiled:
+    """The same of a module that is valid."""
     plan = Plan(wasm, _target(target), app_heap)
     limits.check(plan)
     made = object_file(plan)
@@ -36,4 +61,4 @@ def compile_wasm(data: bytes, target: str, *, app_heap: int = 0) -> bytes:
         code = link.link(made, plan.target)
     with step("proving the machine code"):
         use = contract.check(code, made, plan)
-    return pack(plan, code, use)
+    return Compiled(plan, code, use, pack(plan, code, use))

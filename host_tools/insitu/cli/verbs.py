@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import click
 
-from insitu.cli import on_device, on_host, on_modules
+from insitu.cli import footprint, on_device, on_host, on_modules
 
 # Each with an example, which docs/reference/cli.md has, too, and where it is run.
 _EXAMPLES: Mapping[click.Command, str] = {
@@ -18,6 +18,7 @@ _EXAMPLES: Mapping[click.Command, str] = {
     on_device.run_command: "insitu run app.xip -b rpi_pico --sim --invoke smooth 100",
     on_device.mem_command: "insitu mem -b qemu_stm32f405",
     on_host.tune_command: 'insitu tune app.wasm -b rpi_pico --invoke "smooth 100"',
+    footprint.report_command: "insitu report app.wasm -b rpi_pico -o report.html",
     on_host.bind_command: "insitu bind app.wasm -b rpi_pico -o app.py",
     on_device.selftest_command: "insitu selftest -b rpi_pico --sim --to report.json",
     on_modules.mpy_command: "insitu mpy crc.py -b qemu_stm32f405 -o crc.romfs",

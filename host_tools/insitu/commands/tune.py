@@ -83,6 +83,9 @@ class Call:
             raise InsituError(f"--invoke {text!r}: {error}") from None
         return cls(export, tuple(arguments))
 
+    def __str__(self) -> str:
+        return shlex.join([self.export, *self.arguments])
+
 
 @dataclass(frozen=True, slots=True)
 class Place:

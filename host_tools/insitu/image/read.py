@@ -61,12 +61,12 @@ class Image:
 
     @property
     def segments_size(self) -> int:
-        return sum(record[5] for record in _records(self.data, layout.IMAGE_DATA, layout.DATA_SIZE))
+        return sum(record[5] for record in table_records(self.data, layout.IMAGE_DATA, layout.DATA_SIZE))
 
     @property
     def tables_apart(self) -> list[tuple[int, int]]:
         """Of each table that is neither imported nor in the instance's block: entries at first, bytes of an entry."""
-        records = _records(self.data, layout.IMAGE_TABLES, layout.TABLE_SIZE)
+        records = table_records(self.data, layout.IMAGE_TABLES, layout.TABLE_SIZE)
         imported = sum(kind == "table" for _, _, kind, _ in self.imports)
         return [(record[1], _ENTRY_SIZES[record[0]]) for record in records[imported:] if not record[4]]
 
@@ -121,7 +121,7 @@ class Image:
     def _aux_stack_size(self) -> int:
         """Bytes of the aux stack; without the marks what the first global, taken for its pointer, makes likely."""
         known = self.word(layout.IMAGE_AUX_STACK_SIZE)
-        own = _records(self.data, layout.IMAGE_GLOBALS, layout.GLOBAL_SIZE)[self._imported_globals :]
+        own = table_records(self.data, layout.IMAGE_GLOBALS, layout.GLOBAL_SIZE)[self._imported_globals :]
         if known or not own:
             return known
         kind, _, expression, top, _ = own[0]
@@ -140,14 +140,14 @@ class Image:
 
     def _data_places(self) -> list[tuple[int, int]]:
         """Start and end of each active data segment of a constant place."""
-        records = _records(self.data, layout.IMAGE_DATA, layout.DATA_SIZE)
+        records = table_records(self.data, layout.IMAGE_DATA, layout.DATA_SIZE)
         places = [(mode, kind, low, low + length) for mode, kind, low, _, _, length in records]
         active = (layout.SEGMENT_ACTIVE, layout.EXPR_CONST)
         return [(start, end) for *placed, start, end in places if tuple(placed) == active]
 
 
 # What a header's offset and count are of, and the bytes of a record.
-_PARTS = {
+PARTS = {
     layout.IMAGE_TYPES: ("types", layout.TYPE_SIZE),
     layout.IMAGE_FUNCTIONS: ("functions", layout.FUNCTION_SIZE),
     layout.IMAGE_IMPORTS: ("imports", layout.IMPORT_SIZE),
@@ -165,14 +165,14 @@ def _outside(what: str, offset: int, size: int, data: bytes) -> ImageError:
     )
 
 
-def _records(data: bytes, field: int, size: int) -> list[tuple[int, ...]]:
+def table_records(data: bytes, field: int, size: int) -> list[tuple[int, ...]]:
     offset, count = struct.unpack_from("<II", data, field)
     if offset + size * count > len(data):
-        raise _outside(_PARTS[field][0], offset, size * count, data)
+        raise _outside(PARTS[field][0], offset, size * count, data)
     return [struct.unpack_from(f"<{size // 4}I", data, offset + size * i) for i in range(count)]
 
 
-def _string(data: bytes, offset: int) -> str:
+def string(data: bytes, offset: int) -> str:
     if offset + 2 > len(data):
         raise _outside("a name", offset, 2, data)
     (length,) = struct.unpack_from("<H", data, offset)
@@ -198,15 +198,15 @@ def _kind(number: int) -> str:
 
 def _check_parts(data: bytes) -> None:
     """Raise ImageError where a part, code or a segment's bytes lie outside, or a table has no such type."""
-    for field, (_, size) in _PARTS.items():
-        _records(data, field, size)
+    for field, (_, size) in PARTS.items():
+        table_records(data, field, size)
     offset, size = struct.unpack_from("<II", data, layout.IMAGE_CODE_OFFSET)
     if offset + size > len(data):
         raise _outside("code", offset, size, data)
-    for *_, start, length in _records(data, layout.IMAGE_DATA, layout.DATA_SIZE):
+    for *_, start, length in table_records(data, layout.IMAGE_DATA, layout.DATA_SIZE):
         if start + length > len(data):
             raise _outside("a data segment", start, length, data)
-    for kind, *_ in _records(data, layout.IMAGE_TABLES, layout.TABLE_SIZE):
+    for kind, *_ in table_records(data, layout.IMAGE_TABLES, layout.TABLE_SIZE):
         if kind not in _ENTRY_SIZES:
             raise ImageError(f"the image is wrong: a table of type {kind:#x}, which is none")
 
@@ -226,18 +226,18 @@ def read(data: bytes) -> Image:
     if zlib.crc32(data[layout.IMAGE_CRC + 4 :]) != struct.unpack_from("<I", data, layout.IMAGE_CRC)[0]:
         raise ImageError("the image is damaged: its CRC does not match")
     _check_parts(data)
-    types = [_string(data, record[2]) for record in _records(data, layout.IMAGE_TYPES, layout.TYPE_SIZE)]
-    functions = [_pick(types, r[1], "type") for r in _records(data, layout.IMAGE_FUNCTIONS, layout.FUNCTION_SIZE)]
+    types = [string(data, record[2]) for record in table_records(data, layout.IMAGE_TYPES, layout.TYPE_SIZE)]
+    functions = [_pick(types, r[1], "type") for r in table_records(data, layout.IMAGE_FUNCTIONS, layout.FUNCTION_SIZE)]
 
     def described(kind: int, index: int) -> str:
         return _pick(functions, index, "function") if kind == layout.KIND_FUNCTION else ""
 
     imports = [
-        (_string(data, r[1]), _string(data, r[2]), _kind(r[0]), described(r[0], r[3]))
-        for r in _records(data, layout.IMAGE_IMPORTS, layout.IMPORT_SIZE)
+        (string(data, r[1]), string(data, r[2]), _kind(r[0]), described(r[0], r[3]))
+        for r in table_records(data, layout.IMAGE_IMPORTS, layout.IMPORT_SIZE)
     ]
     exports = [
-        (_string(data, r[0]), _kind(r[1]), described(r[1], r[2]))
-        for r in _records(data, layout.IMAGE_EXPORTS, layout.EXPORT_SIZE)
+        (string(data, r[0]), _kind(r[1]), described(r[1], r[2]))
+        for r in table_records(data, layout.IMAGE_EXPORTS, layout.EXPORT_SIZE)
     ]
     return Image(data, struct.unpack_from("<I", data, layout.IMAGE_ARCH)[0], imports, exports)

@@ -37,8 +37,8 @@ def _checked(body: bytes) -> Snapshot:
     return found
 
 
-def _rows(found: Snapshot) -> list[tuple[str, int | None, int | None, int | None, str]]:
-    """Pool, size, used, peak, note; in bytes."""
+def pools(found: Snapshot) -> list[tuple[str, int | None, int | None, int | None, str]]:
+    """Pool, size, used, peak, note; in bytes. A name begins with two spaces for each pool that it is inside of."""
     rows: list[tuple[str, int | None, int | None, int | None, str]] = []
     for module in found["modules"]:
         rows.append(
@@ -89,7 +89,7 @@ def table(found: Snapshot) -> Table:
     shown = Table("pool", "size", "used", "peak", "", title="memory, bytes", title_justify="left")
     for column in shown.columns[1:4]:
         column.justify = "right"
-    for name, size, used, peak, note in _rows(found):
+    for name, size, used, peak, note in pools(found):
         shown.add_row(name, *("" if value is None else str(value) for value in (size, used, peak)), note)
     return shown
 

@@ -8,14 +8,18 @@ from insitu.wasm.errors import Malformed
 from insitu.wasm.reader import Reader
 
 _MODULE, _FUNCTIONS, _LOCALS = 0, 1, 2
+_DATA = 9  # of data segments: the proposal of an extended name section
 
 
 @dataclass(slots=True)
 class Names:
-    """Attributes: module: its own; functions: by index; locals: by function and index, parameters first."""
+    """Attributes: module: its own; functions, data: by index; locals: by function and index, parameters
+    first.
+    """
 
     module: str = ""
     functions: dict[int, str] = field(default_factory=dict)
+    data: dict[int, str] = field(default_factory=dict)
     locals: dict[int, dict[int, str]] = field(default_factory=dict)
 
 
@@ -32,6 +36,8 @@ def read_names(data: bytes) -> Names:
                 found.functions = _map(part)
             elif kind == _LOCALS:
                 found.locals = dict(part.vector(lambda part=part: (part.unsigned(), _map(part))))  # type: ignore[misc]
+            elif kind == _DATA:
+                found.data = _map(part)
     except Malformed:
         pass
     return found

@@ -43,7 +43,7 @@ from insitu.aot import alignment, signature
 from insitu.aot.contract import conventions, functions, provenance, riscv, stack, thumb
 from insitu.aot.contract import values as v
 from insitu.aot.contract.errors import ContractError
-from insitu.aot.contract.functions import Call, Function, Surroundings, Walk
+from insitu.aot.contract.functions import Call, CallGraph, Function, Surroundings, Walk
 from insitu.aot.contract.instruction import NO_REGISTER, Architecture
 from insitu.aot.contract.provenance import Provenance
 from insitu.aot.contract.stack import Stack, StackUse
@@ -281,11 +281,12 @@ class _Image:
         sums = Stack(self.functions, self.walks, saved)
         guard = sums.guard(entered, plan.target.exception_frame)
 
-        def named(indices: set[int]) -> list[int]:
-            return [by_name[f"f{i}"].start for i in sorted(indices) if f"f{i}" in by_name]
+        def named(indices: set[int]) -> tuple[int, ...]:
+            return tuple(by_name[f"f{i}"].start for i in sorted(indices) if f"f{i}" in by_name)
 
-        needed = sums.needed(named(plan.exposed), named(plan.address_taken), entered, guard)
-        return StackUse(guard, needed, {self.functions[s].name: w.frame for s, w in self.walks.items()})
+        exposed, indirect = named(plan.exposed), named(plan.address_taken)
+        needed = sums.needed(exposed, indirect, entered, guard)
+        return StackUse(guard, needed, CallGraph(self.functions, self.walks, exposed, indirect, entered))
 
 
 _PADDING = (b"\x00\xbf", b"\xc0\x46", b"\x00\x00", b"\x01\x00")  # NOP (T1), MOV r8, r8, alignment, C.NOP

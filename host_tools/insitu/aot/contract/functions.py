@@ -83,6 +83,22 @@ class Walk:
     returns: set[int] = field(default_factory=set)
 
 
+@dataclass(frozen=True, slots=True)
+class CallGraph:
+    """The functions of an image and their calls, by start: what the operand stack's sizes are sums over.
+
+    Attributes:
+        exposed, indirect: starts of the functions that Python, and calls through registers, may reach.
+        entered: bytes that the stub has on the stack when it calls a thunk.
+    """
+
+    functions: dict[int, Function]
+    walks: dict[int, Walk]
+    exposed: tuple[int, ...]
+    indirect: tuple[int, ...]
+    entered: int
+
+
 @dataclass(slots=True)
 class Surroundings:
     """What the functions of one image have in common.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from insitu.aot.contract import instruction as do
 from insitu.aot.contract.errors import ContractError
-from insitu.aot.contract.functions import BYTES, HOST_CALL, LIBRARY, PROGRAM, THUNK, Function, Walk
+from insitu.aot.contract.functions import BYTES, HOST_CALL, LIBRARY, PROGRAM, THUNK, CallGraph, Function, Walk
 from insitu.port.xip import layout
 
 if TYPE_CHECKING:
@@ -30,12 +30,12 @@ class StackUse:
         guard: what the checks must leave free below the stack pointer; see docs/SPEC.md.
         needed: the smallest stack that suffices for any call of an exposed function, or layout.NONE with
             recursion. What functions of other instances need, which imports may be bound to, comes on top.
-        frames: function name to its frame.
+        graph: what they are sums over.
     """
 
     guard: int
     needed: int
-    frames: dict[str, int]
+    graph: CallGraph
 
 
 class _Recursion(Exception):

@@ -10,7 +10,7 @@ from bench.device import CallMemory, Calls, Memory, Package
 from bench.kernels import Row, geometric_mean
 
 MEAN_SPEED, MEAN_BETTER, WORST_SPEED, MEAN_SIZE = 1.4, 1.55, 2.4, 1.65
-CALL = 5.0
+EXPORT_CALL, IMPORT_CALL = 1.0, 1.2
 ALLOCATION = 1300
 GLOBAL_HEAP, MICROPYTHON_HEAP = 512, 2048
 CALL_KEPT, CALL_BY_NAME = 0, 32  # bytes
@@ -52,8 +52,8 @@ def bars(
         found.append(Bar("instructions against clang, worst", target, worst_speed, WORST_SPEED))
         found.append(Bar("code bytes against clang, geometric mean", target, size, MEAN_SIZE))
     for call in calls:
-        found.append(Bar("export against Python function", call.board, call.export / call.python, CALL))
-        found.append(Bar("import against Python function", call.board, call.import_ / call.python, CALL))
+        found.append(Bar("export against Python function", call.board, call.export / call.python, EXPORT_CALL))
+        found.append(Bar("import against Python function", call.board, call.import_ / call.python, IMPORT_CALL))
     for used in allocated:
         found.append(Bar("allocated by f(1), bytes", used.board, used.kept, CALL_KEPT))
         found.append(Bar("allocated by inst.exports.f(1), bytes", used.board, used.by_name, CALL_BY_NAME))

@@ -65,9 +65,8 @@ class Instance(Mortal):
         # offsets of blocks in the heap, 0: none
         self.block = self.memory_block = 0
         self.owned = ()  # what imports of constants are kept in
-        # Python functions, by function index; None: linked; with its type where its kind (run/enter.py) is OTHER
+        # by function index: kind and Python function, with its type where the kind is OTHER; None: linked
         self.imports = ()
-        self.kinds = b""
         self.slots = None  # the args area
         self.window = None  # linear memory, once Python has asked for it, until it grows
         self.providers = ()  # instances whose things this one was given

@@ -1,9 +1,9 @@
 # Imports: found by name, checked against what the module says, written into the instance's slots; let go when the
 # instance is made. Those that are no functions have a file of their own, link_shared.py.
 from .errors import LinkError, wrong
+from .platform.kinds import KIND_OTHER
 from .run.enter import import_kind
 from .run.handles import Function, Handle
-from .run.kinds import KIND_OTHER
 from .store.table import function_words
 from .store.variables import global_type
 from .xip.layout import (
@@ -41,7 +41,7 @@ def find(module, imports, instance):
 
 def resolve(instance, values):
     module = instance.module
-    found, kinds = [], bytearray()
+    found = []
     for record, value in zip(module.import_records(), values):
         kind, index = module.word(record + IMPORT_KIND), module.word(record + IMPORT_INDEX)
         what = "import " + module.import_name(index, kind)
@@ -50,14 +50,13 @@ def resolve(instance, values):
         if kind == KIND_FUNCTION:
             letters = module.function_type(index)
             value = _function(instance, index, letters, module.word(record + IMPORT_SLOT), value, what)
-            kinds.append(import_kind(letters))
-            found.append((value, letters) if kinds[-1] >= KIND_OTHER else value)
+            kind = import_kind(letters)
+            found += (kind, (value, letters) if kind >= KIND_OTHER else value)
         else:
             from . import link_shared
 
             (link_shared.table, link_shared.memory, link_shared.variable)[kind - 1](instance, index, value, what)
     instance.imports = tuple(found)
-    instance.kinds = bytes(kinds)
 
 
 # Whether there is such a thing, and it. imports: {module: {name: value}}; for the names an instance or its exports.

@@ -1,5 +1,5 @@
 # What differs from chip to chip, behind one set of names:
-#   start(plan, args), resume(state, result): enter compiled code, see run/enter.py
+#   start(function, *args), serve(state, request): enter compiled code, see run/enter.py
 #   view(address, size): the bytes there, writable where they are RAM
 #   count(address, size, byte): how many from the first on are byte
 #   address_of(buffer), fill(address, size, byte), executable(address)
@@ -14,9 +14,9 @@ import sys
 if sys.implementation.name == "micropython":
     _arch = sys.implementation._mpy >> 10 & 15  # MP_NATIVE_ARCH_* of py/persistentcode.h
     if 4 <= _arch <= 8:
-        from .cortex_m import archs, code_bit, enable, executable, features, name, resume, start
+        from .cortex_m import archs, code_bit, enable, executable, features, name, serve, start
     elif _arch == 11:
-        from .rv32 import archs, code_bit, enable, executable, features, name, resume, start
+        from .rv32 import archs, code_bit, enable, executable, features, name, serve, start
     else:
         raise ImportError("insitu runs on Cortex-M0+ and up and on rv32imc; this firmware has neither")
     from .device_memory import address_of, count, drop_module, fill, forget_module, heaps, view
@@ -34,7 +34,7 @@ else:
         forget_module,
         heaps,
         name,
-        resume,
+        serve,
         start,
         view,
     )

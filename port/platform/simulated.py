@@ -8,14 +8,18 @@ from ..xip.layout import (
     ARCH_THUMB_HARD_FLOAT,
     CELL_LOCK,
     ENV_CELL,
+    ENV_INSTANCE,
     ENV_LEFT,
     ENV_SIZE,
     ENV_SP,
+    ENV_START_INSTANCE,
     FEATURE_ARMV8M,
     FEATURE_DOUBLE,
     FEATURE_FPU,
     FEATURE_UNALIGNED,
+    REQUEST_IMPORT,
 )
+from .kinds import KIND_OTHER, KIND_RESULT
 
 _TARGETS = {
     "cortex-m0plus": ((ARCH_ARMV6M,), 0),
@@ -70,53 +74,58 @@ def _whole(half):
 
 
 # What cortex_m.py and rv32.py have in assembler.
-def start(plan, *args):
-    absent, left, nothing, state, thunk, function, count, result = plan
-    if not state[0]:
-        return absent
+def start(function, *args, **more):
+    _, finish, checked, nothing, state, thunk, code, count, result = plan = function.plan
+    if not state[0] or more:
+        return checked(function, *args, **more)
     stub, env, instance, area = map(_whole, state[:4])
     block = _words(env, ENV_SIZE)
     lock = _words(block[ENV_CELL >> 2] + CELL_LOCK)
-    if args:
-        if lock[0]:
-            return absent
+    if lock[0] or len(args) != count:
+        if len(args) != 1 or args[0] is not plan:
+            return checked(function, *args)
+    else:
         lock[0] = 1
-        given = args[:4] + args[4]
-        if len(given) < count or count < 0 or not all(map(_is_small, given[:count])) or _more(args, count, absent):
+        if not all(map(_is_small, args)):
             lock[0] = 0
-            return absent
+            return checked(function, *args)
         for i in range(count):
-            _words(area + 8 * i)[0] = given[i]
+            _words(area + 8 * i)[0] = args[i]
     state[4] = (block[ENV_SP >> 2] & 0xFFFFFFFF) >> 1
-    request = sim.current().call(stub, env, _whole(thunk) + 1, instance, _whole(function) + 1)
+    request = sim.current().call(stub, env, _whole(thunk) + 1, instance, _whole(code) + 1)
     state[5] = _signed(request, 31)  # the object is the word shifted left, and 1
     if request or result > 1:
-        return left
+        return finish(function)
     value = _words(area)[0] if result else nothing
     if result and not _is_small(value):
-        return left
+        return finish(function)
     lock[0] = 0
     return value
 
 
-# Whether there are arguments beyond count.
-def _more(args, count, absent):
-    return args[count] is not absent if count < 4 else len(args[4]) != count - 4
-
-
-def resume(state, *result):
+def serve(state, request):
     stub, env, _, area = map(_whole, state[:4])
     block = _words(env, ENV_SIZE)
     lock = _words(block[ENV_CELL >> 2] + CELL_LOCK)
-    if result:
-        if not _is_small(result[0]):
-            return -1
+    while True:
+        if request >= 0:
+            if request & 255 != REQUEST_IMPORT or block[ENV_INSTANCE >> 2] != block[ENV_START_INSTANCE >> 2]:
+                return request
+            kind, function = state[6][2 * (request >> 8) :][:2]
+            args = [_words(area + 8 * i)[0] for i in range(kind & 7)]
+            if kind >= KIND_OTHER or not all(map(_is_small, args)):
+                return request
+            block[ENV_SP >> 2] = block[ENV_LEFT >> 2]
+            lock[0] = 0
+            value = function(*args)
+            if kind & KIND_RESULT:
+                if not _is_small(value):
+                    state[5], state[7] = request, value
+                    return -1
+                lock[0] = 1
+                _words(area)[0] = value
         lock[0] = 1
-        _words(area)[0] = result[0]
-    lock[0] = 1
-    request = sim.current().call(stub, env, 0)
-    block[ENV_SP >> 2] = block[ENV_LEFT >> 2]
-    return _signed(request, 32)
+        request = _signed(sim.current().call(stub, env, 0), 31)
 
 
 def view(address, size):

@@ -1,7 +1,6 @@
 # Exports called with other arguments than small ints, or with wrong ones. Imported when the first is.
 from .. import platform
 from ..errors import Error
-from .enter import finish
 from .lock import locked
 from .values import store_all
 
@@ -14,7 +13,7 @@ def enter(function, words):
 # Nothing jumps here.
 def _enter(function, words):
     function.instance.slots[: len(words)] = words
-    return finish(function, platform.start(function.plan))
+    return platform.start(function, function.plan)
 
 
 def _store_and_enter(function, letters, args):

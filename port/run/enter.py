@@ -1,17 +1,20 @@
 # Entering compiled code, and what happens when it leaves.
 #
-# The platform's start and resume read these in place. An address is in them as half of it (see half), so that
+# The platform's start and serve read these in place. An address is in them as half of it (see half), so that
 # the object's bits are the address + 1:
-#   state, a list, of an exec env: the stub (0: the exec env is gone), exec env, instance pointer, args area;
-#       written by start: the stack pointer before it, and the request that code left with
-#   plan, a tuple, of a function: ABSENT, True, None, state, thunk, function, number of parameters if all are i32
-#       (otherwise -1), result (RESULT_*)
-# start(plan, a, b, c, d, more): a Function's arguments into the args area, and go. ABSENT: nothing was done. Otherwise
-#   it takes the lock; None or a small int: the result, and the lock is free again. True: code has left, state[5] says
-#   why; if that is 0, the results are in the args area.
-# start(plan): the arguments are there already, and the caller has the lock.
-# resume(state, result): the result into the args area, and go on; resume(state): it is there already. Gives the request
-#   that code left with, or -1, having done nothing, where the result is not a small int.
+#   state, a list, of an exec env: the stub (0: the exec env is gone), exec env, instance pointer, args area; written by
+#       start: the stack pointer before it, and the request that code left with; imports of its instance; written by
+#       serve: a result that is no small int
+#   plan, a tuple, of a function: the Function; finish; checked; None; state; thunk; function; number of parameters if
+#       all are i32 (otherwise -1); result (RESULT_*)
+# start(function, *args): what a call of a Function is. Arguments into the args area, and go. Where these are not as
+#   many small ints as it takes, or code cannot run, nothing was done, and checked(function, *args) is called. Otherwise
+#   it takes the lock; None or a small int is the result, and the lock is free again; for all else code has left,
+#   state[5] says why (0: it is done), and finish(function) is called.
+# start(function, plan): the arguments are there already, and the caller has the lock.
+# serve(state, request): calls imports that take and give i32s, and goes on, until code leaves with another request:
+#   gives that. -1, for request: go on, the result is there already; as result: state[7] is what the import of the
+#   request state[5] gave, which is no small int.
 #
 # What was scheduled may run wherever bytecode jumps (py/vm.c, pending_exception_check), an interrupt's handler
 # anywhere, and both may call, too. So what start leaves in an args area and an exec env is under the lock, CELL_LOCK,
@@ -24,13 +27,13 @@ from micropython import const
 
 from .. import platform
 from ..errors import Error
+from ..platform.kinds import KIND_EXTERNREF, KIND_OTHER, KIND_RESULT
 from ..xip.layout import (
     CELL_LOCK,
     ENV_CELL,
     ENV_INSTANCE,
     ENV_LEFT,
     ENV_SP,
-    ENV_START_INSTANCE,
     FLAG_EXTERNREF,
     FUNCTION_CODE,
     IMAGE_ARGS,
@@ -39,21 +42,20 @@ from ..xip.layout import (
     REQUEST_IMPORT,
 )
 from ..xip.raw import add
-from .kinds import KIND_EXTERNREF, KIND_OTHER, KIND_RESULT
 
-_PLAN_LEFT = const(1)
-_PLAN_NONE = const(2)
-_PLAN_STATE = const(3)
-_PLAN_RESULT = const(7)
+_PLAN_NONE = const(3)
+_PLAN_STATE = const(4)
+_PLAN_RESULT = const(8)
 _STATE_SP = const(4)
 _STATE_REQUEST = const(5)
+_STATE_ODD = const(7)
+_GO_ON = const(-1)
 _RESULT_NONE = const(0)
 _RESULT_WORD = const(1)
 _RESULT_OTHER = const(2)
 _RESULT_EXTERNREF = const(3)  # among others
 _RESULT_SWEPT = const(4)  # added: externrefs must be seen to afterwards, which start alone does not do
 _MAX_WORDS = const(4)
-ABSENT = object()  # no argument, no result
 
 
 # The small int whose object is the word address | 1 (MICROPY_OBJ_REPR_A and _C: 2 * value + 1).
@@ -65,16 +67,19 @@ def half(address):
 def make_state(env, instance):
     base, module = env.runtime.base, instance.module
     area = add(base, instance.pointer - module.word(IMAGE_ARGS))
-    return [half(module.enter), half(env.address), half(add(base, instance.pointer)), half(area), 0, 0]
+    addresses = module.enter, env.address, add(base, instance.pointer), area
+    return [half(address) for address in addresses] + [0, 0, instance.imports, 0]
 
 
-def make_plan(instance, index, letters, state):
+def make_plan(function, checked, state):
+    instance, index, letters = function.instance, function.index, function.type
     module = instance.module
     count = letters.find(":")
     results = letters[count + 1 :]
     return (
-        ABSENT,
-        True,
+        function,
+        finish,
+        checked,
         None,
         state,
         half(module.code + module.thunk(index)),
@@ -97,7 +102,7 @@ def _has_externrefs(instance):
     return any([_has_externrefs(provider) for provider in instance.providers])
 
 
-# What serve_words can do with an import of this type.
+# What serve can do with an import of this type.
 def import_kind(letters):
     count = letters.find(":")
     results = letters[count + 1 :]
@@ -112,67 +117,17 @@ def refuse():
     raise Error("compiled code is running: an interrupt or another thread cannot call; note it, call later")
 
 
-# Calls imports that take and give i32s, until code leaves for something else.
-@micropython.viper
-def _serve_words(env, state, request: int) -> int:
-    instance = env.instance
-    block = ptr32(env.address)
-    cell = ptr32(block[ENV_CELL >> 2])
-    slots = ptr32(instance.slots)
-    kinds = ptr8(instance.kinds)
-    imports = instance.imports
-    resume = platform.resume
-    block[ENV_SP >> 2] = block[ENV_LEFT >> 2]
-    while request & 255 == REQUEST_IMPORT and block[ENV_INSTANCE >> 2] == block[ENV_START_INSTANCE >> 2]:
-        index = request >> 8
-        k = kinds[index]
-        if k >= KIND_OTHER:
-            return request
-        f = imports[index]
-        n = k & 7
-        a = b = c = d = 0
-        if n:
-            a = slots[0]
-            if n > 1:
-                b = slots[2]
-                if n > 2:
-                    c = slots[4]
-                    if n > 3:
-                        d = slots[6]
-        cell[CELL_LOCK >> 2] = 0
-        if n == 2:
-            r = f(a, b)
-        elif n == 1:
-            r = f(a)
-        elif n == 0:
-            r = f()
-        elif n == 3:
-            r = f(a, b, c)
-        else:
-            r = f(a, b, c, d)
-        request = -1
-        if k & KIND_RESULT:
-            request = int(resume(state, r))
-            if request == -1:
-                instance.odd_result(index, r)
-        if request == -1:
-            request = int(resume(state))
-    return request
-
-
 @micropython.viper
 def _word(slots: ptr32) -> int:
     return slots[0]
 
 
-# The results of a call; started: what start gave. It is viper's, as start is, and calls nothing to give lock and stack
-# pointer back: Python's stack has room for that where it had for start.
+# Serves what code left for until it is done: the results of the call. It is viper's, as start is, and calls nothing to
+# give lock and stack pointer back: Python's stack has room for that where it had for start.
 @micropython.viper
-def finish(function, started):
+def finish(function):
     env = function.env
     plan = function.plan
-    if started is not plan[_PLAN_LEFT]:
-        return started
     state = plan[_PLAN_STATE]
     runtime = env.runtime
     block = ptr32(env.address)
@@ -184,12 +139,14 @@ def finish(function, started):
     env.busy = int(env.busy) + 1
     try:
         while request:
-            if request & 255 == REQUEST_IMPORT:
-                request = int(_serve_words(env, state, request))
-                if request == 0:
-                    break
+            request = int(platform.serve(state, request))
+            if request == 0:
+                break
             if request == REQUEST_BUSY:
                 refuse()
+            if request == _GO_ON:
+                env.instance.odd_result(int(state[_STATE_REQUEST]) >> 8, state[_STATE_ODD])
+                continue
             block[ENV_SP >> 2] = block[ENV_LEFT >> 2]
             instance = runtime.instances[ptr32(uint(block[ENV_INSTANCE >> 2]) - uint(INSTANCE_ID))[0]]
             if request & 255 == REQUEST_IMPORT:
@@ -200,7 +157,7 @@ def finish(function, started):
                 from . import requests
 
                 requests.serve(env, instance, request & 255, request >> 8)
-            request = int(platform.resume(state))
+            request = _GO_ON
         if kind == _RESULT_WORD:
             result = _word(env.instance.slots)
         elif kind:

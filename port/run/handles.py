@@ -1,12 +1,10 @@
 # What Python gets of an instance: its functions and its memory; shared.py has globals and tables.
-import micropython
-
 from .. import platform
 from ..errors import OutOfHeap
 from ..platform import start
 from ..xip.layout import INSTANCE_MEMORY_PAGES
 from ..xip.raw import add
-from .enter import ABSENT, finish, make_plan
+from .enter import make_plan
 
 
 # One of an instance's functions, globals, memories or tables, as Python has it.
@@ -16,12 +14,25 @@ class Handle:
         self.index = index
 
 
-class Function(Handle):
+# Calls with other arguments than small ints, or with wrong ones.
+def _checked(function, *args):
+    from .checked import start_checked
+
+    return start_checked(function, args)
+
+
+# A staticmethod is what has nothing but one field, and no behaviour of its own: in it start finds the plan, for every
+# instance has that in the same place.
+class Function(staticmethod, Handle):
     # env: None: the instance's; without one it can be linked, and called on another
     def __init__(self, instance, index, env=None):
-        super().__init__(instance, index)
+        self.instance = instance
+        self.index = index
         self.env = env or instance.exec_env
-        self.plan = make_plan(instance, index, self.type, [0] * 6 if self.env is None else self.env.state)
+        self.plan = make_plan(self, _checked, [0] * 8 if self.env is None else self.env.state)
+        super().__init__(self.plan)
+
+    __call__ = start
 
     # "ii:i": letters of TYPE_STRING
     @property
@@ -31,23 +42,6 @@ class Function(Handle):
     @property
     def name(self):
         return self.instance.alive().module.function_name(self.index)
-
-    # Arguments by position alone: a tuple of all would be made anew each time.
-    @micropython.native
-    def __call__(self, a=ABSENT, b=ABSENT, c=ABSENT, d=ABSENT, *more):
-        result = start(self.plan, a, b, c, d, more)
-        if result is True:
-            return finish(self, result)
-        if result is ABSENT:
-            return self._checked((a, b, c, d) + more)
-        return result
-
-    def _checked(self, args):
-        while args and args[-1] is ABSENT:
-            args = args[:-1]
-        from .checked import start_checked
-
-        return start_checked(self, args)
 
     def call_on(self, env, args):
         function = self if env is self.env else Function(self.instance, self.index, env)

@@ -1,24 +1,24 @@
 # Imports that take or give more than i32s, or that another instance asks for. Imported when the first is called.
-from .kinds import KIND_EXTERNREF, KIND_OTHER
+from ..platform.kinds import KIND_EXTERNREF, KIND_OTHER
 from .values import load_all, store_all
 
 
 # Called with the lock, which is there again at the end: nothing jumps before it is given back (enter.py).
 def serve(instance, index):
     words = bytes(instance.slots)
-    instance.runtime.lock[0] = instance.kinds[index] == KIND_EXTERNREF
+    instance.runtime.lock[0] = instance.imports[2 * index] == KIND_EXTERNREF
     put(instance, _call(instance, index, words))
 
 
-# Takes the lock for resume.
+# Takes the lock for serve.
 def put(instance, words):
     instance.runtime.lock[0] = 1
     instance.slots[: len(words)] = words
 
 
 def _call(instance, index, words):
-    runtime, function = instance.runtime, instance.imports[index]
-    if instance.kinds[index] >= KIND_OTHER:
+    runtime, function = instance.runtime, instance.imports[2 * index + 1]
+    if instance.imports[2 * index] >= KIND_OTHER:
         function, letters = function
     else:
         letters = instance.module.function_type(index)

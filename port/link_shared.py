@@ -8,8 +8,10 @@ from .store.memory import place_memory
 from .store.table import entries, length, owner_of, place, table_word
 from .store.variables import global_offset, global_type
 from .xip.layout import (
+    FLAG_MEMORY_WINDOW,
     GLOBAL_SIZE,
     GLOBAL_SLOT,
+    IMAGE_FLAGS,
     IMAGE_GLOBALS,
     IMAGE_MEMORY_MAX,
     IMAGE_MEMORY_MIN,
@@ -64,6 +66,8 @@ def memory(instance, index, value, what):
     if not isinstance(value, Memory):
         wrong(what, "a memory of another instance", value)
     owner, module = value.instance.memory_owner, instance.module
+    if owner.module.word(IMAGE_FLAGS) & FLAG_MEMORY_WINDOW:
+        incompatible("%s has a window, which no importer's code knows: build its module without --window" % what)
     _check_limits(
         what,
         owner.get(INSTANCE_MEMORY_PAGES),

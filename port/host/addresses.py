@@ -1,5 +1,6 @@
 # Addresses of the module (in linear memory) and of the device, checked and translated; WAMR's names. Where there
 # is no such address the answer is False, 0 or None.
+from ..xip.layout import FLAG_MEMORY_WINDOW
 from ..xip.raw import add
 
 
@@ -7,8 +8,21 @@ def _extent(instance):
     return instance.memory_size() if instance.block and instance.memory else 0
 
 
-def _place(instance):
+# Where its first byte is, or, where it has one, the window's.
+def place(instance):
     return add(instance.runtime.base, instance.memory_offset()) if instance.block else 0
+
+
+def _has_window(instance):
+    return bool(instance.module.flags() & FLAG_MEMORY_WINDOW and instance.block)
+
+
+def _app_address(instance, address):
+    if _has_window(instance):
+        from ..store.far import app_address
+
+        return app_address(instance, address)
+    return address - place(instance)
 
 
 # Methods of an instance.
@@ -30,14 +44,19 @@ class Addresses:
         return False
 
     def validate_native_addr(self, address, size):
-        offset = address - _place(self)
-        return self.validate_app_addr(offset, size)
+        return self.validate_app_addr(_app_address(self, address), size)
 
     def addr_app_to_native(self, offset):
-        return _place(self) + offset if self.validate_app_addr(offset, 1) else 0
+        if not self.validate_app_addr(offset, 1):
+            return 0
+        if _has_window(self):
+            from ..store.far import address_of
+
+            return address_of(self, offset)
+        return place(self) + offset
 
     def addr_native_to_app(self, address):
-        offset = address - _place(self)
+        offset = _app_address(self, address)
         return offset if self.validate_app_addr(offset, 1) else 0
 
     # (first, end) of the linear memory that holds offset

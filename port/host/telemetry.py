@@ -20,6 +20,7 @@ from ..xip.frames import (
     RECORD_PYTHON,
 )
 from ..xip.layout import IMAGE_CODE_SIZE
+from .addresses import place
 
 # Bytes that must not go over the line as they are.
 _ESCAPED = bytes((FRAME_START0, FRAME_START1, FRAME_END, FRAME_ESCAPE, 0x03, 0x04, 0x0A, 0x0D))
@@ -73,7 +74,7 @@ class _Snapshot:
             block,
             memory,
             self._bytes(_apart(instance)),
-            instance.addr_app_to_native(0),
+            place(instance) if size else 0,
             size,
             bottom,
             aux,

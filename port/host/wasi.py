@@ -230,11 +230,15 @@ class Wasi:
     def _get(self, at):
         return int.from_bytes(bytes(self.view(at, 4)), "little")
 
-    # The buffers of an iovec array.
+    # The buffers of an iovec array; one that lies in several far pages is several.
     def _buffers(self, at, count):
         at = at & 0xFFFFFFFF
         for i in range(at, at + 8 * (count & 0xFFFFFFFF), 8):
-            yield self.view(self._get(i), self._get(i + 4))
+            view = self.view(self._get(i), self._get(i + 4))
+            if hasattr(view, "pieces"):
+                yield from view.pieces()
+            else:
+                yield view
 
     # Raises IndexError if one of them, or the word at result, is not in memory.
     def _check(self, at, count, result):

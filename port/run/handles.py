@@ -2,7 +2,7 @@
 from .. import platform
 from ..errors import OutOfHeap
 from ..platform import start
-from ..xip.layout import INSTANCE_MEMORY_PAGES
+from ..xip.layout import FLAG_MEMORY_WINDOW, INSTANCE_MEMORY_PAGES
 from ..xip.raw import add
 from .enter import make_plan
 
@@ -75,8 +75,13 @@ class Memory(Handle):
     def _window(self):
         instance = self.instance.alive()
         if instance.window is None:
-            at = add(instance.runtime.base, instance.memory_offset())
-            instance.window = memoryview(platform.view(at, self.size))
+            if instance.module.flags() & FLAG_MEMORY_WINDOW:
+                from ..store.far import Whole
+
+                instance.window = Whole(instance)
+            else:
+                at = add(instance.runtime.base, instance.memory_offset())
+                instance.window = memoryview(platform.view(at, self.size))
         return instance.window
 
     # The bytes where they are; not to be kept over anything that may grow memory, or end the instance.

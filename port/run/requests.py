@@ -12,6 +12,9 @@ from ..xip.layout import (
     IMAGE_FUNCTIONS,
     REQUEST_DATA_DROP,
     REQUEST_ELEM_DROP,
+    REQUEST_FAR_PAGE,
+    REQUEST_MEMORY_COPY,
+    REQUEST_MEMORY_FILL,
     REQUEST_MEMORY_GROW,
     REQUEST_MEMORY_INIT,
     REQUEST_TABLE_COPY,
@@ -48,6 +51,15 @@ def serve(env, instance, kind, operand):
     elif kind == REQUEST_TABLE_FILL:
         _check(instance, operand, a, c)
         table.fill(instance, operand, a, c, struct.unpack_from("<II", slots, 8))
+    elif kind in (REQUEST_FAR_PAGE, REQUEST_MEMORY_FILL, REQUEST_MEMORY_COPY):
+        from ..store import far
+
+        if kind == REQUEST_FAR_PAGE:
+            far.refill(instance)
+        elif kind == REQUEST_MEMORY_FILL:
+            far.fill(instance, a, b & 255, c)
+        else:
+            far.copy(instance, a, b, c)
     else:
         raise RuntimeError("compiled code asked for %d: the image is newer than this runtime" % kind)
 

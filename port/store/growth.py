@@ -1,7 +1,15 @@
 # Linear memory and tables that become larger. At every moment, whatever interrupts it, all who share one find one that
 # is not free.
 from .. import platform
-from ..xip.layout import FLAG_MEMORY_GROWS, IMAGE_FLAGS, INSTANCE_MEMORY_PAGES, MOST_ENTRIES, PAGE_SIZE, TABLE_MAX
+from ..xip.layout import (
+    FLAG_MEMORY_GROWS,
+    FLAG_MEMORY_WINDOW,
+    IMAGE_FLAGS,
+    INSTANCE_MEMORY_PAGES,
+    MOST_ENTRIES,
+    PAGE_SIZE,
+    TABLE_MAX,
+)
 from ..xip.raw import add, peek, poke
 from .memory import place_memory
 from .table import apart, entries, entry_size, length, module_tables, owner_of, place, put, table_word
@@ -26,6 +34,9 @@ def grow_memory(instance, pages):
     if not module.word(IMAGE_FLAGS) & FLAG_MEMORY_GROWS or old + pages > owner.plan.maximum:
         return -1
     size, had = (old + pages) * PAGE_SIZE, owner.memory_size()
+    if module.word(IMAGE_FLAGS) & FLAG_MEMORY_WINDOW:  # nobody shares it, and its pages come when they are written
+        place_memory(owner, owner.pointer, size, old + pages)
+        return old
     offset = owner.plan.resize(runtime, owner.memory_block, size)
     if not offset:
         return -1

@@ -3,9 +3,11 @@ from .. import platform
 from ..errors import Error
 from ..heap.heap import heap_in, region_of
 from ..xip.layout import (
+    FAR_PAGE,
     FLAG_MEMORY_FIXED,
     FLAG_MEMORY_GROWS,
     FLAG_MEMORY_IMPORTED,
+    FLAG_MEMORY_WINDOW,
     IMAGE_APP_HEAP,
     IMAGE_FLAGS,
     IMAGE_MEMORY_MAX,
@@ -30,6 +32,8 @@ def plan_memory(module, heap_size, initial, maximum, region):
     # an app heap lies in a memory of one's own
     plan.heap_size = 0 if flags & FLAG_MEMORY_IMPORTED else (heap_size + 7) & ~7
     plan.keeper = region
+    if region is not None and flags & FLAG_MEMORY_WINDOW:
+        raise Error("memory=: the image was built with a window, whose far pages come from the global heap")
     plan.region = None if region is None else _free_region(module.runtime, region)
     plan.maximum = _maximum(module, pages, maximum)
     if initial is None or initial == pages:
@@ -53,6 +57,8 @@ def plan_memory(module, heap_size, initial, maximum, region):
         plan.pages += extra // PAGE_SIZE
         if plan.pages > plan.maximum:
             raise Error("an app heap of %d pages does not fit: at most %d" % (extra // PAGE_SIZE, plan.maximum))
+    elif flags & FLAG_MEMORY_WINDOW:
+        extra = (extra + FAR_PAGE - 1) & -FAR_PAGE
     plan.heap_start = plan.size
     plan.size += extra
     return plan
@@ -87,7 +93,11 @@ def allocate_memory(instance, plan):
     if module.word(IMAGE_FLAGS) & FLAG_MEMORY_IMPORTED:
         return
     offset = instance.pointer
-    if not plan.fixed:
+    if module.word(IMAGE_FLAGS) & FLAG_MEMORY_WINDOW:
+        from .far import prepare
+
+        prepare(instance)
+    elif not plan.fixed:
         offset = 0
         if plan.size:
             offset = plan.place(runtime, plan.size, "linear memory")

@@ -16,8 +16,10 @@ from ..xip.layout import (
     EXPR_CONST,
     EXPR_FUNCTION,
     EXPR_GLOBAL,
+    FLAG_MEMORY_WINDOW,
     IMAGE_DATA,
     IMAGE_ELEMENTS,
+    IMAGE_FLAGS,
     NONE,
     SEGMENT_ACTIVE,
     TRAP_OUT_OF_BOUNDS_MEMORY,
@@ -69,6 +71,11 @@ def copy_data(instance, record, to, start, length):
     check(to, length, instance.memory_size(), TRAP_OUT_OF_BOUNDS_MEMORY)
     if length:
         source = platform.view(module.base + module.word(record + DATA_START) + start, length)
+        if module.word(IMAGE_FLAGS) & FLAG_MEMORY_WINDOW:
+            from .far import write
+
+            write(instance, to, source)
+            return
         platform.view(add(runtime.base, instance.memory_offset() + to), length)[:] = source
 
 

@@ -30,6 +30,7 @@ from .layout import (
     EXPR_GLOBAL,
     EXPR_NULL,
     EXTERNREF_SIZE,
+    FAR_PAGE,
     FEATURE_ARMV8M,
     FEATURE_BITS,
     FEATURE_DOUBLE,
@@ -39,6 +40,7 @@ from .layout import (
     FLAG_MEMORY_FIXED,
     FLAG_MEMORY_GROWS,
     FLAG_MEMORY_IMPORTED,
+    FLAG_MEMORY_WINDOW,
     FORMAT_VERSION,
     FUNCREF_SIZE,
     FUNCTION_CODE,
@@ -83,6 +85,7 @@ from .layout import (
     IMPORT_NAME,
     IMPORT_SIZE,
     IMPORT_SLOT,
+    INSTANCE_FAR,
     INSTANCE_HEADER,
     KIND_FUNCTION,
     KIND_GLOBAL,
@@ -284,29 +287,38 @@ class Checker:
         at = self.word(IMAGE_ENTER)
         self.demand(self.code + 4 <= at < self.code_end and self.marked(at, MARK_ENTER), "place of the stub")
         args, slots = self.word(IMAGE_ARGS), self.word(IMAGE_ARG_SLOTS)
-        self.demand(INSTANCE_HEADER <= self.block < 0x10000000 and not self.block & 7, "instance size")
+        flags, size = self.word(IMAGE_FLAGS), self.word(IMAGE_MEMORY_SIZE)
+        window = flags & FLAG_MEMORY_WINDOW
+        self.header = INSTANCE_FAR if window else INSTANCE_HEADER
+        self.demand(self.header <= self.block < 0x10000000 and not self.block & 7, "instance size")
         self.demand(
-            not args & 7 and slots < 0x10000 and INSTANCE_HEADER + 8 * slots <= args <= self.block,
+            not args & 7 and slots < 0x10000 and self.header + 8 * slots <= args <= self.block,
             "args area",
         )
-        flags, size = self.word(IMAGE_FLAGS), self.word(IMAGE_MEMORY_SIZE)
         pages = self.word(IMAGE_MEMORY_MIN)
         self.demand(
             not flags & FLAG_MEMORY_FIXED
             or flags & (FLAG_MEMORY | FLAG_MEMORY_IMPORTED | FLAG_MEMORY_GROWS) == FLAG_MEMORY,
             "memory flags",
         )
+        self.demand(
+            not window or flags & (FLAG_MEMORY | FLAG_MEMORY_IMPORTED | FLAG_MEMORY_FIXED) == FLAG_MEMORY,
+            "memory flags",
+        )
         kept, whole = self.word(IMAGE_APP_HEAP), pages * 65536
         # nothing but a memory that is fixed has room kept in it; nothing but what neither grows nor is imported is
         # not whole pages
         self.demand(not kept or flags & FLAG_MEMORY_FIXED, "app heap")
-        least = whole if flags & (FLAG_MEMORY_GROWS | FLAG_MEMORY_IMPORTED) else 0
+        least = whole if flags & (FLAG_MEMORY_GROWS | FLAG_MEMORY_IMPORTED | FLAG_MEMORY_WINDOW) else 0
         self.demand(pages <= MOST_PAGES and size <= MOST_PAGES * 65536, "memory size")
         self.demand(not flags & FLAG_MEMORY or least <= size - kept <= whole, "memory size")
         slack = self.word(IMAGE_MEMORY_SLACK)
-        self.demand(
-            not slack or (flags & FLAG_MEMORY_FIXED and not slack & 7 and slack <= whole - size), "memory slack"
-        )
+        if window:
+            self.demand(slack <= whole and not slack & FAR_PAGE - 1, "memory window")
+        else:
+            self.demand(
+                not slack or (flags & FLAG_MEMORY_FIXED and not slack & 7 and slack <= whole - size), "memory slack"
+            )
 
     def _type_strings(self, types):
         slots = self.word(IMAGE_ARG_SLOTS)
@@ -329,7 +341,7 @@ class Checker:
 
     # Globals, function imports, args area and tables follow each other below the header, as the compiler laid them.
     def _slots(self):
-        at = INSTANCE_HEADER
+        at = self.header
         record = self.word(IMAGE_GLOBALS)
         for i in range(self.word(IMAGE_GLOBALS + 4)):
             at += 8
@@ -343,7 +355,7 @@ class Checker:
                 at += 8
                 wanted = at
             elif kind == KIND_GLOBAL:
-                wanted = INSTANCE_HEADER + 8 * (index + 1)
+                wanted = self.header + 8 * (index + 1)
             elif kind == KIND_TABLE:
                 wanted = self.word(self.word(IMAGE_TABLES) + index * TABLE_SIZE + TABLE_SLOT)
             else:
@@ -382,7 +394,7 @@ class Checker:
             if index != expected[kind] or index >= counts[kind]:
                 self.fail("import", i, "index")
             expected[kind] += 1
-            low = INSTANCE_HEADER + (4 if kind == KIND_GLOBAL else 8)
+            low = self.header + (4 if kind == KIND_GLOBAL else 8)
             if kind != KIND_MEMORY and (slot & 3 or not low <= slot <= self.block):
                 self.fail("import", i, "slot")
         self.imported = expected

@@ -43,7 +43,8 @@ IMAGE_HEAP_BASE = const(160)  # __heap_base, or NONE
 IMAGE_STACK_GUARD = const(164)  # bytes of an operand stack that only unchecked frames may use
 IMAGE_STACK_NEEDED = const(168)  # operand stack that the call graph needs, NONE with recursion
 IMAGE_APP_HEAP = const(172)  # bytes at the end of a fixed linear memory that are kept for an app heap
-IMAGE_MEMORY_SLACK = const(176)  # bytes behind a truncated memory that its code may come to, multiple of 8
+# bytes behind a truncated memory that its code may come to, multiple of 8; of a memory with a window, the window's
+IMAGE_MEMORY_SLACK = const(176)
 HEADER_SIZE = const(180)
 MOST_IMAGE = const(0x1000000)  # bytes of an image
 
@@ -65,6 +66,7 @@ FLAG_MEMORY_FIXED = const(4)  # linear memory starts at the instance pointer and
 FLAG_MEMORY_TRUNCATED = const(8)  # ends at __heap_base, not at the page
 FLAG_MEMORY_GROWS = const(16)
 FLAG_EXTERNREF = const(32)  # in a type, a global or a table
+FLAG_MEMORY_WINDOW = const(64)  # its lowest addresses lie at the instance pointer, all others in far pages
 
 # Words in the code by which a loader knows that an offset is what it is said to be: before the entry stub; before a
 # thunk, xored with its type's signature word. Before a function that is reached other than by a direct call stands
@@ -149,6 +151,24 @@ INSTANCE_IMAGE = const(16)  # address of the image
 INSTANCE_MEMORY_PAGES = const(20)  # what memory.size answers, where memory is not fixed
 INSTANCE_ID = const(24)  # the runtime's number for the instance
 INSTANCE_HEADER = const(32)  # then: globals, import slots, args area, tables
+# Of a memory with a window: its far pages, and what follows the header begins at INSTANCE_FAR. A page's slot in the
+# table is the number of the page (address >> FAR_SHIFT) and its address, or FAR_NONE; its place the number, xored with
+# itself >> FAR_HASH_SHIFT, or the next one that is free.
+FAR_COUNT = const(36)  # accesses that came to the routine, since the instance was made
+FAR_PAGES = const(40)  # pages that the runtime took from the global heap
+FAR_HIGH = const(44)  # bytes of the window
+FAR_ADDRESS = const(48)  # that a page is asked for
+FAR_LEFT = const(52)  # pages that are still to be had without the runtime
+FAR_NEXT = const(56)  # address of the first of them
+FAR_MASK = const(60)  # bytes of the table less one slot
+FAR_TABLE = const(64)  # its address
+INSTANCE_FAR = const(64)
+FAR_SHIFT = const(7)
+FAR_PAGE = const(128)  # bytes
+FAR_HASH_SHIFT = const(6)
+FAR_NONE = const(0xFFFFFFFF)
+FAR_SLOT = const(8)  # bytes
+FAR_SLOTS = const(16)  # of a table, at first
 # An import's slot: code address (0: Python is asked), instance pointer.
 IMPORT_SLOT_CODE = const(0)
 IMPORT_SLOT_INSTANCE = const(4)
@@ -200,6 +220,9 @@ REQUEST_ELEM_DROP = const(7)
 REQUEST_TABLE_COPY = const(8)  # operand: destination table << TABLE_SHIFT | source table; args as above
 REQUEST_TABLE_GROW = const(9)  # operand: table; args: count, reference; result in args[0]
 REQUEST_TABLE_FILL = const(10)  # operand: table; args: index, reference, count
+REQUEST_MEMORY_FILL = const(12)  # args: destination, byte, length
+REQUEST_MEMORY_COPY = const(13)  # args: destination, source, length
+REQUEST_FAR_PAGE = const(14)  # a page for FAR_ADDRESS is to be had
 REQUEST_BUSY = const(11)  # from the stub: not entered, for compiled code runs already, or an interrupt's handler calls
 
 # --- traps: texts in port/traps.py, in this order ---

@@ -21,8 +21,8 @@ from tests.fuzz.worker import TARGETS, Worker
 class Campaign:
     """Counts, and what was found."""
 
-    def __init__(self, first: int, seeds: int, targets: tuple[str, ...], rotate: bool) -> None:
-        self.rotate = rotate
+    def __init__(self, first: int, seeds: int, targets: tuple[str, ...], rotate: bool, window: int | None) -> None:
+        self.rotate, self.window = rotate, window
         self.targets, self.last = targets, first + seeds
         self.next_seed = count(first)
         self.modules = self.runs = 0
@@ -42,7 +42,7 @@ class Campaign:
                 self.modules += 1
                 for target in self._targets_of(seed):
                     self.runs += 1
-                    if wrong := worker.differences(seed, target):
+                    if wrong := worker.differences(seed, target, window=self.window):
                         self.failures.append((seed, target, wrong))
                         print(f"seed {seed} on {target}: {'; '.join(wrong)}", flush=True)
 
@@ -53,6 +53,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--target", action="append", choices=TARGETS)
     parser.add_argument("--rotate", action="store_true", help="each module on one target only")
+    parser.add_argument("--window", type=int, metavar="BYTES", help="build each module with such a window")
     parser.add_argument("--no-shrink", action="store_true", help="do not shrink and keep what differs")
     parser.add_argument("--systems", type=int, default=0, help="that many systems of several modules instead")
     parser.add_argument("--seed-from", type=int, default=0, metavar="K", help="the first system's seed")
@@ -61,11 +62,11 @@ def main() -> int:
     if options.systems:
         return systems(options.seed_from, options.systems, options.workers, not options.no_shrink)
     start = time.monotonic()
-    campaign = Campaign(options.first, options.seeds, tuple(options.target or TARGETS), options.rotate)
+    campaign = Campaign(options.first, options.seeds, tuple(options.target or TARGETS), options.rotate, options.window)
     with ThreadPoolExecutor(2) as pool:
         for future in [pool.submit(campaign.work) for _ in range(2)]:
             future.result()
-    for seed, target, _ in [] if options.no_shrink else campaign.failures:
+    for seed, target, _ in [] if options.no_shrink or options.window is not None else campaign.failures:
         print(f"seed {seed} on {target}: kept as {keep(seed, target)}")
     seconds = time.monotonic() - start
     print(f"{campaign.modules} modules, {campaign.runs} runs, {len(campaign.failures)} differ, {seconds:.0f} s")

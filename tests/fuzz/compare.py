@@ -20,13 +20,13 @@ def _oracle(wasm: bytes) -> tuple[Wasmtime | None, str]:
         return None, trap_name(trap)
 
 
-def differences(wasm: bytes, target: str, seed: int) -> list[str]:
+def differences(wasm: bytes, target: str, seed: int, window: int | None = None) -> list[str]:
     """What insitu does otherwise than wasmtime: empty where it does the same.
 
     Stops at a stack overflow of either, where both may be right: the standard leaves the depth open.
     """
     wanted, trap = _oracle(wasm)
-    found = Insitu(wasm, target)
+    found = Insitu(wasm, target, window)
     started = found.start()
     if started != trap:
         return (

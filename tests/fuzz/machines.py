@@ -118,12 +118,12 @@ def trap_name(trap: wasmtime.Trap) -> str:
 class Insitu:
     """The module compiled for target, on the runtime of port/ and a simulated CPU that maps nothing else."""
 
-    def __init__(self, wasm: bytes, target: str) -> None:
+    def __init__(self, wasm: bytes, target: str, window: int | None = None) -> None:
         cpu = sim.install(sim.Cpu(target, seconds=60.0))
         from insitu import port
 
         self.errors = port.errors
-        cpu.map_flash(FLASH, aot.compile_wasm(wasm, target))
+        cpu.map_flash(FLASH, aot.compile_wasm(wasm, target, window=window))
         self.runtime = port.Runtime(bytearray(HEAP))
         self.module = self.runtime.load(FLASH)
         self.instance: Any = None

@@ -23,15 +23,18 @@ class Worker(LineWorker):
         super().__enter__()
         return self
 
-    def differences(self, seed: int, target: str, path: str = "") -> list[str]:
-        """What insitu does otherwise than wasmtime on the seed's module, or on the one in the file at path."""
-        answer, wrong = self.ask(json.dumps([seed, target, path]))
+    def differences(self, seed: int, target: str, path: str = "", window: int | None = None) -> list[str]:
+        """What insitu does otherwise than wasmtime on the seed's module, or on the one in the file at path.
+
+        window: as compile_wasm has it.
+        """
+        answer, wrong = self.ask(json.dumps([seed, target, path, window]))
         return [wrong] if wrong else list(json.loads(answer))
 
 
-def _compare(seed: int, target: str, path: str) -> list[str]:
+def _compare(seed: int, target: str, path: str, window: int | None) -> list[str]:
     wasm = Path(path).read_bytes() if path else generate.module(seed)
-    return compare.differences(wasm, target, seed)
+    return compare.differences(wasm, target, seed, window)
 
 
 def main() -> None:

@@ -47,10 +47,10 @@ class Prepared:
     departure: str = ""
 
 
-def compile_module(data: bytes, target: str) -> Outcome:
+def compile_module(data: bytes, target: str, window: int | None = None) -> Outcome:
     """("values", the image), or why there is none."""
     try:
-        return "values", aot.compile_wasm(data, target)
+        return "values", aot.compile_wasm(data, target, window=window)
     except Malformed as error:
         return "malformed", error.reason
     except Invalid as error:
@@ -111,8 +111,8 @@ class Absent:
 class Preparation:
     """Turns a script's commands into images and steps."""
 
-    def __init__(self, target: str, folder: Path) -> None:
-        self.target, self.folder = target, folder
+    def __init__(self, target: str, folder: Path, window: int | None = None) -> None:
+        self.target, self.folder, self.window = target, folder, window
         self.images: list[bytes] = []
         self.absent = Absent()
 
@@ -142,7 +142,7 @@ class Preparation:
         path = self.folder / command["filename"]
         text = command.get("module_type") == "text"
         data = wabt.assemble(path, self.folder, "--no-check") if text else path.read_bytes()
-        return compile_module(data, self.target)
+        return compile_module(data, self.target, self.window)
 
     def _module(self, command: dict[str, Any]) -> Prepared:
         outcome = self._compile(command)
@@ -164,12 +164,12 @@ def spectest(target: str) -> bytes:
         return aot.compile_wasm(wabt.assemble(_SPECTEST, Path(name)), target)
 
 
-def run(script: Path, target: str, machine: str) -> Iterator[Any]:
+def run(script: Path, target: str, machine: str, window: int | None = None) -> Iterator[Any]:
     """The number of commands, then each one's [line, result, why]."""
     with tempfile.TemporaryDirectory(prefix="insitu-spec-") as name:
         folder, commands = wabt.commands(script, Path(name))
         yield len(commands)
-        preparation = Preparation(target, folder)
+        preparation = Preparation(target, folder, window)
         preparation.add(spectest(target))
         prepared = [preparation.prepare(command) for command in commands]
         departures = DEPARTURES.get(script.name, {})
@@ -200,10 +200,10 @@ def _result(prepared: Prepared, came: Came | None) -> tuple[int, str, str]:
     return (line, "failed", f"{kind}: {wrong}") if wrong else (line, "passed", "")
 
 
-def report(script: Path, target: str, machine: str) -> int:
+def report(script: Path, target: str, machine: str, window: int | None = None) -> int:
     """Print a script's lines; the exit status."""
     try:
-        for line in run(script, target, machine):
+        for line in run(script, target, machine, window):
             print(json.dumps(line), flush=True)
     except (wabt.WabtError, InsituError) as error:
         print(error, file=sys.stderr)

@@ -34,31 +34,34 @@ class Compiled:
     image: bytes
 
 
-def compile_wasm(data: bytes, target: str, *, app_heap: int = 0) -> bytes:
+def compile_wasm(data: bytes, target: str, *, app_heap: int = 0, window: int | None = None) -> bytes:
     """The image of a WebAssembly module for the target of that name; see compile_module."""
-    return compile_module(data, target, app_heap=app_heap).image
+    return compile_module(data, target, app_heap=app_heap, window=window).image
 
 
-def compile_module(data: bytes, target: str, *, app_heap: int = 0) -> Compiled:
+def compile_module(data: bytes, target: str, *, app_heap: int = 0, window: int | None = None) -> Compiled:
     """A WebAssembly module compiled for the target of that name.
 
     app_heap: bytes to keep for an app heap at the end of a linear memory that cannot grow.
+    window: bytes of linear memory, from address 0 on, that are RAM from the start; what lies beyond is taken from the
+        global heap by small pages, when it is first written. None: all of it is RAM. Without a memory of the module's
+        own it changes nothing.
 
     Raises WasmError where the module is malformed, invalid or uses what is not supported; InsituError for an
     unknown target. The same input gives the same bytes.
     """
     wasm = decode(data)
     validate(wasm)
-    return compile_decoded(wasm, target, app_heap=app_heap)
+    return compile_decoded(wasm, target, app_heap=app_heap, window=window)
 
 
-def compile_decoded(wasm: Module, target: str, *, app_heap: int = 0) -> Compiled:
+def compile_decoded(wasm: Module, target: str, *, app_heap: int = 0, window: int | None = None) -> Compiled:
     """The same of a module that is valid."""
-    plan = Plan(wasm, _target(target), app_heap)
+    plan = Plan(wasm, _target(target), app_heap, window)
     limits.check(plan)
     made = object_file(plan)
     with step("linking"):
-        code = link.link(made, plan.target)
+        code = link.link(made, plan.target, far=plan.memory.window is not None)
     with step("proving the machine code"):
         use = contract.check(code, made, plan)
     return Compiled(plan, code, use, pack(plan, code, use))

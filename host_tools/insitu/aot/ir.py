@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from insitu.aot import alignment, body, calls, numeric, signature
+from insitu.aot import alignment, body, calls, far_calls, numeric, signature
 from insitu.aot.function import FunctionBuilder
 from insitu.aot.ir_types import ir_types, result_type
 from insitu.port.xip import layout
@@ -53,6 +53,8 @@ def write(plan: Plan) -> str:
     first = wasm.imported_function_count
     parts += [_function(plan, first + i, function) for i, function in enumerate(wasm.functions)]
     parts += [_thunk(plan, i) for i in plan.thunk_types]
+    if plan.memory.window:
+        parts.append(far_calls.declarations("\n".join(parts)))
     text = "\n".join(parts)
     return re.sub(r"(!tbaa|!prof) !([a-z]+)", lambda m: f"{m[1]} !{_TAGS[m[2]]}", text) + _METADATA
 

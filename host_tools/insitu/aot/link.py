@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import ziglang
 from elftools.elf.elffile import ELFFile
 
-from insitu.aot import helpers, stubs
+from insitu.aot import helpers, stubs, window
 from insitu.errors import InsituError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class LinkError(InsituError):
 
 
 # Names of inputs in Piece.file; one of the library is its path, a member's name in parentheses behind it.
-PROGRAM, STUB, HELPERS = "module.o", "stub.o", "helpers.o"
+PROGRAM, STUB, HELPERS, FAR = "module.o", "stub.o", "helpers.o", "far.o"
 MERGED = "<internal>"  # lld's name for constants that it keeps once for all inputs
 
 
@@ -88,6 +88,14 @@ def stub(target: Target) -> bytes:
     """The object file of the target's assembly stub."""
     defines = [*stubs.defines(), *(f"-D{name}" for name in target.stub_defines)]
     return _compiled(target, [*defines, str(stubs.path(target.stub))])
+
+
+@functools.cache
+def _far(target: Target) -> bytes:
+    """The object file of the target's routine for accesses outside of a memory's window."""
+    defines = stubs.far_defines(window.OFFSETS) + [f"-D{name}" for name in target.stub_defines]
+    defines += ["-DUNALIGNED"] if target.unaligned else []
+    return _compiled(target, [*defines, str(stubs.path(f"far_{target.stub}"))])
 
 
 @functools.cache
@@ -141,9 +149,10 @@ def archive(said: str) -> Path | None:
     return None
 
 
-def own_objects(target: Target) -> dict[str, bytes]:
-    """What every module is linked with beside the library: file name to object file."""
-    return {STUB: stub(target), HELPERS: _helpers(target)}
+def own_objects(target: Target, *, far: bool = False) -> dict[str, bytes]:
+    """What a module is linked with beside the library: file name to object file. far: its memory has a window."""
+    first = {FAR: _far(target)} if far else {}
+    return first | {STUB: stub(target), HELPERS: _helpers(target)}
 
 
 def _link(target: Target, inputs: list[str], base: int, folder: Path) -> tuple[bytes, str]:
@@ -151,7 +160,8 @@ def _link(target: Target, inputs: list[str], base: int, folder: Path) -> tuple[b
     script, made, where = folder / f"{base:x}.ld", folder / f"{base:x}.elf", folder / f"{base:x}.map"
     script.write_text(_SCRIPT.format(base=base))
     files = [*(str(folder / file) for file in inputs), library(target)]
-    _zig("ld.lld", "--gc-sections", "-T", str(script), *files, "-o", str(made), f"-Map={where}")
+    first_wins = ["-z", "muldefs"] if FAR in inputs else []
+    _zig("ld.lld", "--gc-sections", *first_wins, "-T", str(script), *files, "-o", str(made), f"-Map={where}")
     return made.read_bytes(), where.read_text()
 
 
@@ -180,11 +190,16 @@ def _read(elf: bytes, pieces: tuple[Piece, ...], target: Target) -> Code:
     return Code(data, symbols, pieces)
 
 
-def link(object_file: bytes, target: Target) -> Code:
-    """Link with the stub and the helpers it needs; raises LinkError if the code is tied to an address."""
+def link(object_file: bytes, target: Target, *, far: bool = False) -> Code:
+    """Link with the stub and the helpers it needs; raises LinkError if the code is tied to an address.
+
+    far: the module's memory has a window. The far routine comes first, so that its entries are taken and not the
+    stand-ins that the module has of them (far_calls.py).
+    """
     with tempfile.TemporaryDirectory(prefix="insitu-") as name:
         folder = Path(name)
-        inputs = {PROGRAM: object_file, **own_objects(target)}
+        own = own_objects(target, far=far)
+        inputs = {**own, PROGRAM: object_file} if far else {PROGRAM: object_file, **own}
         for file, data in inputs.items():
             (folder / file).write_bytes(data)
         linked = []

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from insitu.aot import alignment
+from insitu.aot import alignment, window
 from insitu.port.xip import layout
 
 if TYPE_CHECKING:
@@ -104,6 +104,13 @@ def emit_load(f: FunctionBuilder, name: str, memarg: tuple[int, int]) -> None:
     """A load."""
     memory_type, width, conversion, result = LOADS[name]
     address = f.pop()
+    if f.plan.memory.window:
+
+        def near_load(pointer: str) -> str:
+            return alignment.load(f, memory_type, width, pointer, address, memarg)
+
+        window.emit_load(f, LOADS[name], address, memarg[1], near_load)
+        return
     pointer = checked_address(f, address, memarg[1], width)
     loaded = alignment.load(f, memory_type, width, pointer, address, memarg)
     if conversion:
@@ -115,6 +122,14 @@ def emit_store(f: FunctionBuilder, name: str, memarg: tuple[int, int]) -> None:
     """A store."""
     memory_type, width, value_type = STORES[name]
     value, address = f.pop(), f.pop()
+    if f.plan.memory.window:
+
+        def near_store(pointer: str) -> None:
+            near = value if memory_type == value_type else f.value(f"trunc {value_type} {value} to {memory_type}")
+            alignment.store(f, memory_type, width, near, pointer, address, memarg)
+
+        window.emit_store(f, STORES[name], address, memarg[1], value, near_store)
+        return
     pointer = checked_address(f, address, memarg[1], width)
     if memory_type != value_type:
         value = f.value(f"trunc {value_type} {value} to {memory_type}")
@@ -143,6 +158,9 @@ def emit_memory_grow(f: FunctionBuilder) -> None:
 def emit_memory_fill(f: FunctionBuilder) -> None:
     """memory.fill: destination, value, length."""
     length, value, destination = f.pop(), f.pop(), f.pop()
+    if f.plan.memory.window:
+        window.emit_fill(f, destination, value, length)
+        return
     pointer = _checked_range(f, destination, length)
     byte = f.value(f"trunc i32 {value} to i8")
     f.line(f"call void @llvm.memset.p0.i32(ptr align 1 {pointer}, i8 {byte}, i32 {length}, i1 false)")
@@ -151,6 +169,9 @@ def emit_memory_fill(f: FunctionBuilder) -> None:
 def emit_memory_copy(f: FunctionBuilder) -> None:
     """memory.copy: destination, source, length; both runs are checked before a byte moves."""
     length, source, destination = f.pop(), f.pop(), f.pop()
+    if f.plan.memory.window:
+        window.emit_copy(f, destination, source, length)
+        return
     read = _checked_range(f, source, length)
     write = _checked_range(f, destination, length)
     f.line(f"call void @llvm.memmove.p0.p0.i32(ptr align 1 {write}, ptr align 1 {read}, i32 {length}, i1 false)")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import llvmlite.binding as llvm
 
-from insitu.aot import alignment
+from insitu.aot import alignment, far_calls
 from insitu.port.xip import layout
 
 if TYPE_CHECKING:
@@ -59,8 +59,8 @@ _TRAP_DECLARATION = "declare void @insitu_trap(ptr, i32) #900\n"
 
 _OPTIONS = (
     "-arm-atomic-cfg-tidy=0",  # before code generation ARM would simplify control flow once more, nothing left to gain
-    # A state machine's loop around a switch: from each state straight to those that it leads to. The kernel of that kind
-    # takes 0.80 (Cortex-M4F) and 0.75 (rv32) of the instructions, others stay as they are.
+    # A state machine's loop around a switch: from each state straight to those that it leads to. Such a kernel takes
+    # 0.80 (Cortex-M4F) and 0.75 (rv32) of the instructions, others stay as they are.
     "-enable-dfa-jump-thread",
 )
 
@@ -113,7 +113,8 @@ def standard_passes(ir: str, target: Target, *, fold: bool = False) -> str:
         passes = llvm.create_new_module_pass_manager()
         passes.add_sccp_pass()
         passes.run(module, builder)
-    builder.getModulePassManager().run(module, builder)
+    with far_calls.options(ir):
+        builder.getModulePassManager().run(module, builder)
     return str(module)
 
 
@@ -219,6 +220,7 @@ def finished(ir: str, target: Target) -> str:
 
 def generate(ir: str, target: Target) -> bytes:
     """The object file of IR with its stack checks."""
-    module = llvm.parse_assembly(finished(ir, target))
+    module = llvm.parse_assembly(far_calls.with_stand_ins(finished(ir, target)))
     module.verify()
-    return bytes(machine(target).emit_object(module))
+    with far_calls.options(ir):
+        return bytes(machine(target).emit_object(module))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from insitu.aot import aux_stack
+from insitu.aot import aux_stack, window
 from insitu.image.read import has_allocator
 from insitu.port.host.app_heap import ENV
 from insitu.port.xip import layout
@@ -43,6 +43,7 @@ class LinearMemory:
         truncated: ends at __heap_base, not at the page.
         app_heap: bytes at its end that are kept for an app heap where it is fixed.
         slack: bytes behind it that an access may still come to, see limit; 0: none may.
+        window: what of it lies at the instance pointer, where not all of it does.
     """
 
     fixed: bool
@@ -52,6 +53,7 @@ class LinearMemory:
     truncated: bool = False
     app_heap: int = 0
     slack: int = 0
+    window: window.Window | None = None
 
     def with_slack(self) -> LinearMemory:
         """What a truncated memory can have behind it of what the module declared, and that is memory to the standard.
@@ -109,11 +111,13 @@ class Plan:
         instance_size: bytes of the block below the instance pointer.
     """
 
-    def __init__(self, wasm: Module, target: Target, app_heap: int = 0) -> None:
+    def __init__(self, wasm: Module, target: Target, app_heap: int = 0, window_size: int | None = None) -> None:
         self.wasm = wasm
         self.target = target
         self.aux_stack = aux_stack.find(wasm)
         self.memory = self._plan_memory((app_heap + 7) & ~7)
+        if window_size is not None and wasm.memory_types and not wasm.imported_memory_count:
+            self.memory = self._plan_window(window_size)
         self.imported_globals = wasm.imported_global_count
         self._plan_instance()
 
@@ -143,6 +147,12 @@ class Plan:
         memory = LinearMemory(True, cut + app_heap, limits.minimum, truncated=cut < size, app_heap=app_heap)
         return memory.with_slack() if memory.truncated else memory
 
+    def _plan_window(self, size: int) -> LinearMemory:
+        """Whole pages, and as much growth as the module allows: what is not touched costs nothing."""
+        limits = self.wasm.memory_types[0].limits
+        whole, grows = limits.minimum * PAGE, limits.maximum != limits.minimum
+        return LinearMemory(False, whole, limits.minimum, grows, window=window.plan(size, whole))
+
     def _invites_growth(self, limits: Limits) -> bool:
         """Whether another module may count on growing this one's memory: it is exported with a maximum."""
         return limits.maximum is not None and any(export.kind == "memory" for export in self.wasm.exports)
@@ -166,7 +176,7 @@ class Plan:
 
     def _plan_instance(self) -> None:
         """Distances below the instance pointer: header, globals, import slots, args area, tables."""
-        distance = layout.INSTANCE_HEADER
+        distance = layout.INSTANCE_FAR if self.memory.window else layout.INSTANCE_HEADER
 
         def take(size: int) -> int:
             nonlocal distance

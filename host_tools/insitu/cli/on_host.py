@@ -32,6 +32,7 @@ from insitu.toolchain import LANGUAGES
 @options.board
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The image; APP.xip unless given.")
 @options.heap_size
+@click.option("--window", type=options.BYTES, help="Bytes of linear memory that are RAM; the rest comes when written.")
 @click.option("--aux-stack-size", type=options.BYTES, help="Refuse a module whose aux stack is smaller.")
 @click.option("--export", "exports", multiple=True, metavar="NAME", help="A function of a source to export, too.")
 @options.json
@@ -41,6 +42,7 @@ def build_command(
     board_name: str,
     output: Path | None,
     heap_size: int,
+    window: int | None,
     aux_stack_size: int | None,
     exports: tuple[str, ...],
     as_json: bool,
@@ -64,7 +66,7 @@ def build_command(
             raise InsituError(f"{made} is where the module goes: give the image another name")
         command = toolchain.shown(compile_source(app, module, exports, flags))
         remark(command, err=as_json)
-    data = build(module, board, app_heap=heap_size)
+    data = build(module, board, app_heap=heap_size, window=window)
     check_fits(data, board)
     facts = inspect.image_facts(data)
     if aux_stack_size is not None:

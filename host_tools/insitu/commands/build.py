@@ -12,6 +12,7 @@ from insitu.port.xip import layout
 from insitu.toolchain import LANGUAGES, to_wasm
 from insitu.wasm.decode import MAGIC, decode
 from insitu.wasm.errors import WasmError
+from insitu.wasm.module import Module
 
 
 def read_file(path: Path) -> bytes:
@@ -46,10 +47,10 @@ def is_image(data: bytes) -> bool:
     return data.startswith(layout.MAGIC.to_bytes(4, "little"))
 
 
-def build(source: Path, board: Board, *, app_heap: int = 0) -> bytes:
+def build(source: Path, board: Board, *, app_heap: int = 0, window: int | None = None) -> bytes:
     """The image of a module for the board; source may be an image already made for it, whatever it is called.
 
-    app_heap: see aot.compile_wasm.
+    app_heap, window: see aot.compile_wasm. Raises InsituError where there is no memory to have a window.
     """
     data = read_file(source)
     if is_image(data) or (source.suffix == ".xip" and not data.startswith(MAGIC)):
@@ -61,9 +62,20 @@ def build(source: Path, board: Board, *, app_heap: int = 0) -> bytes:
             "docs/toolchains.md says how other languages make a .wasm"
         )
     try:
-        return compile_wasm(data, board.target, app_heap=app_heap)
+        if window is not None:
+            _check_window(source, decode(data))
+        return compile_wasm(data, board.target, app_heap=app_heap, window=window)
     except WasmError as error:
         raise InsituError(f"{source.name} {error}") from None
+
+
+def _check_window(source: Path, module: Module) -> None:
+    if not module.memory_types:
+        raise InsituError(f"{source.name} has no linear memory: build it without --window")
+    if module.imported_memory_count:
+        raise InsituError(
+            f"{source.name} imports its linear memory, a window is its owner's: build it without --window"
+        )
 
 
 def compile_source(source: Path, made: Path, exports: Sequence[str], flags: Sequence[str]) -> list[str]:

@@ -35,7 +35,9 @@ class Layout:
     Attributes:
         instance: the block below the instance pointer.
         memory: linear memory of its own at instantiation.
+            Of one with a window, the window.
         inside: whether linear memory lies in the instance's block.
+        far: the table of far pages, 0 without a window. They themselves come later.
         tables: of each that has a block of its own.
     """
 
@@ -44,17 +46,24 @@ class Layout:
     slack: int
     inside: bool
     tables: tuple[int, ...]
+    far: int = 0
+
+
+_FAR_TABLE = layout.FAR_SLOTS * layout.FAR_SLOT
 
 
 def image_layout(image: Image) -> Layout:
     """Read from the header and the tables."""
     flags = image.word(layout.IMAGE_FLAGS)
+    tables = tuple(max(count, 1) * size for count, size in image.tables_apart)
+    if image.window is not None:
+        return Layout(image.word(layout.IMAGE_INSTANCE_SIZE), image.window, 0, True, tables, _FAR_TABLE)
     return Layout(
         instance=image.word(layout.IMAGE_INSTANCE_SIZE),
         memory=0 if flags & layout.FLAG_MEMORY_IMPORTED else image.memory_size,
         slack=image.memory_slack,
         inside=bool(flags & layout.FLAG_MEMORY_FIXED),
-        tables=tuple(max(count, 1) * size for count, size in image.tables_apart),
+        tables=tables,
     )
 
 
@@ -85,8 +94,10 @@ def ram(found: Layout, stack: int) -> dict[str, int]:
         "linear_memory": block_bytes(memory) if apart else memory,
         "exec_env": block_bytes(layout.ENV_SIZE + stack) - stack,
         "operand_stack": stack,
-        "block_headers": 4 * (3 + len(found.tables) + apart),
+        "block_headers": 4 * (3 + len(found.tables) + apart + bool(found.far)),
     }
+    if found.far:
+        pools["far_pages"] = block_bytes(found.far)
     return {**pools, "sum": sum(pools.values())}
 
 

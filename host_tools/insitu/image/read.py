@@ -76,7 +76,13 @@ class Image:
 
     @property
     def memory_slack(self) -> int:
-        return self.word(layout.IMAGE_MEMORY_SLACK)
+        return 0 if self.window is not None else self.word(layout.IMAGE_MEMORY_SLACK)
+
+    @property
+    def window(self) -> int | None:
+        """Bytes of linear memory that are RAM from the start, where it has a window."""
+        windowed = self.word(layout.IMAGE_FLAGS) & layout.FLAG_MEMORY_WINDOW
+        return self.word(layout.IMAGE_MEMORY_SLACK) if windowed else None
 
     def uses(self, module: str) -> bool:
         """Whether anything is imported from the module of that name."""
@@ -93,6 +99,8 @@ class Image:
             return "none"
         if flags & layout.FLAG_MEMORY_IMPORTED:
             return "imported"
+        if self.window is not None:
+            return f"{self.window} bytes of RAM as its window, the rest in far pages of {layout.FAR_PAGE} when written"
         if flags & layout.FLAG_MEMORY_TRUNCATED:
             return "fixed, ends at __heap_base"
         if flags & layout.FLAG_MEMORY_GROWS:
@@ -101,6 +109,8 @@ class Image:
 
     def memory_hint(self) -> str:
         """Why linear memory is as large as it is, and what would change that; empty where nothing has to be said."""
+        if self.window is not None:
+            return self._window_hint(self.window)
         note = self.memory_note()
         marks = {"__heap_base": layout.IMAGE_HEAP_BASE, "__data_end": layout.IMAGE_DATA_END}
         missing = [f"-Wl,--export={name}" for name, field in marks.items() if self.word(field) == layout.NONE]
@@ -117,6 +127,17 @@ class Image:
         if not missing:
             return "not truncated: the code has memory.size or memory.grow"
         return f"link with {' '.join(missing)} to save up to {self.memory_size - self._data_end()} bytes"
+
+    def _window_hint(self, window: int) -> str:
+        """Where the stack, which comes first, leaves no room in the window for the data behind it."""
+        stack = self._aux_stack_size()
+        if not window or stack < window:
+            return ""
+        least = STACK[Kind.PROGRAM if self.uses(WASI) else Kind.BARE]
+        return (
+            f"the aux stack takes the first {stack} bytes, so data and heap are far: "
+            f"link with -Wl,-z,stack-size={least} to have them in the window"
+        )
 
     def _aux_stack_size(self) -> int:
         """Bytes of the aux stack; without the marks what the first global, taken for its pointer, makes likely."""

@@ -71,7 +71,7 @@ def check(code: Code, object_file: bytes, plan: Plan) -> StackUse:
 
     Raises ContractError, which names the function and the offset in it.
     """
-    origin = Provenance(code, object_file, plan.target)
+    origin = Provenance(code, object_file, plan.target, far=plan.memory.window is not None)
     origin.prove()
     return _Image(code, origin, plan).check()
 
@@ -96,6 +96,8 @@ class _Image:
     def _function(self, name: str, offset: int, size: int, role: str) -> Function:
         if role == provenance.STUB:
             return Function(name, name, offset, size, _STUB[name])
+        if role == provenance.FAR:
+            return Function(name, f"far routine {name}", offset, size, functions.LIBRARY, far=True)
         if role == provenance.LIBRARY:
             return Function(name, f"library helper {name}", offset, size, functions.LIBRARY)
         if name.partition(".")[0] in alignment.NAMES:
@@ -130,6 +132,8 @@ class _Image:
             if table.entries:
                 places.append((-table.entries, table.entry_size * table.length - table.entries))
         end = plan.memory.size + plan.memory.slack if plan.memory.fixed else 0
+        if plan.memory.window:
+            end = plan.memory.window.high
         words: dict[int, tuple[int, int]] = {}
         for t in plan.wasm.types:
             words[signature.word(t)] = (self._on_stack(t), len(t.results))

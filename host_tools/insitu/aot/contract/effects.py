@@ -295,7 +295,7 @@ class Effects:
             self._write(state, place, 0, width, source, at)
             return
         for value in (state.registers[base], state.registers[index]):
-            if value and value[0] not in _ADDRESSES and value[0] != v.INSTANCE:
+            if value and value[0] not in _ADDRESSES and value[0] != v.INSTANCE and not self.function.far:
                 raise Broken("a write at an offset that is no constant from what is not linear memory")
 
     def _write(self, state: State, value: Value, offset: int, width: int, source: int, at: int) -> None:
@@ -314,7 +314,7 @@ class Effects:
             place = value[1] + offset
             if not any(low <= place <= high - width for low, high in self.around.writable):
                 raise Broken(f"a write at {place} from the instance pointer, where program code must not write")
-        elif kind not in _ADDRESSES:
+        elif kind not in _ADDRESSES and not self.function.far:  # whose caller's registers hold its addresses
             raise Broken("a write through an address that is none of linear memory")
 
     def _in_own_stack(self, state: State, place: int, width: int) -> None:

@@ -26,6 +26,7 @@ class Function:
         type: index of that type.
         returns: whether it is known to come back to its caller. Of the program's functions, found out by following
             them: behind a call of one that always traps LLVM lets a function end.
+        far: whether it is one of the far routine's (aot/stubs/far_*.S), which keep all registers but their result's.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Function:
     exposed: bool = False
     type: int = -1
     returns: bool = True
+    far: bool = False
 
     @property
     def end(self) -> int:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 _MAPPING = ("$d", "$t", "$x", "$a")
-PROGRAM, STUB, LIBRARY = "program", "stub", "library"  # whose code it is
+PROGRAM, STUB, LIBRARY, FAR = "program", "stub", "library", "far"  # whose code it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +40,10 @@ class Placed:
 
 
 @cache
-def _standing(target: Target) -> dict[str, Object]:
+def _standing(target: Target, far: bool) -> dict[str, Object]:
     """What every module is linked with, by the name that the linker's map has for it; in an archive, each member."""
     path = link.library(target)
-    found = {name: Object(data) for name, data in link.own_objects(target).items()}
+    found = {name: Object(data) for name, data in link.own_objects(target, far=far).items()}
     return found | {f"{path}({name})": Object(data) for name, data in members(Path(path).read_bytes()).items()}
 
 
@@ -55,9 +55,9 @@ class Provenance:
         functions: (offset, symbol, role) of every function, in order of offset.
     """
 
-    def __init__(self, code: Code, object_file: bytes, target: Target) -> None:
+    def __init__(self, code: Code, object_file: bytes, target: Target, *, far: bool = False) -> None:
         self._code, self._target = code, target
-        self._inputs = {link.PROGRAM: Object(object_file)} | _standing(target)
+        self._inputs = {link.PROGRAM: Object(object_file)} | _standing(target, far)
         self.placed = [self._place(piece) for piece in code.pieces if piece.file != link.MERGED]
         self._merged = self._merge([piece for piece in code.pieces if piece.file == link.MERGED])
         self._at = {(id(p.object), p.section): p.offset for p in self.placed}
@@ -83,7 +83,7 @@ class Provenance:
         section = found.by_name[piece.section]
         if found.sections[section].size != piece.size:
             raise ContractError(piece.file, 0, f"the section {piece.section} has another size than the linker says")
-        role = {link.PROGRAM: PROGRAM, link.STUB: STUB}.get(piece.file, LIBRARY)
+        role = {link.PROGRAM: PROGRAM, link.STUB: STUB, link.FAR: FAR}.get(piece.file, LIBRARY)
         return Placed(found, section, piece.offset, piece.size, role)
 
     def _merge(self, pieces: list[link.Piece]) -> dict[tuple[str, bytes], int]:

@@ -50,6 +50,17 @@ def _branch24_addend(data: bytearray, at: int) -> int:
     return value - (1 << 25) if sign else value
 
 
+def _branch11(data: bytearray, at: int, target: int, place: int) -> None:
+    """B, encoding T2 (ARM ARM A7.7.12)."""
+    first = int.from_bytes(data[at : at + 2], "little")
+    data[at : at + 2] = (first & 0xF800 | ((target & ~1) - place) >> 1 & 0x7FF).to_bytes(2, "little")
+
+
+def _branch11_addend(data: bytearray, at: int) -> int:
+    value = (int.from_bytes(data[at : at + 2], "little") & 0x7FF) << 1
+    return value - (1 << 12) if value >> 11 else value
+
+
 def _word_addend(data: bytearray, at: int) -> int:
     return int(struct.unpack_from("<i", data, at)[0])
 
@@ -101,6 +112,7 @@ ARM: dict[int, tuple[Apply, Callable[[bytearray, int], int]]] = {
     3: (_relative, _word_addend),  # R_ARM_REL32
     10: (_branch24, _branch24_addend),  # R_ARM_THM_CALL
     30: (_branch24, _branch24_addend),  # R_ARM_THM_JUMP24
+    102: (_branch11, _branch11_addend),  # R_ARM_THM_JUMP11
 }
 RISCV: dict[int, Apply] = {
     16: _branch,  # R_RISCV_BRANCH

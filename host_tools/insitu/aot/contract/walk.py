@@ -329,6 +329,10 @@ class Walker:
             self._note(at, state, target, tail=False)
             return False
         self._check_callee(callee, state, at, tail=False)
+        if callee.far and not self.function.far:
+            self._instance_argument(state)
+            self._after_far(state)
+            return True
         if callee.kind in (LIBRARY, BYTES):
             self._forget_arguments(state)
         self._after_call(state, callee.incoming, callee.results)
@@ -342,13 +346,14 @@ class Walker:
     def _check_callee(self, callee: Function, state: State, at: int, tail: bool) -> None:
         ours = self.function.kind
         self._not_low(state)
-        if ours in (LIBRARY, BYTES) and callee.kind != LIBRARY:
+        if ours in (LIBRARY, BYTES) and callee.kind != LIBRARY and not (self.function.far and callee.kind == HOST_CALL):
             raise Broken(f"a helper calls {callee.label}")
         if callee.kind in (THUNK, STUB):
             raise Broken(f"a call of {callee.label}, which only the runtime enters")
         if callee.kind == HOST_CALL:
             self._instance_argument(state)
-            self._check_request(state)
+            if not self.function.far:  # it leaves with a trap so, too
+                self._check_request(state)
         elif callee.kind == PROGRAM:
             self._check_stack(state, tail)
         self._note(at, state, callee.start, tail)
@@ -365,6 +370,9 @@ class Walker:
             raise Broken("the runtime is asked for what only the stub asks for")
 
     def _instance_argument(self, state: State) -> None:
+        """Of the far routine: what its caller gave it, which this was asked of."""
+        if self.function.far:
+            return
         if state.registers[self.machine.arguments[0]] != (v.INSTANCE, 0):
             raise Broken("the runtime is not given the instance pointer")
 
@@ -437,6 +445,12 @@ class Walker:
         lowest = min((place for place in given if place >= 0), default=self.function.incoming)
         for place in [place for place in state.slots if place >= lowest]:
             del state.slots[place]
+
+    def _after_far(self, state: State) -> None:
+        """The far routine changes flags and its result's registers, two at most."""
+        for r in (*self.machine.arguments[:2], self.machine.link):
+            state.registers[r] = None
+        state.flags = None
 
     def _after_call(self, state: State, incoming: int, results: int) -> None:
         """Forget what the callee may have changed: registers, its arguments, and results that it puts in memory."""

@@ -24,6 +24,29 @@ _USED = [
 ]
 
 
+_USED_FAR = [
+    "ENV_PC",
+    "CELL_EXEC_ENV",
+    "INSTANCE_RUNTIME",
+    "INSTANCE_MEMORY_SIZE",
+    "INSTANCE_FAR",
+    "FAR_TABLE",
+    "FAR_MASK",
+    "FAR_NEXT",
+    "FAR_LEFT",
+    "FAR_ADDRESS",
+    "FAR_HIGH",
+    "FAR_COUNT",
+    "FAR_SHIFT",
+    "FAR_PAGE",
+    "FAR_HASH_SHIFT",
+    "FAR_SLOT",
+    "REQUEST_FAR_PAGE",
+    "REQUEST_TRAP",
+    "TRAP_OUT_OF_BOUNDS_MEMORY",
+]
+
+
 def path(name: str) -> Path:
     """The file of a target's stub."""
     return Path(__file__).parent / name
@@ -31,4 +54,13 @@ def path(name: str) -> Path:
 
 def defines() -> list[str]:
     """Preprocessor options that give the stubs the layout's offsets."""
-    return [f"-D{name}={getattr(layout, name)}" for name in _USED]
+    return _defines(_USED)
+
+
+def far_defines(offsets: int) -> list[str]:
+    """The same for the far routines, whose entries are for so many offsets."""
+    return [*_defines(_USED_FAR), f"-DFAR_OFFSETS={offsets}"]
+
+
+def _defines(names: list[str]) -> list[str]:
+    return [f"-D{name}={getattr(layout, name)}" for name in names]

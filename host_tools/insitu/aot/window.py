@@ -1,0 +1,182 @@
+"""A memory of which only a window, [0, high), lies in RAM: at the instance pointer, as a fixed one does.
+
+An access in the window is one comparison with a constant. Any other goes to a cold block, and there to the image's far
+routine (stubs/far_*.S), which finds the page that holds the address, and comes back with the value. It also serves
+accesses that lie in the window after all: the comparison in line is the same for all small offsets of an address, so
+that LLVM makes it once, and is coarse near the window's end.
+
+The routine checks the bounds; that it is called with the instance pointer, and that it keeps all registers but its
+result's, is what contract/ and far_calls.py see to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from insitu.port.xip import layout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from insitu.aot.function import FunctionBuilder
+
+_REACH = 64  # offset and width of accesses that share a comparison
+OFFSETS = 48  # so many from 0 on have an entry of their own in the far routine, for each kind of access
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The part of a memory that RAM at the instance pointer backs.
+
+    Attributes:
+        near: an address below may be accessed at any offset that with the width is at most _REACH.
+        high: bytes of it, whole pages.
+    """
+
+    near: int
+    high: int
+
+
+def plan(size: int, memory_size: int) -> Window:
+    """A window in which size bytes are fast, inside of what the memory has at first. All in bytes."""
+    if not size or not memory_size:
+        return Window(0, 0)
+    high = min(-(-(size + _REACH) // layout.FAR_PAGE) * layout.FAR_PAGE, memory_size)
+    return Window(_compared(min(size, high - _REACH)), high)
+
+
+def _compared(limit: int) -> int:
+    """The highest constant that Thumb's CMP holds (8 bits, shifted: ARMv7-M ARM, A5.3.2) and that is not above."""
+    shift = max(limit.bit_length() - 8, 0)
+    return limit >> shift << shift
+
+
+def _window(f: FunctionBuilder) -> Window:
+    window = f.plan.memory.window
+    assert window is not None
+    return window
+
+
+def _near(f: FunctionBuilder, address: str, offset: int, width: int) -> str:
+    """i1: the access lies in the window, and so in memory; false for some that do. invariant: far-memory."""
+    window, reach = _window(f), offset + width
+    limit = window.near if reach <= _REACH else window.high - reach + 1
+    return f.value(f"icmp ult i32 {address}, {limit}") if limit > 0 else "false"
+
+
+def _pointer(f: FunctionBuilder, address: str, offset: int) -> str:
+    pointer = f.value(f"getelementptr i8, ptr %inst, i32 {address}")
+    return f.value(f"getelementptr i8, ptr {pointer}, i32 {offset}") if offset else pointer
+
+
+def _signed(offset: int) -> int:
+    return offset - (1 << 32) if offset >> 31 else offset
+
+
+def _far(f: FunctionBuilder, ir_type: str, kind: str, address: str, offset: int, value: str = "") -> str:
+    """The call of the far routine. A sum that does not fit into 32 bits becomes the highest, which no memory has."""
+    if offset >= OFFSETS:
+        address, offset = f.value(f"call i32 @llvm.uadd.sat.i32(i32 {address}, i32 {_signed(offset)})"), 0
+    return f.value(f"notail call {ir_type} @insitu_far_{kind}_{offset}(ptr %inst, i32 {address}{value}), !tbaa !memory")
+
+
+def _bits(ir_type: str) -> str:
+    return {"float": "i32", "double": "i64"}.get(ir_type, ir_type)
+
+
+def emit_load(
+    f: FunctionBuilder,
+    row: tuple[str, int, str, str],
+    address: str,
+    offset: int,
+    near: Callable[[str], str],
+) -> None:
+    """A load. row: memory.LOADS'; near: emits that of the window, at a pointer, and gives what memory has there."""
+    memory_type, width, conversion, result = row
+    warm, cold, end = f.name("near"), f.name("far"), f.name("b")
+    f.line(f"br i1 {_near(f, address, offset, width)}, label %{warm}, label %{cold}, !prof !likely")
+    f.start_block(cold)
+    sign = "" if width >= 4 else "s" if conversion == "sext" else "u"
+    ir_type = "i64" if width == 8 else "i32"
+    value = _far(f, ir_type, f"l{8 * width}{sign}", address, offset)
+    if conversion and result == "i64":
+        value = f.value(f"{conversion} i32 {value} to i64")
+    elif ir_type != result:
+        value = f.value(f"bitcast {ir_type} {value} to {result}")
+    f.line(f"br label %{end}")
+    f.start_block(warm)
+    loaded = near(_pointer(f, address, _signed(offset)))
+    if conversion:
+        loaded = f.value(f"{conversion} {memory_type} {loaded} to {result}")
+    loaded_in = f.block
+    f.line(f"br label %{end}")
+    f.start_block(end)
+    f.push(result, f.value(f"phi {result} [ {loaded}, %{loaded_in} ], [ {value}, %{cold} ]"))
+
+
+def emit_store(
+    f: FunctionBuilder,
+    row: tuple[str, int, str],
+    address: str,
+    offset: int,
+    value: str,
+    near: Callable[[str], None],
+) -> None:
+    """A store. row: memory.STORES'; near: emits that of the window, at a pointer."""
+    _, width, value_type = row
+    warm, cold, end = f.name("near"), f.name("far"), f.name("b")
+    f.line(f"br i1 {_near(f, address, offset, width)}, label %{warm}, label %{cold}, !prof !likely")
+    f.start_block(cold)
+    ir_type, passed = _bits(value_type), value
+    if ir_type != value_type:
+        passed = f.value(f"bitcast {value_type} {value} to {ir_type}")
+    if ir_type == "i64" and width < 8:
+        ir_type, passed = "i32", f.value(f"trunc i64 {passed} to i32")
+    _far(f, "i32", f"s{8 * width}", address, offset, f", {ir_type} {passed}")
+    f.line(f"br label %{end}")
+    f.start_block(warm)
+    near(_pointer(f, address, _signed(offset)))
+    f.line(f"br label %{end}")
+    f.start_block(end)
+
+
+# --- bulk instructions: in the window as elsewhere, otherwise the runtime's, which checks the bounds ---
+
+
+def _inside(f: FunctionBuilder, address: str, length: str) -> str:
+    high = _window(f).high
+    short = f.value(f"icmp ule i32 {length}, {high}")
+    low = f.value(f"icmp ule i32 {address}, {f.value(f'sub i32 {high}, {length}')}")
+    return f.value(f"and i1 {short}, {low}")
+
+
+def _or_request(f: FunctionBuilder, inside: str, request: int, arguments: list[str]) -> str:
+    """Go on where inside holds; the name of the block that both ways lead to."""
+    warm, cold, end = f.name("near"), f.name("far"), f.name("b")
+    f.line(f"br i1 {inside}, label %{warm}, label %{cold}")
+    f.start_block(cold)
+    f.request(request, 0, [("i32", argument) for argument in arguments])
+    f.line(f"br label %{end}")
+    f.start_block(warm)
+    return end
+
+
+def emit_fill(f: FunctionBuilder, destination: str, value: str, length: str) -> None:
+    """memory.fill."""
+    inside = _inside(f, destination, length)
+    end = _or_request(f, inside, layout.REQUEST_MEMORY_FILL, [destination, value, length])
+    byte, to = f.value(f"trunc i32 {value} to i8"), _pointer(f, destination, 0)
+    f.line(f"call void @llvm.memset.p0.i32(ptr align 1 {to}, i8 {byte}, i32 {length}, i1 false)")
+    f.line(f"br label %{end}")
+    f.start_block(end)
+
+
+def emit_copy(f: FunctionBuilder, destination: str, source: str, length: str) -> None:
+    """memory.copy."""
+    both = f.value(f"and i1 {_inside(f, destination, length)}, {_inside(f, source, length)}")
+    end = _or_request(f, both, layout.REQUEST_MEMORY_COPY, [destination, source, length])
+    to, of = _pointer(f, destination, 0), _pointer(f, source, 0)
+    f.line(f"call void @llvm.memmove.p0.p0.i32(ptr align 1 {to}, ptr align 1 {of}, i32 {length}, i1 false)")
+    f.line(f"br label %{end}")
+    f.start_block(end)

@@ -42,6 +42,8 @@ _ON_HOST = (
     "commands/tune",
     "commands/report",
     "report/metrics",
+    "commands/budget",
+    "report/budget",
     "commands/bind",
     "image/read",
     "image/parts",

@@ -91,6 +91,8 @@ def _source(page: str, file: str) -> str:
 def _put_files(name: str) -> None:
     """What a page speaks of and does not show."""
     match name:
+        case "docs/footprint.md":
+            Path("app.c").write_text(_source("README.md", "app.c"))
         case "docs/memory.md":
             compile_c(demo.SOURCE, Path("fir.wasm"))
         case "docs/programs.md":
@@ -98,6 +100,7 @@ def _put_files(name: str) -> None:
         case "docs/reference/cli.md":
             Path("app.c").write_text(_source("README.md", "app.c"))
             Path("crc.py").write_text(_source("docs/native-modules.md", "crc.py"))
+            Path("budget.toml").write_text(_source("docs/footprint.md", "budget.toml"))
         case "docs/toolchains.md":
             for suffix in ("rs", "ts"):
                 shutil.copy(CHECKOUT / "tests" / "toolchains" / "sources" / f"bare.{suffix}", f"app.{suffix}")

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import click
+from rich.console import Console
+from rich.table import Table
 
 from insitu.board import boards
 from insitu.cli import given, options
 from insitu.cli.given import Told
+from insitu.cli.loudness import remark
 from insitu.commands import report, tune
+from insitu.commands.budget import budget
+from insitu.report.budget import Budget, Kept, github
 from insitu.report.markdown import markdown
 from insitu.report.run import Sizes
 from insitu.session.which import board_at
@@ -28,7 +34,7 @@ from insitu.toolchain import LANGUAGES
 @click.option("--heap", type=options.BYTES, default=0, help="Bytes of the global heap; the board's unless given.")
 @click.option("--stack", type=options.BYTES, default=0, help="Bytes of the operand stack; enough unless given.")
 @options.heap_size
-@click.option("--recording", type=click.Path(path_type=Path), help="Of `insitu mem --record`: RAM as it was there.")
+@click.option("--recording", type=click.Path(path_type=Path), help="A file of snapshots: RAM as it was there.")
 @click.option("--compare", type=click.Path(path_type=Path), metavar="OLD.json", help="Show what changed since then.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="A .html, .json or .md file.")
 @options.json
@@ -80,3 +86,37 @@ def report_command(
         click.echo(json.dumps(made))
     else:
         options.done(False, {}, f"{output}: {sizes}")
+
+
+@click.command("budget")
+@click.argument(
+    "file", type=click.Path(path_type=Path), metavar="BUDGET.toml", help="docs/footprint.md has its fields."
+)
+@click.option("--format", "shape", type=click.Choice(["text", "github"]), default="text", help="Of what is over.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The report, too: a .html, .json or .md file.")
+@options.json
+def budget_command(file: Path, shape: str, output: Path | None, as_json: bool) -> None:
+    """Measure what a budget limits, and exit with 1 and a table where anything is over."""
+    found, made, judged = budget(file)
+    if output is not None:
+        report.write_report(output, made)
+    over = [kept for kept in judged if kept.over]
+    if as_json:
+        click.echo(json.dumps({"kept": not over, "limits": [asdict(kept) | {"over": kept.over} for kept in judged]}))
+    else:
+        _say(found, judged, over, shape)
+    if over:
+        raise SystemExit(1)
+
+
+def _say(found: Budget, judged: list[Kept], over: list[Kept], shape: str) -> None:
+    if shape == "github":
+        for kept in over:
+            click.echo(github(found, kept))
+    elif over:
+        table = Table("board", "what", "measured", "at most", "over", "", box=None)
+        for kept in sorted(over, key=lambda one: -one.over / max(one.most, 1)):
+            numbers = [f"{value:,}" for value in (kept.measured, kept.most, kept.over)]
+            table.add_row(kept.board, kept.name, *numbers, kept.why)
+        Console(width=max(Console().width, 120)).print(table)
+    remark(f"{found.path}: {len(judged) - len(over)} of {len(judged)} limits are kept, {len(found.boards)} boards")

@@ -19,6 +19,7 @@ _EXAMPLES: Mapping[click.Command, str] = {
     on_device.mem_command: "insitu mem -b qemu_stm32f405",
     on_host.tune_command: 'insitu tune app.wasm -b rpi_pico --invoke "smooth 100"',
     footprint.report_command: "insitu report app.wasm -b rpi_pico -o report.html",
+    footprint.budget_command: "insitu budget budget.toml",
     on_host.bind_command: "insitu bind app.wasm -b rpi_pico -o app.py",
     on_device.selftest_command: "insitu selftest -b rpi_pico --sim --to report.json",
     on_modules.mpy_command: "insitu mpy crc.py -b qemu_stm32f405 -o crc.romfs",

@@ -6,6 +6,7 @@ import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 from insitu.aot import compile_module
@@ -20,7 +21,7 @@ from insitu.report.facts import FORMAT, Facts, Subject, board_facts, report
 from insitu.report.html import html
 from insitu.report.markdown import markdown
 from insitu.report.run import DEFAULT, SIMULATED, Measured, Sizes, measure
-from insitu.report.savings import savings
+from insitu.report.savings import Saving, savings
 from insitu.session.given import NOTHING, Given
 from insitu.session.session import check_imports
 from insitu.steps import step
@@ -45,6 +46,7 @@ class Work:
     Attributes:
         calls: made in this order; at place; bindings, given, timeout: see tune.
         flags: for a source's compiler.
+        advised: whether it is found out what flags would save.
         recording: RAM is shown as it was there, and not in the calls that are made here.
     """
 
@@ -55,6 +57,7 @@ class Work:
     sizes: Sizes = DEFAULT
     timeout: float | None = None
     flags: tuple[str, ...] = ()
+    advised: bool = True
     recording: Recording | None = None
 
 
@@ -70,29 +73,34 @@ def make(source: Path, boards: Sequence[Board], work: Work = NO_WORK, *, old: Pa
             module = Path(folder, f"{source.stem}.wasm")
             compile_source(source, module, (), work.flags)
         data = read_file(module)
-    return report([_of_board(source, data, board, work) for board in boards], before)
+    compiled = cache(lambda target: _subject(source.name, data, target, work.sizes.app_heap))
+    return report([_of_board(source, compiled(board.target), board, work) for board in boards], before)
 
 
-def _of_board(source: Path, data: bytes, board: Board, work: Work) -> Facts:
-    subject = _subject(source.name, data, board, work.sizes.app_heap)
+def _of_board(source: Path, subject: Subject, board: Board, work: Work) -> Facts:
     measured = _measured(subject, board, work)
     package = None
     if measured is not None and not work.place.sim:
         package = package_bytes(board, work.place.port)
     if work.recording is not None:
         measured = replace(measured or Measured("in the recording"), recording=work.recording)
-    called = {call.export for call in work.calls}
-    compiled_of = source if source.suffix in LANGUAGES else None
-    with step(f"what flags would save on {board.name}"):
-        saved = savings(subject.made, compiled_of, called, work.flags) if subject.made else []
+    saved = _saved(source, subject, board, work) if work.advised else []
     return board_facts(subject, board, measured=measured, package=package, savings=saved)
 
 
-def _subject(name: str, data: bytes, board: Board, app_heap: int) -> Subject:
+def _saved(source: Path, subject: Subject, board: Board, work: Work) -> list[Saving]:
+    if subject.made is None:
+        return []
+    called = {call.export for call in work.calls}
+    with step(f"what flags would save on {board.name}"):
+        return savings(subject.made, source if source.suffix in LANGUAGES else None, called, work.flags)
+
+
+def _subject(name: str, data: bytes, target: str, app_heap: int) -> Subject:
     if is_image(data):
         return Subject(name, data)
     try:
-        return Subject.compiled(name, compile_module(data, board.target, app_heap=app_heap))
+        return Subject.compiled(name, compile_module(data, target, app_heap=app_heap))
     except WasmError as error:
         raise InsituError(f"{name} {error}") from None
 

@@ -182,12 +182,13 @@ def _loads_word_before(line: Line, before: str) -> bool:
 
 
 def nearest_checks(built: Built) -> Iterator[Patch]:
-    """The last conditional branch before each call through a register, in a function that has one."""
+    """The last conditional branch before each call through a register, but the operand stack's."""
     starts, branch = set(built.code.symbols.values()), None
+    of_stack = {offset for _, offset, _ in stack_checks(built)}
     for offset, size, mnemonic, _ in lines(built):
         if offset in starts:
             branch = None
-        if _conditional(mnemonic):
+        if _conditional(mnemonic) and offset not in of_stack:
             branch = offset, size
         elif mnemonic in ("blx", "c.jalr") and branch:
             yield from _changed(built, "check before a call", *branch)

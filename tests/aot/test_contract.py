@@ -22,7 +22,7 @@ from insitu.toolchain import compile_c
 from tests.aot import sabotage
 from tests.aot.sabotage import Built, Patch
 
-CALLS = """(module (import "e" "f" (func $f (param i32) (result i32))) (memory 1 3) (table 4 funcref)
+CALLS = """(module (import "e" "f" (func $f (param i32) (result i32))) (memory 1 3) (table (export "t") 4 funcref)
   (table $grows 4 90 funcref)
   (global $g (mut i32) (i32.const 5))
   (elem (i32.const 0) $f $results $through)
@@ -167,7 +167,7 @@ def _leaf_called_from_inside() -> str:
         f" (i32.add (local.get 1) (i32.const {2 * n + 1}))))"
         for n in range(40)
     )
-    return f"""(module (table 1 funcref) (elem (i32.const 0) $leaf)
+    return f"""(module (table (export "t") 1 funcref) (elem (i32.const 0) $leaf)
       (func $leaf (param i32 i32) (result i32) {rounds} (local.get 0))
       (func (export "run") (param i32 i32) (result i32)
         (i32.add (call $leaf (local.get 0) (local.get 1)) (call $leaf (local.get 1) (local.get 0)))))"""

@@ -17,7 +17,7 @@ from insitu.toolchain import compile_c
 FLASH = 0x08000000
 KERNELS = ("crc32", "double", "fir", "int64", "interpreter", "matrix", "sha256", "words")
 # Frames that grow on the way down, an indirect call, and a leaf that needs the library.
-CHAIN = """(module (memory 1) (table 1 funcref) (elem (i32.const 0) $leaf)
+CHAIN = """(module (memory 1) (table (export "t") 1 funcref) (elem (i32.const 0) $leaf)
   (func $leaf (param i64 f64) (result i64)
     (i64.div_u (local.get 0) (i64.trunc_f64_u (f64.div (local.get 1) (f64.const 3)))))
   (func $middle (param i64) (result i64) (local i64)

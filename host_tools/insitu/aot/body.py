@@ -210,4 +210,6 @@ def build_body(plan: Plan, function: Function) -> str:
             f.begin_else()
     if f.reachable:
         calls.emit_return(f, results, f.pop_many(len(results)))
+    for table_index, incoming in f.element_failures.items():
+        calls.emit_element_failure(f, table_index, incoming)
     return f.finish()

@@ -9,6 +9,7 @@ from insitu.aot.ir_types import ir_types, result_type
 from insitu.port.xip import layout
 
 if TYPE_CHECKING:
+    from insitu.aot.constant_tables import Entries
     from insitu.aot.function import FunctionBuilder
     from insitu.wasm.types import FuncType
 
@@ -31,20 +32,24 @@ def emit_return(f: FunctionBuilder, results: tuple[str, ...], values: list[str])
         f.line(f"ret {result_type(results)} {aggregate(f, results, values)}")
 
 
-def _call(f: FunctionBuilder, code: str, instance: str, function_type: FuncType) -> None:
-    """Call code (an operand or @name) with the operands on the stack, and push its results."""
+def _call(f: FunctionBuilder, code: str, instance: str, function_type: FuncType, arguments: list[str]) -> list[str]:
+    """Call code (an operand or @name); its results."""
     params, results = ir_types(function_type.params), ir_types(function_type.results)
-    arguments = "".join(f", {t} {v}" for t, v in zip(params, f.pop_many(len(params)), strict=True))
+    passed = "".join(f", {t} {v}" for t, v in zip(params, arguments, strict=True))
     returned = result_type(results)
-    text = f"notail call {returned} {code}(ptr {instance}{arguments})"
+    text = f"notail call {returned} {code}(ptr {instance}{passed})"
     if not results:
         f.line(text)
-    elif len(results) == 1:
-        f.push(results[0], f.value(text))
-    else:
-        whole = f.value(text)
-        for i, ir_type in enumerate(results):
-            f.push(ir_type, f.value(f"extractvalue {returned} {whole}, {i}"))
+        return []
+    whole = f.value(text)
+    if len(results) == 1:
+        return [whole]
+    return [f.value(f"extractvalue {returned} {whole}, {i}") for i in range(len(results))]
+
+
+def _push_results(f: FunctionBuilder, function_type: FuncType, results: list[str]) -> None:
+    for ir_type, operand in zip(ir_types(function_type.results), results, strict=True):
+        f.push(ir_type, operand)
 
 
 def emit_call(f: FunctionBuilder, index: int) -> None:
@@ -52,20 +57,24 @@ def emit_call(f: FunctionBuilder, index: int) -> None:
 
     Its type is not looked at; invariant: valid-module.
     """
-    _call(f, f"@f{index}", "%inst", f.plan.function_type(index))
+    function_type = f.plan.function_type(index)
+    arguments = f.pop_many(len(function_type.params))
+    _push_results(f, function_type, _call(f, f"@f{index}", "%inst", function_type, arguments))
 
 
 def emit_call_indirect(f: FunctionBuilder, immediate: tuple[int, int]) -> None:
-    """A call through a table: bounds, then the signature word that lies before the code.
+    """A call through a table: bounds, then the signature word before the code; or of few functions, known at build.
 
     That the word stands for the type, and the instance for the code, is not asked; invariants: signature-word, funcref.
     """
     type_index, table_index = immediate
-    function_type = f.plan.wasm.types[type_index]
-    entry = tables.checked_entry(f, table_index, f.pop(), layout.TRAP_UNDEFINED_ELEMENT)
-    code = f.value(f"load ptr, ptr {entry}, align 4, !tbaa !table")
-    before = f.value(f"getelementptr i8, ptr {code}, i32 {-4 - f.plan.target.code_bit}")
-    word = f.value(f"load i32, ptr {before}, align 4, !invariant.load !{{}}")
+    function_type, index = f.plan.wasm.types[type_index], f.pop()
+    arguments = f.pop_many(len(function_type.params))
+    if immediate in f.plan.choices:
+        _call_chosen(f, table_index, index, f.plan.choices[immediate], function_type, arguments)
+        return
+    entry = tables.checked_entry(f, table_index, index, layout.TRAP_UNDEFINED_ELEMENT)
+    code, word = tables.signature_word(f, entry)
     same = f.value(f"icmp eq i32 {word}, {signature.word(function_type)}")
     f.signature_failures.append((word, f.block))
     go_on = f.name("b")
@@ -73,4 +82,45 @@ def emit_call_indirect(f: FunctionBuilder, immediate: tuple[int, int]) -> None:
     f.start_block(go_on)
     owner = f.value(f"getelementptr i8, ptr {entry}, i32 4")
     instance = f.value(f"load ptr, ptr {owner}, align 4, !tbaa !table")
-    _call(f, code, instance, function_type)
+    _push_results(f, function_type, _call(f, code, instance, function_type, arguments))
+
+
+def _call_chosen(
+    f: FunctionBuilder,
+    table_index: int,
+    index: str,
+    choices: Entries,
+    function_type: FuncType,
+    arguments: list[str],
+) -> None:
+    """Direct calls of the functions that choices names; what the index is otherwise, the table is asked.
+
+    Its entry has none of this type, so that one of the three traps is sure; invariant: table-entries.
+    """
+    blocks = {function: f.name("callee") for function in dict.fromkeys(choices.values())}
+    end = f.name("called")
+    cases = " ".join(f"i32 {entry}, label %{blocks[function]}" for entry, function in choices.items())
+    weights = ", ".join(["i32 1", *["i32 1048575"] * len(choices)])
+    f.element_failures.setdefault(table_index, []).append((index, f.block))
+    f.line(f'switch i32 {index}, label %element{table_index} [ {cases} ], !prof !{{!"branch_weights", {weights}}}')
+    incoming = []
+    for function, block in blocks.items():
+        f.start_block(block)
+        incoming.append((block, _call(f, f"@f{function}", "%inst", function_type, arguments)))
+        f.line(f"br label %{end}")
+    if not blocks:
+        f.leave_unreachable()
+        return
+    f.start_block(end)
+    _push_results(f, function_type, f.phis(ir_types(function_type.results), incoming))
+
+
+def emit_element_failure(f: FunctionBuilder, table_index: int, incoming: list[tuple[str, str]]) -> None:
+    """The cold block of a table that an index leads to whose entry cannot be called; index and block of each edge."""
+    f.start_block(f"element{table_index}")
+    edges = ", ".join(f"[ {index}, %{block} ]" for index, block in incoming)
+    index = f.value(f"phi i32 {edges}")
+    entry = tables.checked_entry(f, table_index, index, layout.TRAP_UNDEFINED_ELEMENT)
+    _, word = tables.signature_word(f, entry)
+    f.signature_failures.append((word, f.block))
+    f.line("br label %signature")

@@ -60,6 +60,7 @@ class FunctionBuilder:
         self._trap_blocks: dict[int, str] = {}
         self._resume = ""
         self.signature_failures: list[tuple[str, str]] = []
+        self.element_failures: dict[int, list[tuple[str, str]]] = {}
 
     # --- text ---
 
@@ -236,7 +237,7 @@ class FunctionBuilder:
         self.reachable = bool(label.incoming)
         if self.reachable:
             self.start_block(label.end)
-            for operand, ir_type in zip(self._phis(label), label.results, strict=True):
+            for operand, ir_type in zip(self.phis(label.results, label.incoming), label.results, strict=True):
                 self.push(ir_type, operand)
 
     def _write_loop_phis(self, label: Label) -> None:
@@ -246,12 +247,13 @@ class FunctionBuilder:
             text.append(f"  {phi} = phi {ir_type} {edges}")
         self.lines[label.loop_phi_line] = "\n".join(text)
 
-    def _phis(self, label: Label) -> list[str]:
-        if len(label.incoming) == 1:
-            return label.incoming[0][1]
+    def phis(self, types: tuple[str, ...], incoming: list[tuple[str, list[str]]]) -> list[str]:
+        """What values of these IR types are at the head of a block that is come to from the blocks given."""
+        if len(incoming) == 1:
+            return incoming[0][1]
         phis = []
-        for i, ir_type in enumerate(label.results):
-            edges = ", ".join(f"[ {values[i]}, %{block} ]" for block, values in label.incoming)
+        for i, ir_type in enumerate(types):
+            edges = ", ".join(f"[ {values[i]}, %{block} ]" for block, values in incoming)
             phis.append(self.value(f"phi {ir_type} {edges}"))
         return phis
 

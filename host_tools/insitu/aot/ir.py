@@ -31,6 +31,9 @@ _METADATA = """
 !21 = !{!"branch_weights", i32 1048575, i32 1}
 """
 _TAGS = {"memory": 11, "header": 12, "args": 13, "global": 14, "table": 15, "unlikely": 20, "likely": 21}
+# LLVM's units. The toolchain that wrote the module could not inline what it calls through a table; others it has judged
+# (optimise.py).
+_INLINING_CHOSEN = 60
 _RUNTIME_DECLARATIONS = """
 declare void @insitu_trap(ptr, i32) #1
 declare void @insitu_host_call(ptr, i32) #2
@@ -66,7 +69,11 @@ def _define(plan: Plan, index: int, names: str) -> str:
     exposed = index in plan.exposed
     linkage = "hidden" if exposed else "internal"
     word = f" prefix i32 {signature.word(function_type)}" if exposed else ""
-    attributes = "nounwind noinline" if index < plan.wasm.imported_function_count else "nounwind"
+    attributes = "nounwind"
+    if index < plan.wasm.imported_function_count:
+        attributes += " noinline"
+    elif index in plan.chosen:
+        attributes += f' "function-inline-threshold"="{_INLINING_CHOSEN}"'
     return (
         f"define {linkage} {result_type(results)} @f{index}"
         f"(ptr nonnull noundef align 8 %inst{arguments}) {attributes} align 4{word} {{"

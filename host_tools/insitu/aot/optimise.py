@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import llvmlite.binding as llvm
 
-from insitu.aot import alignment, far_calls
+from insitu.aot import alignment, far_calls, stack_checks
 from insitu.port.xip import layout
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ _INLINING_THRESHOLD = 30
 _MANY_BRANCHES = 900
 _BRANCH = "\n  br i1 "
 
-_MARK = "call void @insitu_stack_check("
-
 # A fence (numeric.py) whose operand is no constant yet: none of LLVM's later passes makes it one. Left in, it would
 # hold a soft double in the FPU's registers. Those of conversions stay: code generation drops two that undo each other.
 _FENCE = re.compile(r"(%\S+) = (?:tail )?call (\w+) @llvm\.arithmetic\.fence\.f\d\d\(\w+ (%[^)]+)\)")
@@ -37,19 +35,6 @@ _CONVERTED = re.compile(r" = (?:fptrunc double|fpext float) (%\S+) to ")
 _CHOICE = re.compile(r"^  %(\S+) = (select i1 \S+, (float|double) )([^,\s]+)(?=, (?:float|double) )", re.MULTILINE)
 _FENCES = {"float": "llvm.arithmetic.fence.f32", "double": "llvm.arithmetic.fence.f64"}
 
-# Whether the operand stack has room is asked with the stack pointer as the prologue left it: see docs/SPEC.md.
-_CHECK = """insitu.check:
-  %insitu.cell.at = getelementptr i8, ptr %inst, i32 -{runtime}
-  %insitu.cell = load ptr, ptr %insitu.cell.at, align 4
-  %insitu.limit.at = getelementptr i8, ptr %insitu.cell, i32 {limit}
-  %insitu.limit = load i32, ptr %insitu.limit.at, align 4
-  %insitu.sp = call i32 @llvm.read_register.i32(metadata !{{!"sp"}})
-  %insitu.low = icmp ult i32 %insitu.sp, %insitu.limit
-  br i1 %insitu.low, label %insitu.overflow, label %{first}, !prof !{{!"branch_weights", i32 1, i32 1048575}}
-insitu.overflow:
-  call void @insitu_trap(ptr %inst, i32 {trap}) #900
-  unreachable
-"""
 _DECLARATIONS = """
 declare i32 @llvm.read_register.i32(metadata)
 attributes #900 = { cold noreturn nounwind }
@@ -62,6 +47,8 @@ _OPTIONS = (
     # A state machine's loop around a switch: from each state straight to those that it leads to. Such a kernel takes
     # 0.80 (Cortex-M4F) and 0.75 (rv32) of the instructions, others stay as they are.
     "-enable-dfa-jump-thread",
+    # Checks that both sides of a branch begin with are not made before it, all as one number.
+    "-simplifycfg-hoist-common=0",
 )
 
 
@@ -145,44 +132,18 @@ def _function_passes(simplify: bool) -> llvm.FunctionPassManager:
 
 
 def add_stack_checks(ir: str) -> str:
-    """Put the operand stack check at the head of every function that still calls another.
+    """Put the operand stack check into every function that still calls another: see stack_checks.py.
 
     What calls nothing but helpers and the runtime is covered by the stack guard (contract/stack.py, which also finds
-    out whether a check is missing). The marks that kept the instance parameter alive are taken out.
+    out whether a check is missing).
     """
     module = llvm.parse_assembly(ir)
     defined = [function.name for function in module.functions if not function.is_declaration]
     program = {name for name in defined if name.partition(".")[0] not in alignment.NAMES}
     head, *functions = ir.split("\ndefine ")
-    text = "\ndefine ".join([head, *(_with_check(text, module, program) for text in functions)]) + _DECLARATIONS
+    checked = (stack_checks.checked(text, program) for text in functions)
+    text = "\ndefine ".join([head, *checked]) + _DECLARATIONS
     return text if "declare void @insitu_trap(" in ir else text + _TRAP_DECLARATION
-
-
-def _with_check(text: str, module: llvm.ModuleRef, program: set[str]) -> str:
-    """A function's text behind "define "; llvmlite reads modules, and writes them only as text."""
-    lines = text.split("\n")
-    kept = [line for line in lines if _MARK not in line]
-    name = lines[0].partition("@")[2].partition("(")[0]
-    if len(kept) != len(lines) and _calls_any(module.get_function(name), program):
-        check = _CHECK.format(
-            runtime=layout.INSTANCE_RUNTIME,
-            limit=layout.CELL_LIMIT,
-            trap=layout.TRAP_OPERAND_STACK_OVERFLOW,
-            first=kept[1].partition(":")[0],
-        )
-        kept.insert(1, check.rstrip("\n"))
-    return "\n".join(kept)
-
-
-def _calls_any(function: llvm.ValueRef, program: set[str]) -> bool:
-    """Whether a call is left of one of these functions, or through a pointer."""
-    for block in function.blocks:
-        for instruction in block.instructions:
-            if instruction.opcode == "call":
-                *_, callee = instruction.operands
-                if callee.value_kind != llvm.ValueKind.function or callee.name in program:
-                    return True
-    return False
 
 
 def _without_fences(text: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from insitu.aot import aux_stack, window
+from insitu.aot import aux_stack, constant_tables, window
 from insitu.image.read import has_allocator
 from insitu.port.host.app_heap import ENV
 from insitu.port.xip import layout
@@ -18,6 +18,7 @@ from insitu.wasm.types import ValType
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from insitu.aot.constant_tables import Entries
     from insitu.aot.targets import Target
     from insitu.wasm.module import Function, Module
     from insitu.wasm.types import FuncType, Limits, TableType
@@ -198,6 +199,21 @@ class Plan:
         apart = imported or index in self._growing_tables or length > _MOST_ENTRIES_INSIDE
         table = Table(not apart and not exported, length, slot, 0, table_type.element)
         return table if apart else replace(table, entries=take(table.entry_size * length))
+
+    @cached_property
+    def constant_tables(self) -> dict[int, Entries]:
+        """Tables whose entries are known at build, by index."""
+        return constant_tables.find(self.wasm, self.tables)
+
+    @cached_property
+    def choices(self) -> dict[tuple[int, int], Entries]:
+        """Type and table of the indirect calls that are direct calls of few functions."""
+        return constant_tables.choices(self.wasm, self.constant_tables)
+
+    @cached_property
+    def chosen(self) -> set[int]:
+        """Those functions."""
+        return {function for entries in self.choices.values() for function in entries.values()}
 
     @cached_property
     def _growing_tables(self) -> set[int]:

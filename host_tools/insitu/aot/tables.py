@@ -36,6 +36,13 @@ def checked_entry(f: FunctionBuilder, index: int, operand: str, trap: int) -> st
     return f.value(f"getelementptr {ir_type(table.element)}, ptr {entries}, i32 {operand}")
 
 
+def signature_word(f: FunctionBuilder, entry: str) -> tuple[str, str]:
+    """Operands of the code that a funcref's entry holds, and of the signature word before it; invariant: funcref."""
+    code = f.value(f"load ptr, ptr {entry}, align 4, !tbaa !table")
+    before = f.value(f"getelementptr i8, ptr {code}, i32 {-4 - f.plan.target.code_bit}")
+    return code, f.value(f"load i32, ptr {before}, align 4, !invariant.load !{{}}")
+
+
 def emit_table_get(f: FunctionBuilder, index: int) -> None:
     """table.get."""
     entry = checked_entry(f, index, f.pop(), layout.TRAP_OUT_OF_BOUNDS_TABLE)

@@ -128,8 +128,8 @@ class _Image:
         own = plan.global_slots[plan.imported_globals :]
         places = [(-slot, 8 - slot) for slot in own]
         places.append((-plan.args_distance, 8 * plan.args_slots - plan.args_distance))
-        for table in plan.tables:
-            if table.entries:
+        for index, table in enumerate(plan.tables):
+            if table.entries and index not in plan.constant_tables:
                 places.append((-table.entries, table.entry_size * table.length - table.entries))
         end = plan.memory.size + plan.memory.slack if plan.memory.fixed else 0
         if plan.memory.window:

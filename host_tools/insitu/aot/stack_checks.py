@@ -1,0 +1,180 @@
+"""Where a function checks the operand stack: not at its head but where calls are certain to come, and once at most.
+
+A call that ends a recursion often makes none itself, and a check is as long as all that it does. What lies below the
+stack pointer on ways without one is in the stack guard (contract/stack.py; contract/walk.py proves that a check comes
+before each call).
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+
+from insitu.port.xip import layout
+
+_MARK = "call void @insitu_stack_check("
+_LABEL = re.compile(r"([\w.$-]+):")
+_TARGET = re.compile(r"label %([\w.$-]+)")
+_PHI = re.compile(r"  %\S+ = phi ")
+_CALLEE = re.compile(r"\bcall\b.*?([@%][\w.$-]+)\(")
+_MOST_PLACES = 3  # of checks in a function: 16 bytes each
+
+# With the stack pointer as the prologue left it: LLVM has none behind a use of it.
+_CHECK = """  %insitu.at{n} = getelementptr i8, ptr %inst, i32 -{runtime}
+  %insitu.cell{n} = load ptr, ptr %insitu.at{n}, align 4
+  %insitu.limit.at{n} = getelementptr i8, ptr %insitu.cell{n}, i32 {limit}
+  %insitu.limit{n} = load i32, ptr %insitu.limit.at{n}, align 4
+  %insitu.sp{n} = call i32 @llvm.read_register.i32(metadata !{{!"sp"}})
+  %insitu.low{n} = icmp ult i32 %insitu.sp{n}, %insitu.limit{n}
+  br i1 %insitu.low{n}, label %insitu.overflow, label %{rest}, !prof !{{!"branch_weights", i32 1, i32 1048575}}
+{rest}:"""
+_OVERFLOW = """insitu.overflow:
+  call void @insitu_trap(ptr %inst, i32 {trap}) #900
+  unreachable"""
+
+
+def checked(text: str, program: set[str]) -> str:
+    """A function's text behind "define ", with its checks; the marks that kept the instance parameter alive are gone.
+
+    program: names of functions that ask themselves.
+    """
+    body, end, behind = text.partition("\n}")
+    lines = [line for line in body.split("\n") if _MARK not in line]
+    if len(lines) > body.count("\n"):
+        return text
+    graph = _Graph(lines)
+    calling = [block for block in graph.lines if any(_calls(line, program) for line in graph.lines[block])]
+    places = graph.places(calling)
+    if places:
+        lines = _with_checks(lines, places)
+    return "\n".join(lines) + end + behind
+
+
+def _calls(line: str, program: set[str]) -> bool:
+    callee = _CALLEE.search(line)
+    return callee is not None and (callee[1][0] == "%" or callee[1][1:] in program)
+
+
+class _Graph:
+    """The blocks of a function by name, the first one first, and how control goes from one to another."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self.lines: dict[str, list[str]] = {}
+        for line in lines[1:]:
+            label = _LABEL.match(line)
+            if label:
+                self.lines[label[1]] = current = []
+            else:
+                current.append(line)
+        self.next = {
+            block: [to for line in body if "label %" in line for to in _TARGET.findall(line)]
+            for block, body in self.lines.items()
+        }
+
+    def reached(self, block: str) -> set[str]:
+        """Where control can come from the end of a block."""
+        found: set[str] = set()
+        pending = [block]
+        while pending:
+            new = [to for to in self.next[pending.pop()] if to not in found]
+            found.update(new)
+            pending += new
+        return found
+
+    @cached_property
+    def _order(self) -> dict[str, int]:
+        """Blocks that can be reached, each but in a loop behind those that lead to it."""
+        first = next(iter(self.lines))
+        seen, done, open_ = {first}, [], [(first, iter(self.next[first]))]
+        while open_:
+            block, ways = open_[-1]
+            to = next((to for to in ways if to not in seen), None)
+            if to is None:
+                done.append(block)
+                open_.pop()
+            else:
+                seen.add(to)
+                open_.append((to, iter(self.next[to])))
+        return {block: i for i, block in enumerate(reversed(done))}
+
+    @cached_property
+    def _dominator(self) -> dict[str, str]:
+        """Cooper, Harvey, Kennedy: A Simple, Fast Dominance Algorithm, figure 3."""
+        before: dict[str, list[str]] = {block: [] for block in self._order}
+        for block in self._order:
+            for to in self.next[block]:
+                before[to].append(block)
+        first, *others = self._order
+        found, changed = {first: first}, True
+        while changed:
+            changed = False
+            for block in others:
+                known = [b for b in before[block] if b in found]
+                common = known[0]
+                for other in known[1:]:
+                    common = self._common(found, common, other)
+                changed |= found.get(block) != common
+                found[block] = common
+        return found
+
+    def _common(self, dominator: dict[str, str], a: str, b: str) -> str:
+        order = self._order
+        while a != b:
+            while order[a] > order[b]:
+                a = dominator[a]
+            while order[b] > order[a]:
+                b = dominator[b]
+        return a
+
+    def _once(self, block: str) -> str:
+        """The last block on every way to this one that is in no loop."""
+        looping: set[str] = set()
+        while True:
+            if block not in looping:
+                reached = self.reached(block)
+                if block not in reached:
+                    return block
+                looping |= reached  # of what leads here, those that can be come to from here, too, are in the loop
+            block = self._dominator[block]
+
+    def places(self, calling: list[str]) -> list[str]:
+        """Blocks, of which at most one is executed in a call and one is before each block of calling."""
+        places = list(dict.fromkeys(self._once(block) for block in calling if block in self._order))
+        while len(places) > 1:
+            pair = self._in_sequence(places)
+            if pair is None and len(places) <= _MOST_PLACES:
+                break
+            a, b = pair or places[:2]
+            places = [place for place in places if place not in (a, b)]
+            joined = self._once(self._common(self._dominator, a, b))
+            places += [joined] if joined not in places else []
+        return places
+
+    def _in_sequence(self, places: list[str]) -> tuple[str, str] | None:
+        for a in places:
+            reached = self.reached(a)
+            for b in places:
+                if b in reached:
+                    return a, b
+        return None
+
+
+def _with_checks(lines: list[str], places: list[str]) -> list[str]:
+    rest = {place: f"insitu.checked{n}" for n, place in enumerate(places)}
+    made: list[str] = []
+    opened = ""  # the place whose phis come first
+    for line in lines:
+        if opened and not _PHI.match(line):
+            made.append(_check(places.index(opened), rest[opened]))
+            opened = ""
+        if _PHI.match(line):
+            for place, name in rest.items():
+                line = line.replace(f", %{place} ]", f", %{name} ]")
+        made.append(line)
+        label = _LABEL.match(line)
+        opened = label[1] if label and label[1] in rest else opened
+    return [*made, _OVERFLOW.format(trap=layout.TRAP_OPERAND_STACK_OVERFLOW)]
+
+
+def _check(n: int, rest: str) -> str:
+    return _CHECK.format(n=n, rest=rest, runtime=layout.INSTANCE_RUNTIME, limit=layout.CELL_LIMIT)

@@ -100,7 +100,7 @@ def _far(target: Target) -> bytes:
 
 @functools.cache
 def _helpers(target: Target) -> bytes:
-    """The object file of the helpers that stand in for wrong ones of compiler-rt."""
+    """The object file of the helpers that stand in for wrong or slow ones of compiler-rt."""
     return _compiled(target, [*helpers.OPTIONS, *map(str, helpers.paths())])
 
 

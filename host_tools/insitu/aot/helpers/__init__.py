@@ -1,4 +1,6 @@
-"""Library helpers in C that stand in for wrong ones of compiler-rt, one a file; docs/floats.md says what is wrong.
+"""Library helpers in C that stand in for wrong or slow ones of compiler-rt, one a file.
+
+docs/floats.md says what is wrong.
 
 To add one: a file here, that defines the name by which LLVM calls it.
 """
@@ -14,6 +16,8 @@ OPTIONS = (
     "-fPIC",
     "-fomit-frame-pointer",
     "-ffunction-sections",
+    "-fno-builtin",  # a loop that copies is not made a call of what it is part of
+    "-fno-unroll-loops",
     "-fno-unwind-tables",
     "-fno-asynchronous-unwind-tables",
 )

@@ -12,11 +12,19 @@ typedef unsigned long long u64;
 #define DIVIDE_F64 __aeabi_ddiv
 #define DIVIDE_F32 __aeabi_fdiv
 #define PROMOTE __aeabi_f2d
+#define MOVE __aeabi_memmove
+#define COPY __aeabi_memcpy
 #else
 #define DIVIDE_F64 __divdf3
 #define DIVIDE_F32 __divsf3
 #define PROMOTE __extendsfdf2
+#define MOVE memmove
+#define COPY memcpy
 #endif
+
+// One more name of a function.
+#define ALSO(function, name) extern __typeof(function) name ALIAS(function);
+#define ALIAS(function) __attribute__((alias(#function)))
 
 // Of a number that is not zero.
 static inline int leading_zeros_32(u32 a) { return __builtin_clz(a); }

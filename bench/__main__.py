@@ -11,10 +11,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import allocator, device, kernels, native
-from bench.bars import Bar, bars
+from bench import allocator, bulk, device, instances, kernels, native
+from bench.bars import Bar, Measured, bars
 
 ROOT = Path(__file__).parents[1]
+_LISTS = ("kernels", "bulk", "instances", "calls", "call_ram", "memory")  # of Measured, in bench.json as they are
 
 
 def _kernel_table(rows: list[kernels.Row]) -> Table:
@@ -87,6 +88,16 @@ def _device_table(calls: list[device.Calls], allocated: list[device.CallMemory],
     return table
 
 
+def _call_table(copied: list[bulk.Bulk], called: list[instances.InstanceCalls]) -> Table:
+    table = Table(title="Instructions a byte of 4 KiB, and of a loop's round with a call")
+    for name in ("target", "copy", "misaligned", "onto itself", "fill", "inside", "other instance"):
+        table.add_column(name, justify="left" if name == "target" else "right")
+    for block, call in zip(copied, called, strict=True):
+        bytes_ = block.copy, block.copy_misaligned, block.copy_onto_itself, block.fill
+        table.add_row(block.target, *(f"{n:.2f}" for n in bytes_), f"{call.inside:.0f}", f"{call.between:.0f}")
+    return table
+
+
 def _bar_table(found: list[Bar]) -> Table:
     table = Table(title="Bars")
     for name in ("what", "where", "measured", "at most", ""):
@@ -98,28 +109,26 @@ def _bar_table(found: list[Bar]) -> Table:
 
 def main() -> int:
     folder = ROOT / "build" / "bench"
-    rows = kernels.measure(folder)
-    calls, allocated, memory, packages = device.measure(folder)
-    worst = allocator.measure()
-    found = bars(rows, calls, allocated, memory, packages, worst)
+    measured = Measured(
+        kernels.measure(folder), bulk.measure(), instances.measure(), *device.measure(folder), allocator.measure()
+    )
+    found = bars(measured)
     console = Console(width=120)
     for table in (
-        _kernel_table(rows),
-        _device_table(calls, allocated, memory),
-        _package_table(packages),
+        _kernel_table(measured.kernels),
+        _call_table(measured.bulk, measured.instances),
+        _device_table(measured.calls, measured.call_ram, measured.memory),
+        _package_table(measured.packages),
         _bar_table(found),
     ):
         console.print(table)
     result = {
-        "kernels": [asdict(row) for row in rows],
-        "calls": [asdict(call) for call in calls],
-        "call_ram": [asdict(used) for used in allocated],
-        "memory": [asdict(use) for use in memory],
+        **{name: [asdict(row) for row in getattr(measured, name)] for name in _LISTS},
         "package_ram": {
             board: {package.way: package.bytes for package in group}
-            for board, group in groupby(packages, lambda package: package.board)
+            for board, group in groupby(measured.packages, lambda package: package.board)
         },
-        "allocator": {"alloc": worst[0], "free": worst[1]},
+        "allocator": dict(zip(("alloc", "free"), measured.allocator, strict=True)),
         "allocator_methods": dict(zip(("alloc", "free"), allocator.measure(methods=True), strict=True)),
         "bars": [asdict(bar) | {"met": bar.met} for bar in found],
     }

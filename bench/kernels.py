@@ -16,6 +16,8 @@ from bench import compiled, native
 
 SOURCES = Path(__file__).parent / "kernels"
 TIMES = 3
+FIRST = ("crc32", "double", "fir", "int64", "interpreter", "list", "matrix", "quicksort", "sha256", "words")
+MIX = "mix"
 
 
 @dataclass(frozen=True, slots=True)

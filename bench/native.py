@@ -29,6 +29,8 @@ SECTIONS {{
   /DISCARD/ : {{ *(.ARM.exidx* .ARM.extab* .comment .eh_frame*) }}
 }}
 """
+# -O2: what insitu's own code goes through. On Cortex-M4F GCC's -O3 takes 0.91 of its instructions and 1.7 times the
+# bytes, with which the better of both would take 0.97; clang's is no faster. Without -ffreestanding neither is.
 # -ffp-contract=off: WebAssembly cannot fuse a multiplication with an addition, so neither may the yardstick.
 _OPTIONS = [
     "-O2",
@@ -64,7 +66,13 @@ _GCC = {
     "cortex-m4f": ("arm-none-eabi-gcc", "-mthumb", "-mcpu=cortex-m4", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"),
     "cortex-m7": ("arm-none-eabi-gcc", "-mthumb", "-mcpu=cortex-m7", "-mfloat-abi=hard", "-mfpu=fpv5-d16"),
     "cortex-m33": ("arm-none-eabi-gcc", "-mthumb", "-mcpu=cortex-m33", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16"),
-    "rv32imc": ("riscv64-unknown-elf-gcc", "-march=rv32imc", "-mabi=ilp32", "--specs=picolibc.specs"),
+    "rv32imc": (
+        "riscv64-unknown-elf-gcc",
+        "-march=rv32imc",
+        "-mabi=ilp32",
+        "-mno-strict-align",
+        "--specs=picolibc.specs",
+    ),
 }
 
 

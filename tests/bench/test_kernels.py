@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from insitu.sim import CPUS
 
-from bench import bars, device, kernels, native
+from bench import bars, bulk, device, instances, kernels, native
 
 
 def test_there_are_enough_kernels() -> None:
@@ -15,10 +15,10 @@ def test_there_are_enough_kernels() -> None:
 
 
 @pytest.mark.parametrize("target", CPUS)
-def test_a_kernel_is_measured_and_meets_the_bars(target: str, tmp_path: Path) -> None:
+def test_a_kernel_is_measured(target: str, tmp_path: Path) -> None:
     row = kernels._measure("crc32", target, tmp_path)
     assert row.native.keys() == native.COMPILERS.keys()
-    assert 0 < row.speed("clang") <= bars.WORST_SPEED
+    assert 0 < row.speed("clang") < 2
     assert row == kernels._measure("crc32", target, tmp_path)
 
 
@@ -29,22 +29,34 @@ def test_the_better_compiler_is_the_yardstick() -> None:
 
 def test_a_missed_bar_is_missed() -> None:
     cost = kernels.Cost
-    row = kernels.Row("t", "k", {"clang": cost(100, 10), "gcc": cost(80, 10)}, cost(241, 18))
-    call = device.Calls("b", python=100.0, export=101.0, import_=120.0)
-    allocated = device.CallMemory("b", kept=0.1, by_name=32.0, memory_read=500.0)
-    use = device.Memory("b", global_heap=513, micropython_heap=2048)
-    packages = [
-        device.Package("b", "romfs", 16385),
-        device.Package("b", "frozen", 10240),
-        device.Package("b", "serial", 49153),
+    names = (*kernels.FIRST, kernels.MIX)
+    rows = [
+        kernels.Row("cortex-m3", name, {"clang": cost(10, 10), "gcc": cost(8, 10)}, cost(241, 18)) for name in names
     ]
-    found = bars.bars([row], [call], [allocated], [use], packages, (1300.0, 1301.0))
-    missed = [bar.what for bar in found if not bar.met]
+    measured = bars.Measured(
+        kernels=rows,
+        bulk=[bulk.Bulk("cortex-m3", copy=0.1, copy_misaligned=0.1, copy_onto_itself=9.0, fill=0.1)],
+        instances=[instances.InstanceCalls("cortex-m3", inside=10.0, between=11.0)],
+        calls=[device.Calls("b", python=100.0, export=101.0, import_=120.0)],
+        call_ram=[device.CallMemory("b", kept=0.1, by_name=32.0, memory_read=500.0)],
+        memory=[device.Memory("b", global_heap=513, micropython_heap=2048)],
+        packages=[
+            device.Package("b", "romfs", 16385),
+            device.Package("b", "frozen", 10240),
+            device.Package("b", "serial", 49153),
+        ],
+        allocator=(1300.0, 1301.0),
+    )
+    missed = [bar.what for bar in bars.bars(measured) if not bar.met]
     assert missed == [
-        "instructions against clang, geometric mean",
-        "instructions against the better compiler, geometric mean",
-        "instructions against clang, worst",
+        "kernels against clang, geometric mean",
+        "kernels against the better compiler, geometric mean",
+        "first ten kernels against clang, geometric mean",
+        "first ten kernels against the better, geometric mean",
+        "kernels against clang, worst",
+        "mix of list, matrix, states, CRC against clang",
         "code bytes against clang, geometric mean",
+        "memory.copy, onto itself, a byte",
         "export against Python function",
         "allocated by f(1), bytes",
         "global heap, bytes",

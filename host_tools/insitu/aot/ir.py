@@ -47,6 +47,9 @@ attributes #3 = { nounwind willreturn memory(inaccessiblemem: readwrite) }
 """
 
 
+_ARGUMENT_WORDS = 4  # in registers, on all targets
+
+
 def write(plan: Plan) -> str:
     """The module's LLVM IR, before the operand stack checks (optimise.add_stack_checks)."""
     wasm = plan.wasm
@@ -88,7 +91,7 @@ def _wrapper(plan: Plan, index: int) -> str:
     """An import: another instance's function where the slot has one, a request to the runtime otherwise.
 
     The function's type was compared when it was linked, its instance outlives this one; invariant: import-slot.
-    A request needs no stack check; invariant: stack-guard.
+    Neither a request nor a jump, which takes no stack, needs a stack check; invariant: stack-guard.
     """
     f, function_type = FunctionBuilder(plan), plan.function_type(index)
     params, results = ir_types(function_type.params), ir_types(function_type.results)
@@ -101,17 +104,28 @@ def _wrapper(plan: Plan, index: int) -> str:
     f.request(layout.REQUEST_IMPORT, index, arguments)
     calls.emit_return(f, results, [f.load_argument(i, t) for i, t in enumerate(results)])
     f.start_block("direct")
-    f.line("call void @insitu_stack_check(ptr %inst)")
+    jump = _is_jump(plan, params, results)
+    if not jump:
+        f.line("call void @insitu_stack_check(ptr %inst)")
     owner = f.instance_pointer(plan.import_slots[index] - layout.IMPORT_SLOT_INSTANCE)
     instance = f.value(f"load ptr, ptr {owner}, align 4, !invariant.load !{{}}")
     passed = "".join(f", {t} {v}" for t, v in arguments)
-    call = f"call {result_type(results)} {code}(ptr {instance}{passed})"
+    call = f"{'musttail ' * jump}call {result_type(results)} {code}(ptr {instance}{passed})"
     if results:
         f.line(f"ret {result_type(results)} {f.value(call)}")
     else:
         f.line(call)
         f.line("ret void")
     return f"{_define(plan, index, '%a')}\n{f.finish()}\n}}"
+
+
+def _is_jump(plan: Plan, params: tuple[str, ...], results: tuple[str, ...]) -> bool:
+    """Whether LLVM surely makes a call with a function's own arguments and result its last jump: all in registers."""
+    words = 1  # the instance pointer
+    for ir_type in params:
+        size = 1 if ir_type in ("i32", "float", "ptr") else 2
+        words += size + words % size  # in an even register and the next: AAPCS, 6.5
+    return plan.target.tail_calls and len(results) <= 1 and words <= _ARGUMENT_WORDS
 
 
 def _thunk(plan: Plan, type_index: int) -> str:

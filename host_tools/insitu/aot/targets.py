@@ -25,6 +25,7 @@ class Target:
         exception_frame: bytes that an interrupt pushes onto the operand stack
             (ARMv7-M Architecture Reference Manual, B1.5.6: 8 words, 26 with FPU state, and 4 to align).
         unaligned: whether the CPU takes loads and stores at any address; see memory.py.
+        tail_calls: whether LLVM can make a call the last jump of a function; not where Thumb has no b.w.
         unroll: whether unrolled loops are worth their bytes here; what clang does for the same CPU but where a
             row says why not.
     """
@@ -42,6 +43,7 @@ class Target:
     code_bit: int
     exception_frame: int
     unaligned: bool
+    tail_calls: bool
     unroll: bool
 
 
@@ -60,6 +62,7 @@ _ROWS = (
         code_bit=1,
         exception_frame=36,
         unaligned=False,
+        tail_calls=False,
         unroll=False,  # the kernels: 2% fewer instructions for 46% more bytes, and an RP2040 caches 16 KiB of flash
     ),
     Target(
@@ -76,6 +79,7 @@ _ROWS = (
         code_bit=1,
         exception_frame=36,
         unaligned=True,
+        tail_calls=True,
         unroll=True,
     ),
     Target(
@@ -92,6 +96,7 @@ _ROWS = (
         code_bit=1,
         exception_frame=108,
         unaligned=True,
+        tail_calls=True,
         unroll=True,
     ),
     # Cortex-M7 with a double-precision FPU (FPv5-D16); one with single precision alone runs what is for a Cortex-M4F.
@@ -109,6 +114,7 @@ _ROWS = (
         code_bit=1,
         exception_frame=108,
         unaligned=True,
+        tail_calls=True,
         unroll=True,
     ),
     Target(
@@ -125,6 +131,7 @@ _ROWS = (
         code_bit=1,
         exception_frame=108,
         unaligned=True,
+        tail_calls=True,
         unroll=True,
     ),
     Target(
@@ -135,7 +142,7 @@ _ROWS = (
         cpu="generic-rv32",
         features="+m,+c,+unaligned-scalar-mem",
         zig_target="riscv32-freestanding-none",
-        zig_cpu="generic_rv32+m+c",
+        zig_cpu="generic_rv32+m+c+unaligned_scalar_mem",
         stub="rv32.S",
         stub_defines=(),
         code_bit=0,
@@ -143,6 +150,7 @@ _ROWS = (
         # ESP32-C3 Series SoC Errata: the core makes two loads of one across a word's end. It may check the second one's
         # permission by that of a store right behind: compiled code has both in RAM, with the same.
         unaligned=True,
+        tail_calls=True,
         unroll=False,
     ),
     # The RP2350's RISC-V core (RP2350 datasheet, 3.8; instructions: Hazard3's doc/sections/introduction.adoc). A
@@ -162,6 +170,7 @@ _ROWS = (
         code_bit=0,
         exception_frame=0,
         unaligned=False,
+        tail_calls=True,
         unroll=False,
     ),
 )

@@ -32,8 +32,8 @@ class Runtime:
         """
 
     def load(self, source: int | str | bytes | bytearray | memoryview) -> Module:
-        """The module of an image, which stays where it is. source: its address, a buffer that it lies in, or the path
-        of a file in a ROM partition.
+        """The module of an image, which stays where it is. source: its address, a buffer that it lies in, the
+        path of a file in a ROM partition, or the name that `insitu flash --name` gave it.
 
         Raises LoadError if there is no image, it is damaged, or for another CPU.
         """

@@ -63,12 +63,14 @@ class Runtime(Mortal):
             else "the allocator has no %d bytes for %s" % (size, what)
         )
 
-    # source: an address, a buffer in flash, or the path of a file in a ROM file system
+    # source: an address, a buffer in flash, the path of a file in a ROM file system, or an image's name in flash
     def load(self, source):
         self.alive()
         limit = None
         if isinstance(source, str):
-            source = _open(source)
+            from .update.load import load
+
+            return load(self, source)
         if isinstance(source, int):
             base, source = source, None
         else:
@@ -213,16 +215,3 @@ def _checked(base, limit):
             platform.drop_module(image)
             platform.drop_module(checks)
     return size
-
-
-# A file's bytes where they lie. Only a file in memory-mapped flash has such a place.
-def _open(path):
-    with open(path, "rb") as file:
-        try:
-            return memoryview(file)
-        except TypeError:
-            pass
-    raise LoadError(
-        "%s is not in flash that can be executed: put it in a ROM partition (vfs.VfsRom), or give the "
-        "address it was flashed to" % path
-    )

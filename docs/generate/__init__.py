@@ -31,6 +31,7 @@ _ON_DEVICE = (
     "app_heap",
     "addresses",
     "wasi",
+    "images",
     "mapped_flash",
     "telemetry/__init__",
 )

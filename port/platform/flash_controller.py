@@ -1,8 +1,8 @@
 # What the programs for flash controllers have in common. The host sends this file when it writes flash
-# (insitu/flash/device.py), behind CHIP and before the file of the controller, which has
+# (insitu/package/controller.py), behind CHIP and before the file of the controller, which has
 #   _erase(address, number, size): a sector; _program(address, start, end): bytes of buffer to address + start, a
 #   multiple of 32, as end is
-# It is no part of the package.
+# It is no file of the package, but part of its flash.py.
 import uctypes
 from machine import mem32  # noqa: F401
 
@@ -10,6 +10,7 @@ from machine import mem32  # noqa: F401
 _name, _base, _sectors, _start, _end = CHIP
 _BEFORE = 256  # bytes in front of that place: a firmware that reached into it would fill them
 
+PAGE = 32  # bytes that program() takes multiples of
 buffer = bytearray(4096)  # what program() takes
 _source = uctypes.addressof(buffer)
 

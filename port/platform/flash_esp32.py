@@ -1,10 +1,11 @@
-# ESP32-C3 and ESP32-C6 write a partition through their firmware. The host sends this file (insitu/flash/device.py)
-# behind CHIP and mapped_flash.py. It is no part of the package.
+# ESP32-C3 and ESP32-C6 write a partition through their firmware. The host sends this file
+# (insitu/package/controller.py) behind CHIP and mapped_flash.py; together they are the package's flash.py, too.
 from esp32 import Partition
 
 _start, _end = CHIP[3:]  # the place for images, as the CPU sees it
 _SECTOR = 4096
 
+PAGE = 32  # bytes that program() takes multiples of
 buffer = bytearray(_SECTOR)  # what program() takes
 map_partition()
 _partition = Partition(NAME)

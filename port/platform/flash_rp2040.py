@@ -1,5 +1,5 @@
 # The RP2040's flash, erased and programmed by the functions of its boot ROM (RP2040 datasheet, 2.8.3.1.3). The host
-# sends this file when it writes flash (insitu/flash/device.py); it is no part of the package.
+# sends this file when it writes flash (insitu/package/controller.py); it is the package's flash.py, too.
 #
 # While flash is not executed in place nothing in it can run: _change is machine code in RAM, which calls the boot ROM
 # and a copy of flash's own second stage, and interrupts are off meanwhile. Other code of the second core is not
@@ -12,7 +12,7 @@ import uctypes
 from machine import mem16
 
 SECTOR = 4096
-_PAGE = 256
+PAGE = 256  # bytes that program() takes multiples of
 _XIP = 0x10000000
 _SSI = 0x18000000
 _ROM_FUNCTIONS = 0x14
@@ -72,7 +72,7 @@ def _rom(name):
     raise OSError("this boot ROM has no function " + name.decode())
 
 
-_second_stage = bytearray(uctypes.bytearray_at(_XIP, _PAGE))
+_second_stage = bytearray(uctypes.bytearray_at(_XIP, PAGE))
 # Of _change: five functions, the second stage, SSI, the larger erase; then the address in flash, bytes to erase there,
 # source in RAM, bytes to program.
 _words = array("I", [_rom(b"IF"), _rom(b"EX"), _rom(b"RE"), _rom(b"RP"), _rom(b"FC")])
@@ -85,7 +85,7 @@ def _word(address):  # the list's entries lie at any address
 
 
 def _firmware_end():
-    for at in range(_XIP + _PAGE, _XIP + 2 * _PAGE, 4):
+    for at in range(_XIP + PAGE, _XIP + 2 * PAGE, 4):
         if _word(at) == _LIST_BEGIN and _word(at + 16) == _LIST_END:
             for entry in range(_word(at + 4), _word(at + 8), 4):
                 if _word(_word(entry) + 4) == _BINARY_END:

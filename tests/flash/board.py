@@ -35,6 +35,7 @@ class Board(Runner):
         machine.mem32, machine.disable_irq, machine.enable_irq = self.model, self._disable, self._enable  # type: ignore[attr-defined]
         uctypes.addressof, uctypes.bytearray_at = self.model.addressof, self.model.bytearray_at  # type: ignore[attr-defined]
         micropython.asm_thumb = lambda function: function  # type: ignore[attr-defined]
+        micropython.const = lambda value: value  # type: ignore[attr-defined]
         self._modules = {"machine": machine, "uctypes": uctypes, "micropython": micropython}
         self._names = {"__builtins__": {**vars(builtins), "__import__": self._import, "data": lambda *_: None}}
 

@@ -20,7 +20,6 @@ from insitu.link.runner import DeviceError
 from insitu.machine import emulated
 from insitu.machine.flash_file import FlashFile
 from insitu.machine.rp2040 import Rp2040
-from insitu.package.deploy import METHODS
 from insitu.steps import silent
 
 pytestmark = [pytest.mark.slow]
@@ -29,14 +28,6 @@ BOARD = load_board("rpi_pico")
 ADDRESS = BOARD.image.address
 _SECTOR, _PAGE = 4096, 256
 _SSI = "[mem32[0x18000000 + at] for at in (0, 4, 8, 16, 20, 0xf0, 0xf4)]"
-
-
-@pytest.fixture(scope="module")
-def flash(tmp_path_factory: pytest.TempPathFactory) -> FlashFile:
-    """A Pico's flash after its first start: firmware, file system with the package."""
-    path = tmp_path_factory.mktemp("pico") / "flash.bin"
-    with emulated(BOARD, METHODS["files"].contents(BOARD), flash_file=path) as machine, machine.link():
-        return machine.flash
 
 
 def _machine(flash: FlashFile, operations: int = 0) -> Rp2040:

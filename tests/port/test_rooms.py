@@ -13,7 +13,7 @@ import pytest
 PORT = Path(str(insitu.port.__file__)).parent
 # From the bottom up; a chip is known by the numbers of xip/layout.py, and an image is checked against the chip. A file
 # at the top of port/ is in none: it is about the whole, or for everybody.
-FLOORS = {"xip": 0, "platform": 0, "heap": 1, "store": 2, "run": 3, "host": 4}
+FLOORS = {"xip": 0, "platform": 0, "heap": 1, "store": 2, "run": 3, "host": 4, "update": 4}
 
 
 def imports(root: Path) -> dict[str, set[str]]:

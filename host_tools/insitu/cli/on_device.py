@@ -21,6 +21,7 @@ from insitu.cli import given, options
 from insitu.cli.desk import selftest_all
 from insitu.cli.given import Told
 from insitu.cli.loudness import remark
+from insitu.cli.on_images import flash_named
 from insitu.commands import deploy as deploying
 from insitu.commands.build import build, check_output, is_image, read_file, write_file
 from insitu.commands.desk import LABGRID, PORT
@@ -50,11 +51,32 @@ _DEPLOY_HELP = "How the device package gets there; the way that costs the board 
 @options.port
 @click.option("--writer", type=click.Choice(list(WRITERS)), help="How to write; the board's best unless given.")
 @click.option("--to", "made", type=click.Path(path_type=Path), help="Write a .bin, .dfu, .hex or .uf2 file, no board.")
+@click.option("--name", help="Beside others, for rt.load(NAME); `insitu images` lists them.")
+@options.version
+@options.starts
 @options.json
 def flash_command(
-    app: Path, board_name: str | None, port: str | None, writer: str | None, made: Path | None, as_json: bool
+    app: Path,
+    board_name: str | None,
+    port: str | None,
+    writer: str | None,
+    made: Path | None,
+    name: str | None,
+    version: int | None,
+    starts: int,
+    as_json: bool,
 ) -> None:
-    """Put an image, or modules that `insitu mpy` made, into a board's flash and verify it there, or make a file."""
+    """Put an image, or modules that `insitu mpy` made, into a board's flash and verify it there, or make a file.
+
+    With --name it gets a place of its own, and what had that name stays until the next but one comes.
+    """
+    if name is not None:
+        if made is not None or writer is not None:
+            raise click.UsageError("--name goes without --to and --writer")
+        flash_named(app, options.find_board(board_name, port), port, name, version, starts, as_json)
+        return
+    if version is not None or starts:
+        raise click.UsageError("--version and --starts go with --name")
     if made is not None and (port is not None or writer is not None):
         raise click.UsageError("--to writes a file: no --port and no --writer go with it")
     board = options.find_board(board_name, port)

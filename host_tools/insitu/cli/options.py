@@ -13,6 +13,7 @@ import click
 from insitu.board import boards
 from insitu.board.record import Board
 from insitu.cli.loudness import remark
+from insitu.port.update.images import MOST_STARTS
 from insitu.port.xip import layout
 from insitu.session.which import board_at
 
@@ -26,6 +27,14 @@ maybe_board = click.option("-b", "--board", "board_name", help="As `insitu board
 port = click.option("--port", help="The board's serial port: a device, socket://HOST:PORT; its emulator unless given.")
 app = click.argument("app", type=click.Path(path_type=Path), help="APP.wasm; flash and run take its image, too.")
 json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+WORD = click.IntRange(0, 0xFFFFFFFF)
+version = click.option("--version", type=WORD, help="Of the image; one more than the newest unless given.")
+starts = click.option(
+    "--starts",
+    type=click.IntRange(0, MOST_STARTS),
+    default=0,
+    help="On trial: after so many starts without Images.confirm() the previous image is taken again.",
+)
 heap_size = click.option("--heap-size", type=BYTES, default=0, help="Bytes of the app heap, in linear memory.")
 
 

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 
 import click
 
-from insitu.cli import footprint, on_device, on_host, on_modules
+from insitu.cli import footprint, on_device, on_host, on_images, on_modules
 
 # Each with an example, which docs/reference/cli.md has, too, and where it is run.
 _EXAMPLES: Mapping[click.Command, str] = {
     on_host.build_command: "insitu build app.c -b rpi_pico",
     on_host.inspect_command: "insitu inspect app.xip",
     on_device.flash_command: "insitu flash app.wasm -b qemu_stm32f405",
+    on_images.images_command: "insitu images -b qemu_stm32f405",
     on_device.partition_command: "insitu partition -b esp32c3 --port /dev/ttyACM0 --erase-files",
     on_device.deploy_command: "insitu deploy --port /dev/ttyACM0",
     on_device.run_command: "insitu run app.xip -b rpi_pico --sim --invoke smooth 100",

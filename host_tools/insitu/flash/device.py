@@ -1,6 +1,6 @@
 """The board programs its own flash, told by the host over the serial line: no button, no boot loader.
 
-A program for the chip's flash controller (files of port/platform/, see _PROGRAMS) goes to the board first; it has
+A program for the chip's flash controller (package/controller.py) goes to the board first; it has
     free(): the first address that it may change, and the one behind the last
     buffer, of _BUFFER bytes
     erase(address): the sector there; program(address, start, end): bytes start to end of buffer to address + start
@@ -11,7 +11,6 @@ power cut leaves is never taken for an image.
 
 from __future__ import annotations
 
-import ast
 import base64
 
 from insitu.board.record import Board, Region
@@ -19,19 +18,9 @@ from insitu.errors import InsituError
 from insitu.flash.writer import Over, Target, Writer
 from insitu.link.raw_repl import Link
 from insitu.link.runner import DeviceError
-from insitu.package.names import PORT
+from insitu.package.controller import program
 from insitu.steps import Progress
 
-_STM32 = ("platform/flash_controller.py", "platform/flash_stm32.py")
-_PROGRAMS = {
-    "esp32": ("platform/mapped_flash.py", "platform/flash_esp32.py"),
-    "nvmc": ("platform/flash_controller.py", "platform/flash_nvmc.py"),
-    "rp2040": ("platform/flash_rp2040.py",),
-    "stm32f4": _STM32,
-    "stm32f7": _STM32,
-    "stm32h7": _STM32,
-    "stm32wb": _STM32,
-}
 _BUFFER = 4096
 _PAGE = 256  # bytes, a multiple of what each controller programs at once
 _CHUNK = 1536  # bytes of the buffer in one piece of code
@@ -61,16 +50,6 @@ def write(target: Target, address: int, data: bytes, progress: Progress) -> None
         _ask(link, board, f"program({address}, {_PAGE}, {len(start)})")
     _ask(link, board, f"program({address}, 0, {_PAGE})")
     progress(len(padded), len(padded))
-
-
-def program(board: Board) -> str:
-    """What the board is sent, without its comments. Raises InsituError if there is none for its chip."""
-    chip = board.chip
-    if chip.controller not in _PROGRAMS:
-        raise InsituError(f"{board.name}: flash of {chip.name} is not programmed by the board itself")
-    facts = (chip.controller, chip.flash.address, chip.sectors, board.written.address, board.written.end)
-    sources = "".join((PORT / name).read_text() for name in _PROGRAMS[chip.controller])
-    return f"CHIP = {facts}\n" + ast.unparse(ast.parse(sources))
 
 
 def _sectors(link: Link, board: Board, wanted: Region) -> list[Region]:

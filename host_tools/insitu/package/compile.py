@@ -14,7 +14,7 @@ from insitu.mpy.cross import MARCH, compile_source
 from insitu.mpy.fold import constants_of, fold
 from insitu.mpy.viper import as_viper
 from insitu.mpy.words import in_words
-from insitu.package import texts
+from insitu.package import controller, texts
 from insitu.package.inline import expand
 from insitu.package.join import join
 from insitu.package.names import PORT, device_files, flatten, paths
@@ -34,11 +34,13 @@ _FAMILY_FILES = {
     "platform/flash_nvmc.py": "host",
     "platform/flash_rp2040.py": "host",
     "platform/flash_stm32.py": "host",
+    "update/flash.py": "host",  # another on each board, see controller.py
 }
 # The loader of linked modules, which are not the package's alone: see insitu.mpy.device.
 _APART = "xip/inplace/"
 # What a program imports first; the rest comes when it is used.
 _ROOTS = ("runtime.py", "instance.py")
+_FLASH = "flash.py"
 _VERSION = f"__version__ = {importlib.metadata.version('insitu')!r}\n"
 # mpy-cross 1.29 refuses jumps of asm_rv32 in a long file, by what happens to be in its memory.
 _ALONE = {"rv32.py"}
@@ -58,7 +60,9 @@ def _wanted(name: str, board: Board) -> bool:
 @functools.cache
 def device_sources(board: Board) -> dict[str, str]:
     """Name in the package to source, as it is compiled, of every file that the board needs."""
-    return _joined(_separate_sources(board))
+    made = _joined(_separate_sources(board))
+    made[_FLASH] = controller.images_flash(board)
+    return made
 
 
 def _joined(sources: dict[str, str]) -> dict[str, str]:
@@ -91,8 +95,10 @@ def _family(source: str, files: Collection[str]) -> str:
 
 
 def compiled(board: Board) -> dict[str, bytes]:
-    """Name in the package to its bytes, of every .mpy file that the board needs."""
-    return compile_sources(board, device_sources(board))
+    """Name in the package to its bytes, of every file that the board needs: .mpy, but the program for its flash."""
+    sources = {**device_sources(board)}
+    flash = sources.pop(_FLASH) if controller.is_programmed(board) else ""
+    return compile_sources(board, sources) | ({_FLASH: flash.encode()} if flash else {})
 
 
 def compile_sources(board: Board, sources: Mapping[str, str]) -> dict[str, bytes]:

@@ -66,7 +66,8 @@ def _linked(board: Board, place: Region) -> Package:
     # the package's own module is first: it is written last, so what a power cut leaves is refused at import
     code, files = b"", {**loader_files(board.target)}
     for name, data in package.compiled(board).items():
-        files[f"{FOLDER}/{name}"], piece = apart(data, place.address + len(code))
+        is_code = name.endswith(".mpy")
+        files[f"{FOLDER}/{name}"], piece = apart(data, place.address + len(code)) if is_code else (data, b"")
         code += piece
     if len(code) > place.size:
         raise InsituError(f"the package's code has {len(code)} bytes, {board.name} has {place.size} for it")

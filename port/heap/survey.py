@@ -38,6 +38,14 @@ def free_block(heap, offset):
     return size & ~3
 
 
+# Of the block at offset, used or free.
+def payload(heap, offset):
+    size = fit.block(heap.base, offset)
+    if size < 8:
+        heap.fault(SMASHED, offset)
+    return size & ~3
+
+
 # (offset, payload bytes, free) of each block, in order of address.
 def walk(heap):
     offset = heap.first

@@ -1,8 +1,19 @@
 # Peaks that begin anew. Few programs ask for it.
 from .. import platform
 from ..heap.control import PEAK
+from ..store.far import pages
 from ..store.variables import global_offset
-from ..xip.layout import ENV_SIZE, ENV_SP, IMAGE_STACK_POINTER, NONE, PAINT
+from ..xip.layout import (
+    ENV_SIZE,
+    ENV_SP,
+    FAR_HIGH,
+    FAR_PAGE,
+    FAR_SHIFT,
+    FLAG_MEMORY_WINDOW,
+    IMAGE_STACK_POINTER,
+    NONE,
+    PAINT,
+)
 from ..xip.raw import add, peek, peek_offset, poke
 
 
@@ -37,5 +48,21 @@ def _clear(base, instance):
     index = instance.module.word(IMAGE_STACK_POINTER)
     if size and index != NONE and bottom + size <= instance.memory_size():
         depth = peek(base, global_offset(instance, index)) - bottom
-        if 0 <= depth <= size:
+        if not 0 <= depth <= size:
+            return
+        if instance.module.flags() & FLAG_MEMORY_WINDOW:
+            _clear_pages(base, instance, bottom, bottom + depth)
+        else:
             platform.fill(add(base, instance.memory_offset() + bottom), depth, 0)
+
+
+# In a window and in those far pages that are there.
+def _clear_pages(base, instance, start, end):
+    high = min(instance.get(FAR_HIGH), end)
+    if start < high:
+        platform.fill(add(base, instance.pointer + start), high - start, 0)
+    for page, address in pages(instance):
+        at = page << FAR_SHIFT
+        low, top = max(at, start), min(at + FAR_PAGE, end)
+        if low < top:
+            platform.fill(add(address, low - at), top - low, 0)

@@ -10,8 +10,8 @@ FRAME_END = const(0xC0)
 FRAME_ESCAPE = const(0xFE)
 FRAME_FLIP = const(0x20)
 # The body: version (1 byte), records, CRC-32 (4 bytes, little-endian, zlib's, of all before it).
-FRAME_VERSION = const(1)
-# A record: kind (1 byte), then the words of its kind, little-endian.
+FRAME_VERSION = const(2)
+# A record: kind (1 byte), then the words of its kind, little-endian; a mark: length (1 byte), then a name in UTF-8.
 # Pools add up: used = runtime + host + each instance's block, memory in heap and apart + each exec env's block,
 # and of a pool (kind 0) used + overhead + free = size.
 RECORD_HEAP = const(1)  # kind, size, used, overhead, free, peak, largest free block, runtime, host (malloc)
@@ -21,3 +21,5 @@ RECORD_MODULE = const(2)  # address, image bytes, code bytes
 RECORD_INSTANCE = const(3)
 RECORD_EXEC_ENV = const(4)  # instance id, address, block bytes, stack size, stack peak
 RECORD_PYTHON = const(5)  # MicroPython's heap: size, used
+RECORD_MARK = const(6)  # what the program calls this moment
+RECORD_TRAPS = const(7)  # how many there were

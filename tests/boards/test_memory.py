@@ -16,6 +16,20 @@ from examples.demo import CUTOFF, DEVICE_IMPORTS, SAMPLE_RATE, SOURCE
 from tests.boards.device import slow
 
 BUFFER = 16384
+FRAME = 300  # bytes of MicroPython's heap that a telemetry frame may take, and what it is written with
+# The second one: with the first come what is kept and what is imported.
+_COST = """
+import gc
+from insitu import telemetry
+def nothing(data): pass
+def cost():
+    gc.collect()
+    before = gc.mem_alloc()
+    telemetry.send(None, nothing, "", False)
+    return gc.mem_alloc() - before
+cost()
+print(cost() + len(telemetry._out))
+"""
 
 
 @pytest.mark.qemu
@@ -29,8 +43,10 @@ def test_pools_add_up_to_the_buffer(name: str, tmp_path: Path) -> None:
         for call, arguments in (("init", [SAMPLE_RATE, CUTOFF]), ("process", [1]), ("process", [2])):
             session.invoke(call, list(arguments))
             snapshots.append(ask.snapshot(session.link))
+        cost = int(session.run(_COST).split()[-1])
         session.run("extra = rt.malloc(500); env = inst.create_exec_env(1024)")
         snapshots.append(ask.snapshot(session.link))
+    assert 0 < cost <= FRAME
     for snapshot in snapshots:
         heap = snapshot["global_heap"]
         assert sum(owners(snapshot).values()) + heap["overhead"] + heap["free"] == heap["size"] == BUFFER

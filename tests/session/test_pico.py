@@ -16,9 +16,12 @@ from insitu import places
 from insitu.aot import compile_wasm
 from insitu.board.boards import load_board
 from insitu.commands.selftest import build, selftest, source
+from insitu.link.raw_repl import Link
 from insitu.machine import emulated
 from insitu.package.deploy import METHODS
 from insitu.selftest import CHECKS
+from insitu.telemetry.decode import decode
+from insitu.telemetry.frames import Scanner
 
 from tests.cli.conftest import Command, refused
 
@@ -46,6 +49,43 @@ def port() -> Iterator[str]:
     contents = [*METHODS["files"].contents(BOARD), (BOARD.image.address, build(BOARD.target, source()))]
     with emulated(BOARD, contents) as machine:
         yield machine.port
+
+
+_BY_A_TIMER = """
+import time, insitu
+from insitu import telemetry
+rt = insitu.Runtime(bytearray(2000))
+timer = telemetry.every(20)
+end = time.ticks_add(time.ticks_ms(), 100)
+count = 0
+while time.ticks_diff(end, time.ticks_ms()) > 0:
+    print("line", count)
+    count += 1
+timer.deinit()
+rt.destroy()
+"""
+_BY_A_TASK = """
+import asyncio
+rt = insitu.Runtime(bytearray(2000))
+async def work():
+    task = asyncio.create_task(telemetry.sending(20))
+    await asyncio.sleep_ms(120)
+    task.cancel()
+asyncio.run(work())
+rt.destroy()
+"""
+
+
+def test_frames_by_a_timer_and_by_a_task(port: str) -> None:
+    """While a program prints as fast as it can; between the frames is what it printed, every line of it."""
+    with Link(port) as link:
+        bodies, other = Scanner().feed(link.run(_BY_A_TIMER))
+        by_task, _ = Scanner().feed(link.run(_BY_A_TASK))
+    assert [decode(body)["global_heap"]["size"] for body in bodies + by_task] == [2000] * len(bodies + by_task)
+    assert len(bodies) >= 3
+    assert len(by_task) >= 3
+    lines = other.decode().splitlines()
+    assert lines == [f"line {number}" for number in range(len(lines))]
 
 
 def _flashed(insitu: Command, image: Path, *where: str) -> None:

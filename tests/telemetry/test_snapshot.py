@@ -87,9 +87,9 @@ class Device:
         """What arrives on the host."""
         from insitu.port.host import telemetry
 
-        sent: list[bytes] = []
-        telemetry.send(self.runtime, sent.append)
-        bodies, other = Scanner().feed(b"".join(sent))
+        sent = bytearray()
+        telemetry.send(self.runtime, sent.extend)
+        bodies, other = Scanner().feed(bytes(sent))
         assert (len(bodies), other) == (1, b"")
         return decode(bodies[0])
 

@@ -25,13 +25,16 @@ FIELDS: dict[int, tuple[str, tuple[str, ...]]] = {
     ),
     frames.RECORD_EXEC_ENV: ("exec_envs", ("instance", "address", "block", "stack_size", "stack_peak")),
     frames.RECORD_PYTHON: ("micropython_heap", ("size", "used")),
+    frames.RECORD_TRAPS: ("traps", ("count",)),
 }
-_SINGLE = ("global_heap", "micropython_heap")
+_SINGLE = ("global_heap", "micropython_heap", "traps")
 Snapshot = dict[str, Any]
 
 
 def decode(body: bytes) -> Snapshot:
     """A snapshot: "global_heap" and "micropython_heap" are records, the others lists of records, all in bytes.
+
+    "traps" has how many there were, "mark" what the program calls this moment.
 
     Raises InsituError for a version or a record kind that this insitu does not know, and for half a record.
     """
@@ -42,12 +45,17 @@ def decode(body: bytes) -> Snapshot:
     snapshot: Snapshot = {
         "global_heap": None,
         "micropython_heap": None,
+        "traps": None,
+        "mark": "",
         "modules": [],
         "instances": [],
         "exec_envs": [],
     }
     at = 1
     while at < len(body):
+        if body[at] == frames.RECORD_MARK:
+            snapshot["mark"], at = _mark(body, at + 1)
+            continue
         if body[at] not in FIELDS:
             raise InsituError(f"telemetry record of unknown kind {body[at]}")
         key, names = FIELDS[body[at]]
@@ -61,6 +69,14 @@ def decode(body: bytes) -> Snapshot:
             snapshot[key].append(record)
         at += 1 + 4 * len(names)
     return snapshot
+
+
+def _mark(body: bytes, at: int) -> tuple[str, int]:
+    """A name whose length is at at, and where the next record begins."""
+    end = at + 1 + (body[at] if at < len(body) else 0)
+    if end > len(body) or at == len(body):
+        raise InsituError("telemetry record of a mark is cut off")
+    return body[at + 1 : end].decode("utf-8", "replace"), end
 
 
 def owners(snapshot: Snapshot) -> dict[str, int]:

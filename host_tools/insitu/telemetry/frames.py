@@ -37,30 +37,30 @@ class Scanner:
 
     def feed(self, data: bytes) -> tuple[list[bytes], bytes]:
         """Bodies of the frames that are complete now, and the other output so far."""
-        self._pending += data
+        pending, at = self._pending + data, 0
         bodies: list[bytes] = []
-        other = b""
+        other: list[bytes] = []
         while True:
-            start = self._pending.find(_START)
+            start = pending.find(_START, at)
             if start < 0:
-                keep = 1 if self._pending.endswith(_START[:1]) else 0
-                cut = len(self._pending) - keep
-                other, self._pending = other + self._pending[:cut], self._pending[cut:]
-                return bodies, other
-            other, self._pending = other + self._pending[:start], self._pending[start:]
-            end = self._pending.find(_END)
-            again = self._pending.find(_START, 2)
+                keep = 1 if pending.endswith(_START[:1], at) else 0
+                other.append(pending[at : len(pending) - keep])
+                self._pending = pending[len(pending) - keep :]
+                break
+            other.append(pending[at:start])
+            end = pending.find(_END, start)
+            again = pending.find(_START, start + 2)
             if again >= 0 and (end < 0 or again < end):  # a start inside: the first was none, or was cut off
-                other, self._pending = other + self._pending[:again], self._pending[again:]
+                at = again
+                other.append(pending[start:again])
                 continue
-            if end < 0:
-                if len(self._pending) <= MAX_FRAME:
-                    return bodies, other
-                other, self._pending = other + self._pending[:2], self._pending[2:]
-                continue
-            body = unstuff(self._pending[2:end])
+            if end < 0 and len(pending) - start <= MAX_FRAME:
+                self._pending = pending[start:]
+                break
+            body = None if end < 0 else unstuff(pending[start + 2 : end])
+            at = start + 2 if body is None else end + 1
             if body is None:
-                other, self._pending = other + self._pending[:2], self._pending[2:]
+                other.append(pending[start:at])
             else:
                 bodies.append(body)
-                self._pending = self._pending[end + 1 :]
+        return bodies, b"".join(other)

@@ -26,8 +26,7 @@ _CODE = {
     "memory.copy, misaligned, a byte": (2.3, 0.6, 0.6, 0.6, 0.6, 0.7),
     "memory.copy, onto itself, a byte": (1.6, 0.5, 0.5, 0.5, 0.5, 0.7),
     "memory.fill, a byte": (0.4, 0.3, 0.3, 0.31, 0.3, 0.4),
-    # LLVM has no tail calls for ARMv6-M.
-    "call of another instance against one inside": (1.9, 1.3, 1.3, 1.3, 1.3, 1.2),
+    "call of another instance against one inside": (1.3, 1.3, 1.3, 1.3, 1.3, 1.1),
 }
 EXPORT_CALL, IMPORT_CALL = 1.0, 1.2
 ALLOCATION = 1300

@@ -28,12 +28,20 @@ class Trap(Error):
     """Compiled code trapped. The runtime and the instance go on.
 
     Attributes: message: the standard's words; function: its name, None where none is known; offset: of the
-    instruction, from the code's start; pc: its address.
+    instruction, from the code's start; pc: its address; frames: offset, and those of all words on the operand stack
+    that may be return addresses, last call first. Ask for frames and dump() before anything else runs on the exec env.
     """
 
     message: str
     function: str | None
     offset: int
     pc: int
+    @property
+    def frames(self) -> list[int]: ...
+    def dump(self) -> str:
+        """A line of text that `insitu explain` makes functions, source lines and instructions of.
+
+        Raises Error where something ran on the operand stack after the trap.
+        """
 
     def __init__(self, message: str, function: str | None = None, offset: int = 0, pc: int = 0) -> None: ...

@@ -27,6 +27,8 @@ class HeapError(Error):
 
 # Compiled code trapped; pc: address of the instruction, offset: the same from the code's start.
 class Trap(Error):
+    left = None  # exec env, module, sum of the operand stack's bytes: where compiled code left
+
     def __init__(self, message, function=None, offset=0, pc=0):
         text = '"' + message + '"'
         if function is not None:
@@ -36,6 +38,17 @@ class Trap(Error):
         self.function = function
         self.offset = offset
         self.pc = pc
+
+    @property
+    def frames(self):
+        from .run.trapped import frames
+
+        return frames(self)
+
+    def dump(self):
+        from .run.trapped import dump
+
+        return dump(self)
 
 
 # An import is not what the module asks for.

@@ -6,7 +6,9 @@ from ..errors import Trap
 from ..store import growth, passive, table
 from ..traps import MESSAGES
 from ..xip.layout import (
+    ENV_LEFT,
     ENV_PC,
+    ENV_TOP,
     FUNCTION_CODE,
     FUNCTION_SIZE,
     IMAGE_FUNCTIONS,
@@ -25,11 +27,26 @@ from ..xip.layout import (
     TABLE_SHIFT,
     TRAP_OUT_OF_BOUNDS_TABLE,
 )
-from ..xip.raw import add, peek
+from ..xip.raw import add, peek, peek_offset
 from ..xip.scan import nearest_below
 
 
 def serve(env, instance, kind, operand):
+    try:
+        _serve(env, instance, kind, operand)
+    except Trap as trap:
+        trap.left = env, instance.module, sum(used(env))
+        raise
+
+
+# What is in use of the operand stack; nothing where a call found no room to start, and no code ever left.
+def used(env):
+    base = env.alive().runtime.base
+    left, top = [peek_offset(base, env.offset + field) for field in (ENV_LEFT, ENV_TOP)]
+    return platform.view(add(base, left), top - left) if env.offset < left < top else b""
+
+
+def _serve(env, instance, kind, operand):
     if kind == REQUEST_TRAP:
         _trap(env, instance, operand)
     slots = instance.slots

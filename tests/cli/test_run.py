@@ -109,7 +109,9 @@ def test_a_trap_after_output(insitu: Command, wasm: Callable[..., Path]) -> None
     done = insitu("run", wasm(IMPORTS), *SIM, "die", *bound)
     assert (done.status, done.out) == (1, "5\n")
     assert done.err.startswith('insitu: trap: "unreachable" in function "die" at code offset 0x')
-    assert done.err.count("\n") == 1
+    (frame,) = done.err.splitlines()[1:]
+    assert frame.startswith("  0 die wasm 0x")
+    assert ": unreachable (code 0x" in frame
 
 
 def test_what_does_not_fit(insitu: Command, wasm: Callable[..., Path]) -> None:

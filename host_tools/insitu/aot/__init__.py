@@ -39,25 +39,30 @@ def compile_wasm(data: bytes, target: str, *, app_heap: int = 0, window: int | N
     return compile_module(data, target, app_heap=app_heap, window=window).image
 
 
-def compile_module(data: bytes, target: str, *, app_heap: int = 0, window: int | None = None) -> Compiled:
+def compile_module(
+    data: bytes, target: str, *, app_heap: int = 0, window: int | None = None, located: bool = False
+) -> Compiled:
     """A WebAssembly module compiled for the target of that name.
 
     app_heap: bytes to keep for an app heap at the end of a linear memory that cannot grow.
     window: bytes of linear memory, from address 0 on, that are RAM from the start; what lies beyond is taken from the
         global heap by small pages, when it is first written. None: all of it is RAM. Without a memory of the module's
         own it changes nothing.
+    located: with what explain.make.code_map needs to know of instructions; the image is the same.
 
     Raises WasmError where the module is malformed, invalid or uses what is not supported; InsituError for an
     unknown target. The same input gives the same bytes.
     """
     wasm = decode(data)
     validate(wasm)
-    return compile_decoded(wasm, target, app_heap=app_heap, window=window)
+    return compile_decoded(wasm, target, app_heap=app_heap, window=window, located=located)
 
 
-def compile_decoded(wasm: Module, target: str, *, app_heap: int = 0, window: int | None = None) -> Compiled:
+def compile_decoded(
+    wasm: Module, target: str, *, app_heap: int = 0, window: int | None = None, located: bool = False
+) -> Compiled:
     """The same of a module that is valid."""
-    plan = Plan(wasm, _target(target), app_heap, window)
+    plan = Plan(wasm, _target(target), app_heap, window, located=located)
     limits.check(plan)
     made = object_file(plan)
     with step("linking"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from insitu.aot import calls, memory, tables, variables
+from insitu.aot import calls, locations, memory, tables, variables
 from insitu.aot.function import FunctionBuilder
 from insitu.aot.ir_types import ir_types
 from insitu.aot.numeric import NUMERIC, float_literal
@@ -179,7 +179,7 @@ EMITTERS: dict[int, Emit] = {code: _BY_NAME[op.name] for code, op in OPCODES.ite
 _BLOCK, _LOOP, _IF, _ELSE, _END = 0x02, 0x03, 0x04, 0x05, 0x0B
 
 
-def build_body(plan: Plan, function: Function) -> str:
+def build_body(plan: Plan, index: int, function: Function) -> str:
     """The IR of a validated function's body: its blocks, from "entry:" on."""
     f = FunctionBuilder(plan)
     function_type = plan.wasm.types[function.type_index]
@@ -191,8 +191,10 @@ def build_body(plan: Plan, function: Function) -> str:
         f.line("call void @insitu_stack_check(ptr %inst)")
     f.open("function", (), results)
     skipped = 0
-    for opcode, immediate, _offset in function.body:
+    for opcode, immediate, offset in function.body:
         if f.reachable:
+            if plan.located:
+                f.location = locations.at(offset - function.offset, index)
             if opcode == _END:
                 f.close()
             elif opcode == _ELSE:

@@ -102,7 +102,7 @@ def emit_call_indirect(f: FunctionBuilder, immediate: tuple[int, int]) -> None:
     same = f.value(f"icmp eq i32 {word}, {signature.word(function_type)}")
     f.signature_failures.append((word, f.block))
     go_on = f.name("b")
-    f.line(f"br i1 {same}, label %{go_on}, label %signature, !prof !likely")
+    f.line(f"br i1 {same}, label %{go_on}, label %{f.shared('signature')}, !prof !likely")
     f.start_block(go_on)
     owner = f.value(f"getelementptr i8, ptr {entry}, i32 4")
     instance = f.value(f"load ptr, ptr {owner}, align 4, !tbaa !table")
@@ -126,7 +126,8 @@ def _call_chosen(
     cases = " ".join(f"i32 {entry}, label %{blocks[function]}" for entry, function in choices.items())
     weights = ", ".join(["i32 1", *["i32 1048575"] * len(choices)])
     f.element_failures.setdefault(table_index, []).append((index, f.block))
-    f.line(f'switch i32 {index}, label %element{table_index} [ {cases} ], !prof !{{!"branch_weights", {weights}}}')
+    failure = f.shared(f"element{table_index}")
+    f.line(f'switch i32 {index}, label %{failure} [ {cases} ], !prof !{{!"branch_weights", {weights}}}')
     incoming = []
     for function, block in blocks.items():
         f.start_block(block)
@@ -141,10 +142,10 @@ def _call_chosen(
 
 def emit_element_failure(f: FunctionBuilder, table_index: int, incoming: list[tuple[str, str]]) -> None:
     """The cold block of a table that an index leads to whose entry cannot be called; index and block of each edge."""
-    f.start_block(f"element{table_index}")
+    f.start_shared(f"element{table_index}")
     edges = ", ".join(f"[ {index}, %{block} ]" for index, block in incoming)
     index = f.value(f"phi i32 {edges}")
     entry = tables.checked_entry(f, table_index, index, layout.TRAP_UNDEFINED_ELEMENT)
     _, word = tables.signature_word(f, entry)
     f.signature_failures.append((word, f.block))
-    f.line("br label %signature")
+    f.line(f"br label %{f.shared('signature')}")

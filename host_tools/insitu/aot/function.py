@@ -55,17 +55,19 @@ class FunctionBuilder:
         self.local_types: list[str] = []
         self.block = "entry"
         self.reachable = True
+        self.location = ""  # of the instruction that is compiled, as LLVM's text has it (locations.py)
         self._count = 0
         self._conditions: dict[str, str] = {}
         self._trap_blocks: dict[int, str] = {}
         self._resume = ""
         self.signature_failures: list[tuple[str, str]] = []
         self.element_failures: dict[int, list[tuple[str, str]]] = {}
+        self._leading: dict[str, set[str]] = {}  # to a shared block: locations
 
     # --- text ---
 
     def line(self, text: str) -> None:
-        self.lines.append("  " + text)
+        self.lines.append(f"  {text}{self.location}")
 
     def name(self, stem: str = "v") -> str:
         self._count += 1
@@ -75,12 +77,22 @@ class FunctionBuilder:
         """A line that defines a value; its operand."""
         self._count += 1
         operand = f"%v{self._count}"
-        self.lines.append(f"  {operand} = {text}")
+        self.lines.append(f"  {operand} = {text}{self.location}")
         return operand
 
     def start_block(self, name: str) -> None:
         self.lines.append(f"{name}:")
         self.block = name
+
+    def shared(self, name: str) -> str:
+        """A block that the instruction leads to, and others may; it is started later, by start_shared."""
+        self._leading.setdefault(name, set()).add(self.location)
+        return name
+
+    def start_shared(self, name: str) -> None:
+        """What is written from here on has the location of the one instruction that leads here, or none."""
+        self.location = self._leading[name].pop() if len(self._leading[name]) == 1 else ""
+        self.start_block(name)
 
     # --- operand stack ---
 
@@ -111,7 +123,7 @@ class FunctionBuilder:
     # --- traps: one cold block a kind and function ---
 
     def trap_block(self, code: int) -> str:
-        return self._trap_blocks.setdefault(code, f"trap{code}")
+        return self.shared(self._trap_blocks.setdefault(code, f"trap{code}"))
 
     def trap_if(self, condition: str, code: int) -> None:
         go_on = self.name("b")
@@ -134,13 +146,13 @@ class FunctionBuilder:
         if self.signature_failures:
             self._emit_signature_failure()
         for code, name in self._trap_blocks.items():
-            self.lines.append(f"{name}:")
+            self.start_shared(name)
             self.line(f"call void @insitu_trap(ptr %inst, i32 {code}) #1")
             self.line("unreachable")
 
     def _emit_signature_failure(self) -> None:
         """A null element has signature word 0 and another trap than one of another type."""
-        self.lines.append("signature:")
+        self.start_shared("signature")
         edges = ", ".join(f"[ {word}, %{block} ]" for word, block in self.signature_failures)
         self.line(f"%word = phi i32 {edges}")
         self.line("%null = icmp eq i32 %word, 0")

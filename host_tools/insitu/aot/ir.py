@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from insitu.aot import alignment, body, calls, far_calls, numeric, signature
+from insitu.aot import alignment, body, calls, far_calls, locations, numeric, signature
 from insitu.aot.function import FunctionBuilder
 from insitu.aot.ir_types import ir_types, result_type
 from insitu.port.xip import layout
@@ -62,7 +62,8 @@ def write(plan: Plan) -> str:
     if plan.memory.window:
         parts.append(far_calls.declarations("\n".join(parts)))
     text = "\n".join(parts)
-    return re.sub(r"(!tbaa|!prof) !([a-z]+)", lambda m: f"{m[1]} !{_TAGS[m[2]]}", text) + _METADATA
+    text = re.sub(r"(!tbaa|!prof) !([a-z]+)", lambda m: f"{m[1]} !{_TAGS[m[2]]}", text) + _METADATA
+    return text + locations.metadata(range(first, first + len(wasm.functions))) if plan.located else text
 
 
 def _define(plan: Plan, index: int, names: str) -> str:
@@ -79,12 +80,13 @@ def _define(plan: Plan, index: int, names: str) -> str:
         attributes += f' "function-inline-threshold"="{_INLINING_CHOSEN}"'
     return (
         f"define {linkage} {result_type(results)} @f{index}"
-        f"(ptr nonnull noundef align 8 %inst{arguments}) {attributes} align 4{word} {{"
+        f"(ptr nonnull noundef align 8 %inst{arguments}) {attributes} align 4{word}"
     )
 
 
 def _function(plan: Plan, index: int, function: Function) -> str:
-    return f"{_define(plan, index, '%a')}\n{body.build_body(plan, function)}\n}}"
+    located = f" {locations.of_function(index)}" if plan.located else ""
+    return f"{_define(plan, index, '%a')}{located} {{\n{body.build_body(plan, index, function)}\n}}"
 
 
 def _wrapper(plan: Plan, index: int) -> str:
@@ -116,7 +118,7 @@ def _wrapper(plan: Plan, index: int) -> str:
     else:
         f.line(call)
         f.line("ret void")
-    return f"{_define(plan, index, '%a')}\n{f.finish()}\n}}"
+    return f"{_define(plan, index, '%a')} {{\n{f.finish()}\n}}"
 
 
 def _is_jump(plan: Plan, params: tuple[str, ...], results: tuple[str, ...]) -> bool:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from insitu.aot.targets import Target
 
 _ZIG = Path(ziglang.__file__).with_name("zig")
+# What a debugger is told of the library and the stub; of the program's code explain/ reads it.
+_OTHERS = ("*libcompiler_rt.a:*", "*stub.o", "*helpers.o")
 # Two addresses that differ in every byte that an absolute address could hide in.
 _ADDRESSES = (0x08000000, 0x31234560)
 _SCRIPT = """
@@ -32,7 +34,10 @@ SECTIONS {{
     *(.rodata .rodata.* .srodata .srodata.*)
     *(.data .data.* .sdata .sdata.* .bss .bss.* .sbss .sbss.* .got .got.*)
   }} =0
-  /DISCARD/ : {{ *(.ARM.exidx* .ARM.extab* .comment .eh_frame* .ARM.attributes .riscv.attributes .debug*) }}
+  /DISCARD/ : {{
+    *(.ARM.exidx* .ARM.extab* .comment .eh_frame* .ARM.attributes .riscv.attributes .debug_frame)
+    {others}
+  }}
 }}
 """
 
@@ -62,6 +67,7 @@ class Code:
 
     Attributes:
         data: the bytes, code first, then its constants.
+        elf: the linked file that they are of, with DWARF where the program's plan is located; base: their address.
         symbols: name to offset, Thumb bit taken off.
         pieces: the sections of the inputs in it, in order of offset, as the linker says; contract/ proves it.
     """
@@ -69,6 +75,8 @@ class Code:
     data: bytes
     symbols: dict[str, int]
     pieces: tuple[Piece, ...]
+    elf: bytes
+    base: int
 
 
 def _zig(*arguments: str) -> str:
@@ -158,7 +166,7 @@ def own_objects(target: Target, *, far: bool = False) -> dict[str, bytes]:
 def _link(target: Target, inputs: list[str], base: int, folder: Path) -> tuple[bytes, str]:
     """The linked file, and the linker's map of it."""
     script, made, where = folder / f"{base:x}.ld", folder / f"{base:x}.elf", folder / f"{base:x}.map"
-    script.write_text(_SCRIPT.format(base=base))
+    script.write_text(_SCRIPT.format(base=base, others=" ".join(f"{file}(.debug*)" for file in _OTHERS)))
     files = [*(str(folder / file) for file in inputs), library(target)]
     first_wins = ["-z", "muldefs"] if FAR in inputs else []
     _zig("ld.lld", "--gc-sections", *first_wins, "-T", str(script), *files, "-o", str(made), f"-Map={where}")
@@ -187,7 +195,7 @@ def _read(elf: bytes, pieces: tuple[Piece, ...], target: Target) -> Code:
             continue
         offset = symbol["st_value"] - base
         symbols[symbol.name] = offset & ~target.code_bit if symbol["st_info"]["type"] == "STT_FUNC" else offset
-    return Code(data, symbols, pieces)
+    return Code(data, symbols, pieces, elf, base)
 
 
 def link(object_file: bytes, target: Target, *, far: bool = False) -> Code:

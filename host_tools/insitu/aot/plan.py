@@ -110,11 +110,21 @@ class Plan:
         global_slots, import_slots: distances below the instance pointer, by index.
         args_distance, args_slots: the args area: how far below, and how many slots of 8 bytes.
         instance_size: bytes of the block below the instance pointer.
+        located: whether LLVM is told where in the module each instruction is (locations.py).
     """
 
-    def __init__(self, wasm: Module, target: Target, app_heap: int = 0, window_size: int | None = None) -> None:
+    def __init__(
+        self,
+        wasm: Module,
+        target: Target,
+        app_heap: int = 0,
+        window_size: int | None = None,
+        *,
+        located: bool = False,
+    ) -> None:
         self.wasm = wasm
         self.target = target
+        self.located = located
         self.aux_stack = aux_stack.find(wasm)
         self.memory = self._plan_memory((app_heap + 7) & ~7)
         if window_size is not None and wasm.memory_types and not wasm.imported_memory_count:

@@ -23,8 +23,9 @@ from insitu.cli.given import Told
 from insitu.cli.loudness import remark
 from insitu.cli.on_images import flash_named
 from insitu.commands import deploy as deploying
-from insitu.commands.build import build, check_output, is_image, read_file, write_file
+from insitu.commands.build import build, built, check_output, is_image, read_file, write_file
 from insitu.commands.desk import LABGRID, PORT
+from insitu.commands.explain import explaining
 from insitu.commands.memory import of_emulated, words_of_a_call
 from insitu.commands.partition import partition
 from insitu.commands.selftest import selftest
@@ -192,7 +193,8 @@ def run_command(
     if sim and port is not None:
         raise click.UsageError("--sim and --port exclude each other")
     board = options.find_board(board_name, port)
-    data = build(app, board, app_heap=heap_size)
+    made = built(app, board, app_heap=heap_size)
+    data = made.image
     knobs = {"heap_size": heap_size, "initial_memory": initial_memory, "max_memory": max_memory}
     image = read(data)
     passed, things = run.understand(image, export, arguments, told.given(board))
@@ -211,7 +213,7 @@ def run_command(
         timeout=told.timeout,
         say=_echo(sys.stderr if as_json else sys.stdout),
     )
-    with session:
+    with explaining(app, made), session:
         _, results = session.invoke(export, passed)
         pools = ask.snapshot(session.link) if mem else None
     typed = list(zip(run.export_type(image, export)[1], results, strict=True))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from insitu.aot import compile_wasm
+from insitu.aot import Compiled, compile_module
 from insitu.board.record import Board
 from insitu.errors import InsituError
+from insitu.explain.code_map import CodeMap
+from insitu.explain.make import code_map
 from insitu.port.xip import layout
 from insitu.toolchain import LANGUAGES, to_wasm
 from insitu.wasm.decode import MAGIC, decode
@@ -47,14 +50,31 @@ def is_image(data: bytes) -> bool:
     return data.startswith(layout.MAGIC.to_bytes(4, "little"))
 
 
+@dataclass(frozen=True, slots=True)
+class Built:
+    """Attributes: image; made: how, None where the source was an image already."""
+
+    image: bytes
+    made: Compiled | None
+
+    def map(self) -> CodeMap | None:
+        """What the image's code was; None where it was an image already."""
+        return code_map(self.made) if self.made else None
+
+
 def build(source: Path, board: Board, *, app_heap: int = 0, window: int | None = None) -> bytes:
+    """The image of a module for the board; see built."""
+    return built(source, board, app_heap=app_heap, window=window).image
+
+
+def built(source: Path, board: Board, *, app_heap: int = 0, window: int | None = None) -> Built:
     """The image of a module for the board; source may be an image already made for it, whatever it is called.
 
     app_heap, window: see aot.compile_wasm. Raises InsituError where there is no memory to have a window.
     """
     data = read_file(source)
     if is_image(data) or (source.suffix == ".xip" and not data.startswith(MAGIC)):
-        return data
+        return Built(data, None)
     if source.suffix != ".wasm" and not data.startswith(MAGIC):
         languages = ", ".join(LANGUAGES)
         raise InsituError(
@@ -64,9 +84,10 @@ def build(source: Path, board: Board, *, app_heap: int = 0, window: int | None =
     try:
         if window is not None:
             _check_window(source, decode(data))
-        return compile_wasm(data, board.target, app_heap=app_heap, window=window)
+        made = compile_module(data, board.target, app_heap=app_heap, window=window, located=True)
     except WasmError as error:
         raise InsituError(f"{source.name} {error}") from None
+    return Built(made.image, made)
 
 
 def _check_window(source: Path, module: Module) -> None:

@@ -51,6 +51,15 @@ class Image:
         return int(struct.unpack_from("<I", self.data, field)[0])
 
     @property
+    def crc(self) -> int:
+        """What it is told from other images by."""
+        return self.word(layout.IMAGE_CRC)
+
+    @property
+    def code_offset(self) -> int:
+        return self.word(layout.IMAGE_CODE_OFFSET)
+
+    @property
     def code_size(self) -> int:
         return self.word(layout.IMAGE_CODE_SIZE)
 

@@ -43,8 +43,9 @@ def _insitu_guard(mark, call, *args):
     try:
         found = call(*args)
     except Exception as error:
-        found = type(error).__name__, str(error), getattr(error, "code", 0)
-        if found[0] not in {_OWN_ERRORS!r}: raise
+        kind = type(error).__name__
+        if kind not in {_OWN_ERRORS!r}: raise
+        found = kind, str(error), getattr(error, "code", 0), error.dump() if kind == "Trap" else ""
     print(mark + repr(found))
 """
 # A call with the bits of its arguments and results: a firmware's floats may be narrower than f64.
@@ -57,11 +58,14 @@ def _insitu_invoke(name, arguments, results):
 
 
 class RunError(InsituError):
-    """A trap, or a call that cannot be made; output is what was printed before it."""
+    """A trap, or a call that cannot be made.
 
-    def __init__(self, text: str, output: bytes = b"") -> None:
+    Attributes: output: what was printed before it; dump: of a trap, the line that explain/ reads, "" where none is.
+    """
+
+    def __init__(self, text: str, output: bytes = b"", dump: str = "") -> None:
         super().__init__(text)
-        self.output = output
+        self.output, self.dump = output, dump
 
 
 class ProgramExit(RunError):
@@ -79,12 +83,12 @@ class ProgramExit(RunError):
         return self.output
 
 
-def _run_error(kind: str, text: str, code: int, output: bytes) -> RunError:
+def _run_error(kind: str, text: str, code: int, output: bytes, dump: str = "") -> RunError:
     """An exception of insitu's on the device; its text is one line, whatever names the module chose."""
     if kind == "Exit":
         return ProgramExit(code, output)
     line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-    return RunError(f"trap: {line}" if kind == "Trap" else line, output)
+    return RunError(f"trap: {line}" if kind == "Trap" else line, output, dump)
 
 
 def export_type(image: Image, name: str) -> tuple[str, str]:
@@ -319,8 +323,8 @@ class Session(AbstractContextManager["Session"]):
         printed, _, found = output.rpartition(mark.encode())
         printed, result = printed.replace(b"\r\n", b"\n"), ast.literal_eval(found.decode())
         if isinstance(result, tuple):
-            kind, text, code = result
-            raise _run_error(kind, text, code, printed)
+            kind, text, code, dump = result
+            raise _run_error(kind, text, code, printed, dump)
         return printed, result
 
     def prepare_invoke(self) -> None:

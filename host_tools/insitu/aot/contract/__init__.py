@@ -290,7 +290,8 @@ class _Image:
 
         exposed, indirect = named(plan.exposed), named(plan.address_taken)
         needed = sums.needed(exposed, indirect, entered, guard)
-        return StackUse(guard, needed, CallGraph(self.functions, self.walks, exposed, indirect, entered))
+        graph = CallGraph(self.functions, self.walks, exposed, indirect, entered)
+        return StackUse(guard, needed, graph, saved)
 
 
 _PADDING = (b"\x00\xbf", b"\xc0\x46", b"\x00\x00", b"\x01\x00")  # NOP (T1), MOV r8, r8, alignment, C.NOP

@@ -31,11 +31,13 @@ class StackUse:
         needed: the smallest stack that suffices for any call of an exposed function, or layout.NONE with
             recursion. What functions of other instances need, which imports may be bound to, comes on top.
         graph: what they are sums over.
+        saved: what the stub saves where code leaves for the runtime.
     """
 
     guard: int
     needed: int
     graph: CallGraph
+    saved: int
 
 
 class _Recursion(Exception):

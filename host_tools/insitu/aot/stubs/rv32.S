@@ -98,4 +98,5 @@ insitu_trap:                            # a0: instance, a1: TRAP_*; ra: in the f
     addi  a1, a1, REQUEST_TRAP
     sw    a0, ENV_INSTANCE(a2)
     sw    ra, ENV_PC(a2)
+    sw    sp, ENV_LEFT(a2)              # for who looks for the calls that led here
     j     leave

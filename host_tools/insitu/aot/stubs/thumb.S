@@ -137,4 +137,6 @@ insitu_trap:                            // r0: instance, r1: TRAP_*; lr: in the 
     mov   r3, lr
     subs  r3, #1                        // Thumb's bit
     str   r3, [r2, #ENV_PC]
+    mov   r3, sp
+    str   r3, [r2, #ENV_LEFT]           // for who looks for the calls that led here
     b     leave

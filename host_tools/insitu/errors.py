@@ -1,4 +1,9 @@
-"""The base of every error that is the user's or the device's fault: one line, no traceback."""
+"""The base of every error that is the user's or the device's fault: a few lines, no traceback."""
+
+
+def printable(text: str) -> str:
+    """Text in one line, whatever names a module chose."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 class InsituError(Exception):

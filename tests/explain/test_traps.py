@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
 import pytest
 import wasmtime
 from insitu import aot
 from insitu.board import boards
-from insitu.explain.code_map import CodeMap
+from insitu.errors import InsituError
+from insitu.explain.code_map import CodeMap, read_map
 from insitu.explain.explain import Explanation, explain, understand
 from insitu.explain.make import code_map
+from insitu.image.read import read
 from insitu.session.session import RunError, Session
 
 # Of each kind of trap a function; `run` calls it by way of another one.
@@ -63,8 +66,8 @@ def backtrace(wasm: bytes, export: str, argument: int) -> Frames:
 
 
 @cache
-def _compiled(target: str) -> tuple[bytes, CodeMap]:
-    made = aot.compile_module(WASM, target, located=True)
+def _compiled(target: str, window: int | None = None) -> tuple[bytes, CodeMap]:
+    made = aot.compile_module(WASM, target, window=window, located=True)
     return made.image, code_map(made)
 
 
@@ -87,3 +90,41 @@ def test_each_kind_of_trap_is_where_wasmtime_has_it(board: str) -> None:
     with Session(found, image, imports={"env.f": "lambda _: None"}, sim=True) as session:
         traps = {name: frames(explained(session, known, name, _ARGUMENT)) for name in _TRAPS}
     assert traps == {name: backtrace(WASM, name, _ARGUMENT) for name in _TRAPS}
+
+
+def test_an_access_that_a_routine_made_is_its_instruction() -> None:
+    """With a window accesses beyond it are calls of a routine, which traps in its caller's name."""
+    board = boards.load_board("qemu_stm32f405")
+    image, known = _compiled(board.target, 1024)
+    with Session(board, image, imports={"env.f": "lambda _: None"}, sim=True) as session:
+        traps = {name: frames(explained(session, known, name, _ARGUMENT)) for name in ("load", "store")}
+    assert traps == {name: backtrace(WASM, name, _ARGUMENT) for name in traps}
+
+
+@pytest.mark.parametrize("target", ["cortex-m0plus", "cortex-m4f", "rv32imc"])
+def test_an_image_is_the_same_without_a_map(target: str) -> None:
+    assert aot.compile_wasm(WASM, target) == _compiled(target)[0]
+
+
+def test_a_map_is_read_as_it_was_written(tmp_path: Path) -> None:
+    _, known = _compiled("rv32imc")
+    assert read_map(tmp_path, known.written()) == known
+
+
+def test_a_map_of_another_image_is_refused() -> None:
+    _, known = _compiled("rv32imc")
+    with pytest.raises(InsituError, match="the map is of the image with CRC .*, this one has .*belong together"):
+        known.check(read(_compiled("cortex-m4f")[0]))
+    with pytest.raises(InsituError, match="the trap is of an image with CRC 0x00000001, the map of one with"):
+        explain(known, understand("insitu-trap 00000001 0 12"))
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b'{"insitu map": 1}', b"\xff"])
+def test_what_is_no_map_is_refused(tmp_path: Path, data: bytes) -> None:
+    with pytest.raises(InsituError, match="is no map of an image|is damaged: build the image again"):
+        read_map(tmp_path, data)
+
+
+def test_what_says_no_place_is_refused() -> None:
+    with pytest.raises(InsituError, match="says no place: give a code offset"):
+        understand("Traceback")

@@ -20,10 +20,9 @@ if TYPE_CHECKING:
     from insitu.aot.targets import Target
 
 _ZIG = Path(ziglang.__file__).with_name("zig")
-# What a debugger is told of the library and the stub; of the program's code explain/ reads it.
-_OTHERS = ("*libcompiler_rt.a:*", "*stub.o", "*helpers.o")
 # Two addresses that differ in every byte that an absolute address could hide in.
 _ADDRESSES = (0x08000000, 0x31234560)
+# Debug information stays in the linked file, the program's, for explain/.
 _SCRIPT = """
 ENTRY(insitu_enter)
 SECTIONS {{
@@ -36,7 +35,7 @@ SECTIONS {{
   }} =0
   /DISCARD/ : {{
     *(.ARM.exidx* .ARM.extab* .comment .eh_frame* .ARM.attributes .riscv.attributes .debug_frame)
-    {others}
+    *(EXCLUDE_FILE(*/{program}) .debug*)
   }}
 }}
 """
@@ -166,7 +165,7 @@ def own_objects(target: Target, *, far: bool = False) -> dict[str, bytes]:
 def _link(target: Target, inputs: list[str], base: int, folder: Path) -> tuple[bytes, str]:
     """The linked file, and the linker's map of it."""
     script, made, where = folder / f"{base:x}.ld", folder / f"{base:x}.elf", folder / f"{base:x}.map"
-    script.write_text(_SCRIPT.format(base=base, others=" ".join(f"{file}(.debug*)" for file in _OTHERS)))
+    script.write_text(_SCRIPT.format(base=base, program=PROGRAM))
     files = [*(str(folder / file) for file in inputs), library(target)]
     first_wins = ["-z", "muldefs"] if FAR in inputs else []
     _zig("ld.lld", "--gc-sections", *first_wins, "-T", str(script), *files, "-o", str(made), f"-Map={where}")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
-from insitu.errors import InsituError
+from insitu.errors import InsituError, printable
 from insitu.explain.code_map import Call, CodeMap, Spot
 from insitu.explain.unwind import unwind
 from insitu.port.traps import MESSAGES
@@ -85,8 +85,8 @@ class Explanation:
             times = len(list(again))
             mark = "inlined in" if number and self.frames[number - 1].inlined else f"{number:3}"
             first, *others = [_described(spot) for spot in frame.spots] or [""]
-            yield f"{mark} {frame.function}{first and ' '}{first} (code {frame.code:#x})"
-            yield from (f"     or {other}" for other in others)
+            yield printable(f"{mark} {frame.function}{first and ' '}{first} (code {frame.code:#x})")
+            yield from (printable(f"     or {other}") for other in others)
             if times > 1:
                 yield f"     and {times - 1} times more"
             number += times

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from insitu.board.record import Board
-from insitu.errors import InsituError
+from insitu.errors import InsituError, printable
 from insitu.flash.mapped import map_images
 from insitu.flash.package import put_code
 from insitu.flash.write import check_fits, flash
@@ -87,7 +87,7 @@ def _run_error(kind: str, text: str, code: int, output: bytes, dump: str = "") -
     """An exception of insitu's on the device; its text is one line, whatever names the module chose."""
     if kind == "Exit":
         return ProgramExit(code, output)
-    line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    line = printable(text)
     return RunError(f"trap: {line}" if kind == "Trap" else line, output, dump)
 
 

@@ -19,6 +19,7 @@ from ..xip.layout import (
     FAR_SHIFT,
     FAR_SLOT,
     FAR_SLOTS,
+    FAR_STEP,
     FAR_TABLE,
     IMAGE_MEMORY_SLACK,
     TRAP_OUT_OF_BOUNDS_MEMORY,
@@ -53,9 +54,9 @@ def _use_table(instance, table, slots):
 
 # Offset of a page's slot, or of the empty one where it belongs.
 def _slot(base, table, mask, page):
-    at = (page ^ page >> FAR_HASH_SHIFT) * FAR_SLOT & mask
+    at = (page + (page >> FAR_HASH_SHIFT)) * FAR_SLOT & mask
     while peek(base, table + at) not in (page, FAR_NONE):
-        at = at + FAR_SLOT & mask
+        at = at + FAR_STEP & mask
     return table + at
 
 

@@ -152,8 +152,8 @@ INSTANCE_MEMORY_PAGES = const(20)  # what memory.size answers, where memory is n
 INSTANCE_ID = const(24)  # the runtime's number for the instance
 INSTANCE_HEADER = const(32)  # then: globals, import slots, args area, tables
 # Of a memory with a window: its far pages, and what follows the header begins at INSTANCE_FAR. A page's slot in the
-# table is the number of the page (address >> FAR_SHIFT) and its address, or FAR_NONE; its place the number, xored with
-# itself >> FAR_HASH_SHIFT, or the next one that is free.
+# table is the number of the page (address >> FAR_SHIFT) and its address, or FAR_NONE; its place the number and itself >>
+# FAR_HASH_SHIFT, added, so that pages in a row never share one; or the next one FAR_STEP on.
 FAR_COUNT = const(36)  # accesses that came to the routine, since the instance was made
 FAR_PAGES = const(40)  # pages that the runtime took from the global heap
 FAR_HIGH = const(44)  # bytes of the window
@@ -168,6 +168,7 @@ FAR_PAGE = const(128)  # bytes
 FAR_HASH_SHIFT = const(6)
 FAR_NONE = const(0xFFFFFFFF)
 FAR_SLOT = const(8)  # bytes
+FAR_STEP = const(56)  # from a slot that is another page's to the next one, bytes: out of a row of pages in a few steps
 FAR_SLOTS = const(16)  # of a table, at first
 # An import's slot: code address (0: Python is asked), instance pointer.
 IMPORT_SLOT_CODE = const(0)

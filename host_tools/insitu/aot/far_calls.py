@@ -25,7 +25,7 @@ NAME = "insitu_far_"
 _CALLED = re.compile(rf"@({NAME}([ls]\d+)\w*)\(")
 _DECLARED = re.compile(rf"^declare .*@({NAME}([ls]\d+)\w*)\(.*$", re.MULTILINE)
 _DEFINED = re.compile(r"^define (?:internal|hidden) ", re.MULTILINE)
-_SECTION = ".insitu_far_stand_in"
+SECTION = ".insitu_far_stand_in"
 # option: where there are far calls, and LLVM's default
 _OPTIONS = {"jump-threading-threshold": (10, 6), "tail-dup-placement": (0, 1), "enable-ipra": (1, 0)}
 
@@ -60,7 +60,7 @@ def with_stand_ins(ir: str) -> str:
 def _stand_in(name: str, kind: str) -> str:
     result, parameters = _result(kind), ", ".join(f"{t} %{i}" for i, t in enumerate(_parameters(kind)))
     return (
-        f'define {result} @{name}({parameters}) noinline nounwind section "{_SECTION}" {{\n'
+        f'define {result} @{name}({parameters}) noinline nounwind section "{SECTION}" {{\n'
         f"  %c = icmp eq i32 %1, 0\n  %r = select i1 %c, {result} 1, {result} 2\n  ret {result} %r\n}}"
     )
 

@@ -40,7 +40,7 @@ _USED_FAR = [
     "FAR_SHIFT",
     "FAR_PAGE",
     "FAR_HASH_SHIFT",
-    "FAR_SLOT",
+    "FAR_STEP",
     "REQUEST_FAR_PAGE",
     "REQUEST_TRAP",
     "TRAP_OUT_OF_BOUNDS_MEMORY",

@@ -37,7 +37,7 @@
     .macro find
 10: srli  t1, t0, FAR_SHIFT
     srli  t2, t1, FAR_HASH_SHIFT
-    xor   t2, t2, t1
+    add   t2, t2, t1
     slli  t2, t2, 3
 11: lw    t3, -FAR_MASK(a0)
     and   t2, t2, t3
@@ -53,7 +53,7 @@
     beqz  t2, 14f
     lw    t2, -FAR_TABLE(a0)
     sub   t2, t3, t2
-    addi  t2, t2, FAR_SLOT
+    addi  t2, t2, FAR_STEP
     j     11b
 14: lw    t2, -INSTANCE_MEMORY_SIZE(a0) # a page that there is lies inside
     bgeu  t0, t2, 15f
@@ -120,7 +120,7 @@
     .if \width == 8
     li    a1, 0
     .endif
-    j     18b
+    end
 15: j     far_trap
     .if \width > 1
 17: sw    ra, 16(sp)
@@ -154,7 +154,7 @@
 16: sw    ra, 16(sp)
     jal   far_make
     lw    ra, 16(sp)
-    j     10b
+    j     13b
 15: j     far_trap
     .if \width > 1
 17: sw    ra, 16(sp)
@@ -184,18 +184,19 @@
     j     insitu_trap
     function_end far_trap
 
-# a0: instance, t0: address, t3: an empty slot. A page is there, or can be had without the runtime now.
+# a0: instance, t0: address, t3: an empty slot, its own. To t3: the page, which is made.
     function far_make
     lw    t1, -FAR_LEFT(a0)
-    beqz  t1, 1f
+2:  beqz  t1, 1f
     addi  t1, t1, -1
     sw    t1, -FAR_LEFT(a0)
     lw    t1, -FAR_NEXT(a0)
+    srli  t2, t0, FAR_SHIFT
+    sw    t2, 0(t3)
     sw    t1, 4(t3)
+    mv    t3, t1
     addi  t1, t1, FAR_PAGE
     sw    t1, -FAR_NEXT(a0)
-    srli  t1, t0, FAR_SHIFT
-    sw    t1, 0(t3)
     ret
 1:  sw    t0, -FAR_ADDRESS(a0)
     addi  sp, sp, -64
@@ -214,7 +215,6 @@
     sw    t6, 48(sp)
     li    a1, REQUEST_FAR_PAGE
     jal   insitu_host_call
-    lw    ra, 0(sp)
     lw    a0, 4(sp)
     lw    a1, 8(sp)
     lw    a2, 12(sp)
@@ -227,8 +227,12 @@
     lw    t4, 40(sp)
     lw    t5, 44(sp)
     lw    t6, 48(sp)
+    jal   far_byte
+    mv    t3, t2
+    lw    ra, 0(sp)
     addi  sp, sp, 64
-    ret
+    lw    t1, -FAR_LEFT(a0)
+    j     2b
     function_end far_make
 
 # a0: instance, t0: address. To t3: where the byte is, 0: nowhere, and then t2: an empty slot. The byte lies inside.

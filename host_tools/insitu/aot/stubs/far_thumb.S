@@ -165,14 +165,21 @@
     bcs   far_trap
     lsrs  r4, r1, #FAR_SHIFT
     lsrs  r7, r4, #FAR_HASH_SHIFT
-    eors  r7, r4
+    adds  r7, r4
     lsls  r7, #3
+#ifdef __thumb2__
+5:  ldrd  r6, r5, [r0, #TABLE]          // and the mask
+    ands  r7, r5
+    adds  r7, r6
+    ubfx  r5, r1, #0, #FAR_SHIFT
+#else
 5:  ldr   r5, [r0, #MASK]
     ands  r7, r5
     ldr   r6, [r0, #TABLE]
     adds  r7, r6
     lsls  r5, r1, #32 - FAR_SHIFT
     lsrs  r5, #32 - FAR_SHIFT
+#endif
     ldr   r6, [r7]
     cmp   r6, r4
     bne   6f
@@ -182,7 +189,7 @@
     beq   7f
     ldr   r6, [r0, #TABLE]
     subs  r7, r6
-    adds  r7, #FAR_SLOT
+    adds  r7, #FAR_STEP
     b     5b
 7:  ldr   r6, [r0, #SIZE]               // a page that there is lies inside
     cmp   r1, r6

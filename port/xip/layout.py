@@ -152,8 +152,8 @@ INSTANCE_MEMORY_PAGES = const(20)  # what memory.size answers, where memory is n
 INSTANCE_ID = const(24)  # the runtime's number for the instance
 INSTANCE_HEADER = const(32)  # then: globals, import slots, args area, tables
 # Of a memory with a window: its far pages, and what follows the header begins at INSTANCE_FAR. A page's slot in the
-# table is the number of the page (address >> FAR_SHIFT) and its address, or FAR_NONE; its place the number and itself >>
-# FAR_HASH_SHIFT, added, so that pages in a row never share one; or the next one FAR_STEP on.
+# table is its number (address >> FAR_SHIFT) and its address, or FAR_NONE. The slot's place is the number and the number
+# >> FAR_HASH_SHIFT, added, so that pages in a row never share one; or the next one FAR_STEP on.
 FAR_COUNT = const(36)  # accesses that came to the routine, since the instance was made
 FAR_PAGES = const(40)  # pages that the runtime took from the global heap
 FAR_HIGH = const(44)  # bytes of the window

@@ -23,8 +23,19 @@ from insitu.port.xip import layout
 from insitu.wasm.decode import decode
 
 PAGE = 65536
-_TO_REGISTER = (do.WRITE, do.COPY, do.LOAD, do.ADD, do.SET, do.AND, do.SUM, do.SHIFT, do.BOUND, do.INVERT)
-_TO_REGISTER = (do.WRITE, do.COPY, do.LOAD, do.ADD, do.SET, do.AND, do.SUM, do.SHIFT, do.BOUND, do.INVERT)
+_TO_REGISTER = (
+    do.WRITE,
+    do.COPY,
+    do.LOAD,
+    do.ADD,
+    do.SET,
+    do.AND,
+    do.SUM,
+    do.SHIFT,
+    do.BOUND,
+    do.INVERT,
+    do.SHIFT_RIGHT,
+)
 _OFFSETS = (0, 5, 47, 48, 300, PAGE)
 _WINDOWS = (0, 64, 1024, 4096)
 _LOADS = {

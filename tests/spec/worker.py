@@ -164,12 +164,21 @@ def spectest(target: str) -> bytes:
         return aot.compile_wasm(wabt.assemble(_SPECTEST, Path(name)), target)
 
 
+def _takes_memory(command: dict[str, Any], folder: Path) -> bool:
+    """Whether the command is to make an instance that imports a memory of another module of the script's."""
+    if command["type"] != "module" or "absent" in command:
+        return False
+    module = decode((folder / command["filename"]).read_bytes())
+    return any(i.kind == "memory" and i.module != "spectest" for i in module.imports)
+
+
 def run(script: Path, target: str, machine: str, window: int | None = None) -> Iterator[Any]:
     """The number of commands, then each one's [line, result, why]."""
     with tempfile.TemporaryDirectory(prefix="insitu-spec-") as name:
         folder, commands = wabt.commands(script, Path(name))
         yield len(commands)
-        preparation = Preparation(target, folder, window)
+        shared = any(_takes_memory(command, folder) for command in commands)  # whose owner has no window
+        preparation = Preparation(target, folder, None if shared else window)
         preparation.add(spectest(target))
         prepared = [preparation.prepare(command) for command in commands]
         departures = DEPARTURES.get(script.name, {})

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import insitu.sim
 import pytest
-import wasmtime
 from insitu import aot
 from insitu.board import boards
 from insitu.commands.inspect import image_facts
@@ -18,11 +16,10 @@ from insitu.image.read import read
 from insitu.report.code import code_parts
 from insitu.session.session import Session
 
+from tests.toolchains.run import FLASH, N, oracle, printed
 from tests.toolchains.table import MODULES, Module
 
-FLASH = 0x08000000
 TARGETS = ("cortex-m0plus", "cortex-m3", "cortex-m4f", "rv32imc")
-N = 12
 ON_A_BOARD = ("wasi-sdk-libc", "emsdk-libc-stripped", "rust-std-stripped", "AssemblyScript-incremental", "zig-libc")
 
 
@@ -42,50 +39,15 @@ def _wasm(module: Module, folder: Path) -> bytes:
     return _compiled(module.name, folder)
 
 
-def _oracle(module: Module, wasm: bytes, output: Path) -> str:
-    """What wasmtime prints or gives."""
-    engine = wasmtime.Engine()
-    linker, store, config = wasmtime.Linker(engine), wasmtime.Store(engine), wasmtime.WasiConfig()
-    linker.define_wasi()
-    config.argv = ["app"]
-    config.stdout_file = str(output)
-    store.set_wasi(config)
-    exports = linker.instantiate(store, wasmtime.Module(engine, wasm)).exports(store)
-    if not module.prints:
-        return str(exports["run"](store, N))  # type: ignore[operator]
-    try:
-        exports["_start"](store)  # type: ignore[operator]
-    except wasmtime.ExitTrap as end:
-        assert end.code == 0
-    return output.read_text()
-
-
-def _insitu(module: Module, image: bytes, target: str) -> str:
-    cpu = insitu.sim.install(insitu.sim.Cpu(target))
-    from insitu import port
-    from insitu.port.host import wasi
-
-    cpu.map_flash(FLASH, image)
-    console = io.BytesIO()
-    program = wasi.Wasi(("app",), files={1: console, 2: console})
-    loaded = port.Runtime(bytearray(2_500_000)).load(FLASH)
-    instance = loaded.instantiate(stack_size=8192, imports=program.imports(loaded))
-    program.bind(instance)
-    if not module.prints:
-        return str(instance.exports.run(N))
-    assert program.start() == 0
-    return console.getvalue().decode()
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.name)
 def test_same_as_wasmtime(module: Module, target: str, folder: Path, tmp_path: Path) -> None:
     wasm = _wasm(module, folder)
-    wanted = _oracle(module, wasm, tmp_path / "stdout")
+    wanted = oracle(module, wasm, tmp_path / "stdout")
     assert wanted
     made = aot.compile_module(wasm, target)
-    assert _insitu(module, made.image, target) == wanted
+    assert printed(module, made.image, target) == wanted
     found = parts(read(made.image), code_parts(made))
     assert sum(part.size for part in found) == len(made.image)
     assert "not known" not in {part.name for part in found}
@@ -100,7 +62,7 @@ def test_on_a_board(name: str, folder: Path, tmp_path: Path) -> None:
     board = boards.load_board("qemu_mps2_an386")
     with Session(board, aot.compile_wasm(wasm, board.target), imports={}, stack=8192) as session:
         printed, results = session.invoke(*(("_start", []) if module.prints else ("run", [N])))
-    assert (printed.decode() or str(results[0])) == _oracle(module, wasm, tmp_path / "stdout")
+    assert (printed.decode() or str(results[0])) == oracle(module, wasm, tmp_path / "stdout")
 
 
 @pytest.mark.parametrize("tool", ["wasi-sdk", "zig"])

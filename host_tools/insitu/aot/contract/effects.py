@@ -49,6 +49,16 @@ class Effects:
             self._compare(state, at, effect[1], v.constant(effect[2]))
         elif kind == do.COMPARE:
             self._compare_registers(state, at, effect[1], effect[2])
+        elif kind == do.COMPARE_SHIFTED:
+            n = v.number(registers[effect[2]])
+            if n is None:
+                state.flags = None
+            else:
+                self._compare(state, at, effect[1], v.constant(n >> effect[3]))
+        elif kind == do.SHIFT_RIGHT:
+            n = v.number(registers[effect[2]])
+            known = (v.BOUNDED, 0xFFFFFFFF >> effect[3]) if n is None else v.constant(n >> effect[3])
+            self._set(state, effect[1], known)
         elif kind == do.BOUND:
             self._set(state, effect[1], (v.BOUNDED, effect[2]))
         elif kind == do.AND:

@@ -34,7 +34,9 @@ Effect = tuple[int, ...]
     LITERAL,  # d, offset, alignment: the word that lies there
     SUM_PC,  # d, s, offset: s + address of the instruction + offset
     AND,  # d, a, b: some value not above either
-) = range(21)
+    SHIFT_RIGHT,  # d, s, constant: zeros come in from the left
+    COMPARE_SHIFTED,  # a, b, constant: of a, and b shifted right so
+) = range(23)
 NO_REGISTER = -1
 
 # How control goes on.

@@ -69,7 +69,7 @@ def _immediate_operation(function: int, high: int, d: int, s: int, constant: int
     if function == 7 and constant >= 0:
         return ((do.BOUND, d, constant),)
     if function == 5 and high == 0 and constant & 31:
-        return ((do.BOUND, d, 0xFFFFFFFF >> (constant & 31)),)
+        return ((do.SHIFT_RIGHT, d, s, constant & 31),)
     if function in (2, 3):
         return ((do.BOUND, d, 1),)
     return ((do.WRITE, d),)
@@ -133,7 +133,7 @@ def _arithmetic(word: int) -> Instruction:
     """Quadrant 1, function 4: registers 8 to 15."""
     d, kind, amount = 8 + (word >> 7 & 7), word >> 10 & 3, word >> 2 & 31
     if kind == 0 and amount and not word >> 12 & 1:
-        return Instruction(2, ((do.BOUND, d, 0xFFFFFFFF >> amount),))
+        return Instruction(2, ((do.SHIFT_RIGHT, d, d, amount),))
     if kind == 1 and not word >> 12 & 1:
         return Instruction(2, ((do.WRITE, d),))
     if kind == 2:

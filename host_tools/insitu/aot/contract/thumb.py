@@ -148,6 +148,8 @@ def _subtracted(i: Any, ops: list[Any]) -> list[Effect]:
 def _compared(i: Any, ops: list[Any]) -> list[Effect]:
     if ops[1].type == arm.ARM_OP_IMM:
         return [(do.COMPARE_CONSTANT, _register(ops[0]), ops[1].imm & 0xFFFFFFFF)]
+    if ops[1].shift.type == arm.ARM_SFT_LSR:
+        return [(do.COMPARE_SHIFTED, _register(ops[0]), _register(ops[1]), ops[1].shift.value)]
     if _shift(ops[1]) != 0:
         return [(do.FORGET_FLAGS,)]
     return [(do.COMPARE, _register(ops[0]), _register(ops[1]))]
@@ -181,8 +183,8 @@ def _shifted_left(i: Any, ops: list[Any]) -> list[Effect]:
 
 
 def _shifted_right(i: Any, ops: list[Any]) -> list[Effect]:
-    d, _, b = _sides(ops)
-    return [(do.BOUND, d, 0xFFFFFFFF >> b.imm) if b.type == arm.ARM_OP_IMM and b.imm < 32 else (do.WRITE, d)]
+    d, a, b = _sides(ops)
+    return [(do.SHIFT_RIGHT, d, a, b.imm) if b.type == arm.ARM_OP_IMM and b.imm < 32 else (do.WRITE, d)]
 
 
 def _results(count: int) -> Callable[[Any, list[Any]], list[Effect]]:
@@ -404,7 +406,7 @@ _EFFECTS: dict[int, Callable[[Any, list[Any]], list[Effect]]] = (
         arm.ARM_INS_VPOP: _float_popped,
     }
 )
-_SETS_COMPARISON = (do.COMPARE, do.COMPARE_CONSTANT, do.FORGET_FLAGS)
+_SETS_COMPARISON = (do.COMPARE, do.COMPARE_CONSTANT, do.COMPARE_SHIFTED, do.FORGET_FLAGS)
 
 
 def _signed(value: int) -> int:

@@ -26,7 +26,7 @@ from insitu.aot.contract.instruction import Instruction
 from insitu.aot.contract.values import State, Value
 from insitu.port.xip import layout
 
-_FLAGS = (do.COMPARE, do.COMPARE_CONSTANT, do.FORGET_FLAGS)
+_FLAGS = (do.COMPARE, do.COMPARE_CONSTANT, do.COMPARE_SHIFTED, do.FORGET_FLAGS)
 _MOST_ENTRIES = 1 << 20  # of a jump table
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import allocator, bulk, device, instances, kernels, native
+from bench import allocator, bulk, cycles, device, instances, kernels, native
 from bench.bars import Bar, Measured, bars
 
 ROOT = Path(__file__).parents[1]
@@ -40,6 +40,25 @@ def _kernel_table(rows: list[kernels.Row]) -> Table:
         blanks = [""] * (len(native.COMPILERS) + 1)
         table.add_row(
             target, "geometric mean", *blanks, *(f"{mean:.2f}" for mean in means), "", f"{size:.2f}", end_section=True
+        )
+    return table
+
+
+def _cycle_table(rows: list[kernels.Row]) -> Table:
+    table = Table(title="Estimated cycles against clang and GCC, by wait states of flash, beside instructions")
+    columns = [(compiler, waits) for waits in cycles.WAIT_STATES for compiler in native.COMPILERS]
+    names = [f"{compiler}, {waits}" for compiler, waits in columns]
+    for name in ("target", "kernel", "cycles", *names, "instructions"):
+        table.add_column(name, justify="left" if name in ("target", "kernel") else "right")
+    for target, group in groupby((row for row in rows if row.target in cycles.CORES), lambda row: row.target):
+        members = list(group)
+        for row in members:
+            ratios = (f"{row.time(*column):.2f}" for column in columns)
+            table.add_row(target, row.kernel, f"{row.insitu.cycles[0]:,}", *ratios, f"{row.speed('clang'):.2f}")
+        means = (kernels.geometric_mean(row.time(*column) for row in members) for column in columns)
+        speed = kernels.geometric_mean(row.speed("clang") for row in members)
+        table.add_row(
+            target, "geometric mean", "", *(f"{mean:.2f}" for mean in means), f"{speed:.2f}", end_section=True
         )
     return table
 
@@ -116,6 +135,7 @@ def main() -> int:
     console = Console(width=120)
     for table in (
         _kernel_table(measured.kernels),
+        _cycle_table(measured.kernels),
         _call_table(measured.bulk, measured.instances),
         _device_table(measured.calls, measured.call_ram, measured.memory),
         _package_table(measured.packages),

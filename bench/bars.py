@@ -8,6 +8,7 @@ from itertools import groupby
 
 from bench import allocator
 from bench.bulk import Bulk
+from bench.cycles import WAIT_STATES
 from bench.device import CallMemory, Calls, Memory, Package
 from bench.instances import InstanceCalls
 from bench.kernels import FIRST, MIX, Row, geometric_mean
@@ -28,6 +29,7 @@ _CODE = {
     "memory.fill, a byte": (0.4, 0.3, 0.3, 0.31, 0.3, 0.4),
     "call of another instance against one inside": (1.3, 1.3, 1.3, 1.3, 1.3, 1.1),
 }
+CYCLES = {"cortex-m3": 1.21, "cortex-m4f": 1.24}  # against clang, geometric mean, with each number of wait states
 EXPORT_CALL, IMPORT_CALL = 1.0, 1.2
 ALLOCATION = 1300
 GLOBAL_HEAP, MICROPYTHON_HEAP = 512, 2048
@@ -71,7 +73,12 @@ def bars(found: Measured) -> list[Bar]:
 def _of_code(found: Measured) -> Iterator[Bar]:
     of_target: dict[str, list[float]] = {}
     for target, group in groupby(found.kernels, lambda row: row.target):
-        of_target[target] = _of_kernels(list(group))
+        rows = list(group)
+        of_target[target] = _of_kernels(rows)
+        if target in CYCLES:
+            for waits in WAIT_STATES:
+                cycles = geometric_mean(row.time("clang", waits) for row in rows)
+                yield Bar(f"cycles against clang, {waits} wait states, geometric mean", target, cycles, CYCLES[target])
     for bulk in found.bulk:
         of_target[bulk.target] += [bulk.copy, bulk.copy_misaligned, bulk.copy_onto_itself, bulk.fill]
     for call in found.instances:

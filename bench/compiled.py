@@ -11,6 +11,7 @@ from insitu.aot.targets import Target
 from insitu.toolchain import compile_c
 from insitu.wasm.decode import decode
 
+from bench import cycles
 from bench.native import FLASH, code_bytes
 
 _HEAP = 0x10000
@@ -26,17 +27,17 @@ def own_code_bytes(wasm: bytes, target: Target) -> int:
     return code_bytes(aot.object_file(Plan(decode(wasm), target)))
 
 
-def run(wasm: bytes, target: Target, n: int) -> tuple[int, int]:
-    """run(n): its result, unsigned, and the instructions executed, the way in and out included."""
+def run(wasm: bytes, target: Target, n: int) -> tuple[int, cycles.Executed]:
+    """run(n): its result, unsigned, and what was executed, the way in and out included."""
     cpu = sim.install(sim.Cpu(target.name))
     from insitu import port
 
     cpu.map_flash(FLASH, aot.compile_wasm(wasm, target.name))
     runtime = port.Runtime(bytearray(_HEAP))
     instance = runtime.load(FLASH).instantiate(stack_size=4096)
-    with cpu.counting() as counter:
+    with cycles.counted(cpu) as executed:
         result = instance.exports.run(n)
-    return result & 0xFFFFFFFF, counter.instructions
+    return result & 0xFFFFFFFF, executed
 
 
 def oracle(wasm: bytes, n: int) -> int:

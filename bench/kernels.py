@@ -13,6 +13,7 @@ from insitu.errors import InsituError
 from insitu.sim import CPUS
 
 from bench import compiled, native
+from bench.cycles import CORES, WAIT_STATES, Executed
 
 SOURCES = Path(__file__).parent / "kernels"
 TIMES = 3
@@ -22,10 +23,11 @@ MIX = "mix"
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Executed instructions of run(TIMES), and bytes of the kernel's own code."""
+    """Executed instructions of run(TIMES), bytes of the kernel's own code, and cycles by WAIT_STATES, on CORES."""
 
     instructions: int
     bytes: int
+    cycles: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,11 @@ class Row:
 
     def speed(self, compiler: str) -> float:
         return self.insitu.instructions / self.native[compiler].instructions
+
+    def time(self, compiler: str, wait_states: int) -> float:
+        """In cycles; wait_states: one of WAIT_STATES."""
+        i = WAIT_STATES.index(wait_states)
+        return self.insitu.cycles[i] / self.native[compiler].cycles[i]
 
     @property
     def speed_against_better(self) -> float:
@@ -68,12 +75,18 @@ def _measure(kernel: str, target_name: str, folder: Path) -> Row:
     found = {}
     for compiler in native.COMPILERS:
         object_file, elf = native.compile_kernel(source, target, place, compiler)
-        result, count = native.run(elf, target, TIMES)
+        result, executed = native.run(elf, target, TIMES)
         _check(f"{kernel} on {target_name} by {compiler}", result, wanted)
-        found[compiler] = Cost(count, native.code_bytes(object_file))
-    result, count = compiled.run(wasm, target, TIMES)
+        found[compiler] = _cost(target_name, executed, native.code_bytes(object_file))
+    result, executed = compiled.run(wasm, target, TIMES)
     _check(f"{kernel} on {target_name} by insitu", result, wanted)
-    return Row(target_name, kernel, found, Cost(count, compiled.own_code_bytes(wasm, target)))
+    cost = _cost(target_name, executed, compiled.own_code_bytes(wasm, target))
+    return Row(target_name, kernel, found, cost)
+
+
+def _cost(target: str, executed: Executed, code_bytes: int) -> Cost:
+    cycles = tuple(executed.cycles(target, waits) for waits in WAIT_STATES) if target in CORES else ()
+    return Cost(executed.instructions, code_bytes, cycles)
 
 
 def _check(what: str, result: int, wanted: int) -> None:

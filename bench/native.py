@@ -18,6 +18,8 @@ from insitu.aot.targets import Target
 from insitu.errors import InsituError
 from insitu.sim import Cpu
 
+from bench import cycles
+
 FLASH, RAM, RAM_SIZE = 0x08000000, 0x20000000, 0x10000
 _SCRIPT = f"""
 
@@ -132,10 +134,10 @@ def load(elf: bytes, cpu: Cpu) -> int:
     return int(file.header["e_entry"])
 
 
-def run(elf: bytes, target: Target, n: int) -> tuple[int, int]:
-    """run(n): its result, unsigned, and the instructions executed."""
+def run(elf: bytes, target: Target, n: int) -> tuple[int, cycles.Executed]:
+    """run(n): its result, unsigned, and what was executed."""
     cpu = Cpu(target.name)
     entry = load(elf, cpu)
-    with cpu.counting() as counter:
+    with cycles.counted(cpu) as executed:
         result = cpu.call(entry, n)
-    return result, counter.instructions
+    return result, executed

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,11 +16,11 @@ from insitu.board import boards
 from insitu.cli import given, options
 from insitu.cli.given import Told
 from insitu.cli.loudness import remark
-from insitu.commands import explain as explaining
 from insitu.commands import inspect, tune
 from insitu.commands.bind import bind
 from insitu.commands.boards import rows
 from insitu.commands.build import build, built, check_output, compile_source, is_image, read_file, write_file
+from insitu.commands.explain import SUFFIX as MAP_SUFFIX
 from insitu.errors import InsituError
 from insitu.flash.write import check_fits
 from insitu.machine import stock_firmware
@@ -69,7 +68,7 @@ def build_command(
         command = toolchain.shown(compile_source(app, module, exports, flags))
         remark(command, err=as_json)
     found = built(module, board, app_heap=heap_size, window=window)
-    data, code_map, mapped = found.image, found.map(), made.with_suffix(explaining.SUFFIX)
+    data, code_map, mapped = found.image, found.map(), made.with_suffix(MAP_SUFFIX)
     check_fits(data, board)
     facts = inspect.image_facts(data)
     if aux_stack_size is not None:
@@ -84,16 +83,6 @@ def build_command(
     if facts["linear_memory_hint"]:
         text += f"\n{facts['linear_memory_hint']}"
     options.done(as_json, {"output": str(made), "board": board.name, **facts}, text)
-
-
-@click.command("explain")
-@click.argument("file", type=click.Path(path_type=Path), help="The map that build wrote, .map, or the image beside it.")
-@click.argument("text", nargs=-1, help="A code offset, a trap's text, or a line of Trap.dump(); else read from stdin.")
-@options.json
-def explain_command(file: Path, text: tuple[str, ...], as_json: bool) -> None:
-    """Say what was running where a trap was: function, file and line, instruction, and the calls that led there."""
-    found = explaining.explain_text(file, " ".join(text) or sys.stdin.read())
-    options.say(as_json, asdict(found), "\n".join(found.lines()))
 
 
 @click.command("inspect")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import click
 
-from insitu.cli import footprint, on_device, on_host, on_images, on_modules
+from insitu.cli import footprint, on_code, on_device, on_host, on_images, on_modules
 
 # Each with an example, which docs/reference/cli.md has, too, and where it is run.
 _EXAMPLES: Mapping[click.Command, str] = {
@@ -17,7 +17,8 @@ _EXAMPLES: Mapping[click.Command, str] = {
     on_device.partition_command: "insitu partition -b esp32c3 --port /dev/ttyACM0 --erase-files",
     on_device.deploy_command: "insitu deploy --port /dev/ttyACM0",
     on_device.run_command: "insitu run app.xip -b rpi_pico --sim --invoke smooth 100",
-    on_host.explain_command: "insitu explain app.map 0x4844",
+    on_code.explain_command: "insitu explain app.map 0x104",
+    on_code.disasm_command: "insitu disasm app.xip --function smooth",
     on_device.mem_command: "insitu mem -b qemu_stm32f405",
     on_host.tune_command: 'insitu tune app.wasm -b rpi_pico --invoke "smooth 100"',
     footprint.report_command: "insitu report app.wasm -b rpi_pico -o report.html",

@@ -88,6 +88,7 @@ class CodeMap:
         spots: instructions that rows name by their place here.
         rows: (offset of code, spots): what the code from there on was made of, the instruction itself first, then the
             calls that LLVM made part of the function, innermost first. No spots: of no instruction.
+        data: (offset, bytes) of constants and jump tables in functions.
         traps: offset of a call of the stub's trap, which several checks share, to the offsets of their branches.
         saved, link: bytes that the stub saves where code leaves for the runtime, and where among them the address is
             that it goes on at.
@@ -100,6 +101,7 @@ class CodeMap:
     calls: list[Call]
     spots: list[Spot]
     rows: list[tuple[int, list[int]]]
+    data: list[tuple[int, int]]
     traps: Mapping[int, list[int]]
     saved: int
     link: int
@@ -123,6 +125,11 @@ class CodeMap:
         if found < 0 or offset >= self.code[found].start + self.code[found].size:
             return None
         return self.code[found]
+
+    def name_at(self, offset: int) -> str:
+        """Of the function there; "" where there is none."""
+        code = self.code_at(offset)
+        return code.name if code else ""
 
     def spots_at(self, offset: int) -> list[Spot]:
         """The instruction that the code at an offset was made of, and the inlined calls that it came by."""
@@ -150,6 +157,7 @@ class CodeMap:
             "calls": [list(asdict(call).values()) for call in self.calls],
             "spots": [list(asdict(spot).values()) for spot in self.spots],
             "rows": [[start, *spots] for start, spots in self.rows],
+            "data": self.data,
             "traps": [[at, *branches] for at, branches in self.traps.items()],
             "saved": self.saved,
             "link": self.link,
@@ -183,6 +191,7 @@ def read_map(path: Path, data: bytes) -> CodeMap:
             [Call(*row) for row in record["calls"]],
             [Spot(*row) for row in record["spots"]],
             [(start, spots) for start, *spots in record["rows"]],
+            [(start, size) for start, size in record["data"]],
             {at: branches for at, *branches in record["traps"]},
             record["saved"],
             record["link"],

@@ -146,7 +146,7 @@ def _trapped(code_map: CodeMap, calls: tuple[Call, ...], message: str) -> list[F
     """The function that trapped at one of these calls, and those of its instructions that may have."""
     kind = _TRAPPING.get(MESSAGES.index(message), "") if message else ".*"
     if not kind:  # no instruction's: the operand stack was full when the function began
-        return [Frame(_name(code_map, calls[0].code), calls[0].code)]
+        return [Frame(code_map.name_at(calls[0].code), calls[0].code)]
     decided = [(call, place) for call in calls for place in code_map.traps.get(call.code, [call.code])]
     known = [(call, chain) for call, place in decided if (chain := code_map.spots_at(place))]
     fitting = [(call, chain) for call, chain in known if re.match(kind, chain[0].text)] or known
@@ -154,14 +154,9 @@ def _trapped(code_map: CodeMap, calls: tuple[Call, ...], message: str) -> list[F
     return _frames(code_map, places[0], [chain for _, chain in fitting])
 
 
-def _name(code_map: CodeMap, place: int) -> str:
-    code = code_map.code_at(place)
-    return code.name if code else ""
-
-
 def _frames(code_map: CodeMap, place: int, chains: list[list[Spot]]) -> list[Frame]:
     """The function at a place in the code, and what is inlined there where all chains agree on it."""
-    name = _name(code_map, place)
+    name = code_map.name_at(place)
     functions = {tuple(spot.function for spot in chain) for chain in chains}
     if len(functions) != 1:
         return [Frame(name, place, tuple(dict.fromkeys(chain[0] for chain in chains)))]

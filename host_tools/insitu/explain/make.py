@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -67,6 +67,7 @@ def code_map(made: Compiled) -> CodeMap:
         ],
         spots=spots,
         rows=[(start + at, found) for at, found in rows],
+        data=[(start + at, size) for at, walk in walks for at, size in _data(graph.functions[at], walk)],
         traps={
             start + at: [start + branch for branch in branches]
             for _, walk in walks
@@ -108,6 +109,15 @@ def _code(made: Compiled, start: int, at: int, end: int) -> Code:
         function.kind != functions.TRAP,
         exposed=False,
     )
+
+
+def _data(function: Function, walk: Walk) -> Iterator[tuple[int, int]]:
+    """What lies between a function's instructions, and behind them: offset and bytes."""
+    at = function.start
+    for start in [*sorted(walk.instructions), function.end]:
+        if at < start:
+            yield at, start - at
+        at = start + walk.instructions.get(start, 0)
 
 
 # --- instructions of the module ---

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import wasmtime
 from insitu import aot, sim
+from insitu.aot import link
+from insitu.aot.contract.elf import Object
 from insitu.aot.plan import Plan
 from insitu.aot.targets import Target
 from insitu.toolchain import compile_c
-from insitu.wasm.decode import decode
 
 from bench import cycles
-from bench.native import FLASH, code_bytes
+from bench.native import FLASH
 
 _HEAP = 0x10000
 
@@ -22,9 +23,15 @@ def compile_kernel(source: Path, folder: Path) -> bytes:
     return compile_c(source, folder / f"{source.stem}.wasm").read_bytes()
 
 
-def own_code_bytes(wasm: bytes, target: Target) -> int:
-    """Bytes of the module's functions and thunks, before the library and the stub are linked to them."""
-    return code_bytes(aot.object_file(Plan(decode(wasm), target)))
+def own_code_bytes(plan: Plan) -> int:
+    """Bytes of the module's functions and thunks and of their constants, the library and the stub apart."""
+    objects = aot.object_files(plan)
+    constants = {section.name for data in objects for section in Object(data).sections if section.name != ".text"}
+    return sum(
+        piece.size
+        for piece in link.link(objects, plan).pieces
+        if link.is_program(piece.file) or (piece.file == link.MERGED and piece.section in constants)
+    )
 
 
 def run(wasm: bytes, target: Target, n: int) -> tuple[int, cycles.Executed]:

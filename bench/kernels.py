@@ -8,9 +8,11 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from insitu.aot.plan import Plan
 from insitu.aot.targets import TARGETS
 from insitu.errors import InsituError
 from insitu.sim import CPUS
+from insitu.wasm.decode import decode
 
 from bench import compiled, native
 from bench.cycles import CORES, WAIT_STATES, Executed
@@ -80,7 +82,7 @@ def _measure(kernel: str, target_name: str, folder: Path) -> Row:
         found[compiler] = _cost(target_name, executed, native.code_bytes(object_file))
     result, executed = compiled.run(wasm, target, TIMES)
     _check(f"{kernel} on {target_name} by insitu", result, wanted)
-    cost = _cost(target_name, executed, compiled.own_code_bytes(wasm, target))
+    cost = _cost(target_name, executed, compiled.own_code_bytes(Plan(decode(wasm), target)))
     return Row(target_name, kernel, found, cost)
 
 

@@ -102,15 +102,12 @@ def compile_kernel(source: Path, target: Target, folder: Path, compiler: str) ->
     return Path(f"{stem}.o").read_bytes(), Path(f"{stem}.elf").read_bytes()
 
 
-def code_bytes(object_file: bytes, without: str = "") -> int:
-    """Instructions, their literals and their jump tables: what is executable, and the .rodata of functions.
-
-    without: a section that is not linked.
-    """
+def code_bytes(object_file: bytes) -> int:
+    """Instructions, their literals and their jump tables: what is executable, and the .rodata of functions."""
     total, names = 0, set()
     sections = list(ELFFile(io.BytesIO(object_file)).iter_sections())
     for section in sections:
-        if section["sh_flags"] & SH_FLAGS.SHF_EXECINSTR and section.name != without:
+        if section["sh_flags"] & SH_FLAGS.SHF_EXECINSTR:
             total += section["sh_size"]
             names.add(section.name.removeprefix(".text"))
     for section in sections:

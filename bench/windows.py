@@ -15,7 +15,6 @@ from typing import Any
 
 import wasmtime
 from insitu import aot, sim
-from insitu.aot.far_calls import SECTION
 from insitu.aot.plan import Plan
 from insitu.aot.targets import TARGETS, Target
 from insitu.wasm.decode import decode
@@ -24,7 +23,7 @@ from rich.table import Table
 
 from bench import compiled, kernels
 from bench.bars import Bar
-from bench.native import FLASH, code_bytes
+from bench.native import FLASH
 
 FOLDER = Path(__file__).parents[1] / "build" / "bench" / "windows"
 MEASURED = ("cortex-m0plus", "cortex-m4f", "rv32imc")
@@ -44,10 +43,6 @@ class Row:
     fixed_bytes: int
     growing_bytes: int
     window_bytes: int
-
-
-def _bytes(plan: Plan) -> int:
-    return code_bytes(aot.object_file(plan), without=SECTION)
 
 
 def _instructions(image: bytes, target: Target, wanted: int) -> int:
@@ -74,9 +69,9 @@ def _measure(kernel: str, name: str) -> Row:
         kernel,
         _instructions(aot.compile_wasm(wasm, name), target, wanted),
         _instructions(aot.compile_wasm(wasm, name, window=size), target, wanted),
-        _bytes(fixed),
-        _bytes(growing),
-        _bytes(Plan(module, target, window_size=size)),
+        compiled.own_code_bytes(fixed),
+        compiled.own_code_bytes(growing),
+        compiled.own_code_bytes(Plan(module, target, window_size=size)),
     )
 
 

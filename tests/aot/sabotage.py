@@ -25,7 +25,7 @@ class Built:
     """A module's code, and what the contract proves it against."""
 
     plan: Plan
-    object_file: bytes
+    objects: list[bytes]
     code: link.Code
 
     @property
@@ -33,7 +33,7 @@ class Built:
         return self.plan.target.code_bit == 0
 
     def check(self) -> contract.StackUse:
-        return contract.check(self.code, self.object_file, self.plan)
+        return contract.check(self.code, self.objects, self.plan)
 
     def in_image(self, offset: int, data: bytes) -> Built:
         """Other bytes in the linked code only."""
@@ -43,30 +43,36 @@ class Built:
 
     def in_both(self, offset: int, data: bytes) -> Built:
         """Other bytes in the linked code and in the object file, as if the compiler had written them."""
-        of = Object(self.object_file)
         piece = self.piece(offset)
+        name = list(link.program(self.objects)).index(piece.file)
+        of = Object(self.objects[name])
         at = of.sections[of.by_name[piece.section]].offset + offset - piece.offset
-        changed = bytearray(self.object_file)
+        changed = bytearray(self.objects[name])
         changed[at : at + len(data)] = data
-        return replace(self.in_image(offset, data), object_file=bytes(changed))
+        objects = [*self.objects[:name], bytes(changed), *self.objects[name + 1 :]]
+        return replace(self.in_image(offset, data), objects=objects)
+
+    def own(self) -> list[tuple[link.Piece, Object]]:
+        """The module's own pieces, and the object file of each."""
+        files = {name: Object(data) for name, data in link.program(self.objects).items()}
+        return [(piece, files[piece.file]) for piece in self.code.pieces if piece.file in files]
 
     def piece(self, offset: int) -> link.Piece:
-        return next(p for p in self.code.pieces if p.file == link.PROGRAM and p.offset <= offset < p.offset + p.size)
+        return next(piece for piece, _ in self.own() if piece.offset <= offset < piece.offset + piece.size)
 
     def relocated(self) -> set[int]:
         """Offsets in the code of what the linker fills in: other bytes there would not outlive it."""
-        of, found = Object(self.object_file), set()
-        for piece in self.code.pieces:
-            if piece.file == link.PROGRAM:
-                for r in of.relocations(of.by_name[piece.section]):
-                    found.update(range(piece.offset + r.offset, piece.offset + r.offset + 8))
+        found = set()
+        for piece, of in self.own():
+            for r in of.relocations(of.by_name[piece.section]):
+                found.update(range(piece.offset + r.offset, piece.offset + r.offset + 8))
         return found
 
 
 def build(wasm: bytes, target: str) -> Built:
     plan = Plan(decode(wasm), named(target))
-    made = aot.object_file(plan)
-    return Built(plan, made, link.link(made, plan.target))
+    made = aot.object_files(plan)
+    return Built(plan, made, link.link(made, plan))
 
 
 Line = tuple[int, int, str, str]  # offset, size, mnemonic, operands
@@ -75,9 +81,9 @@ Line = tuple[int, int, str, str]  # offset, size, mnemonic, operands
 def lines(built: Built) -> Iterator[Line]:
     """The instructions of the program's functions."""
     md = _disassembler(built)
-    of, data = Object(built.object_file), built.code.data
-    for piece in built.code.pieces:
-        if piece.file != link.PROGRAM or not piece.section.startswith(".text"):
+    data = built.code.data
+    for piece, of in built.own():
+        if not piece.section.startswith(".text"):
             continue
         marks = sorted(
             (s.value, s.name[:2]) for s in of.defined[of.by_name[piece.section]] if s.name[:2] in ("$t", "$x", "$d")

@@ -116,10 +116,13 @@ def test_a_foreign_function(target: str) -> None:
     pieces = (*built.code.pieces, Piece(len(built.code.data), 4, "evil.o", ".text"))
     with pytest.raises(ContractError, match="none of its inputs"):
         replace(built, code=replace(more, pieces=pieces)).check()
-    strings = built.object_file.index(b"\0f1\0") + 1
-    renamed = built.object_file[:strings] + b"g" + built.object_file[strings + 1 :]
+    first, *others = built.objects
+    of = Object(first)
+    symbol = of.symbol_table.offset + 16 * next(i for i, symbol in enumerate(of.symbols) if symbol.name == "f1")
+    renamed = bytearray(first)
+    renamed[symbol] += 1  # the name's offset: it is "1" now
     with pytest.raises(ContractError):
-        replace(built, object_file=renamed).check()
+        replace(built, objects=[bytes(renamed), *others]).check()
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -155,7 +158,7 @@ def test_clones_of_llvm_are_the_program_s() -> None:
     for target in TARGETS:
         assert image_facts(aot.compile_wasm(wasm, target))["operand_stack_needed"] is None
         built = sabotage.build(wasm, target)
-        names = [symbol.name for symbol in Object(built.object_file).symbols if symbol.function]
+        names = [symbol.name for _, of in built.own() for symbol in of.symbols if symbol.function]
         assert any(name.startswith("f0.specialized.") for name in names)
         assert {function.name for function in built.check().graph.functions.values()} >= set(names)
 

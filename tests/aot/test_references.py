@@ -34,7 +34,8 @@ def plan(text: str, name: str) -> Plan:
 def optimised(text: str, name: str) -> dict[str, str]:
     """Function number to its IR after LLVM's passes."""
     planned = plan(text, name)
-    ir = aot.optimise.optimise(aot.ir.write(planned), planned.target)
+    (unit,) = aot.units.write(planned)
+    ir = str(aot.optimise.optimise(unit, planned.target))
     parts = [part.split("\n}\n")[0] for part in ir.split("\ndefine ")[1:]]
     return {part.split("@")[1].split("(")[0]: part for part in parts}
 

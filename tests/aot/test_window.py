@@ -165,7 +165,7 @@ def test_the_far_routine_is_given_the_instance_pointer_or_the_module_is_not_buil
 def test_what_stands_in_for_the_far_routine_changes_its_result_and_no_other_register(target: str) -> None:
     """For LLVM takes it that the routine does the same; what that keeps, the accesses above show."""
     plan = Plan(decode(_wasm()), named(target), window_size=0)
-    made, machine = Object(aot.object_file(plan)), ARCHITECTURES[plan.target.arch]
+    made, machine = Object(aot.object_files(plan)[0]), ARCHITECTURES[plan.target.arch]
     code = made.bytes_of(made.sections[made.by_name[".insitu_far_stand_in"]])
     at, changed = 0, set()
     while at < len(code):

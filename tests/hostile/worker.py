@@ -45,7 +45,7 @@ def _compile(data: bytes) -> str:
         limits.check(plan)
     except InsituError as error:
         return str(error).replace("\n", " ")
-    aot.object_file(plan)
+    aot.object_files(plan)
     return IMAGE
 
 

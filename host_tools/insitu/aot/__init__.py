@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from insitu.aot import contract, ir, limits, link, optimise
+from insitu.aot import contract, limits, link, units
 from insitu.aot.contract import StackUse
+from insitu.aot.generate import SPEED
 from insitu.aot.link import Code
 from insitu.aot.plan import Plan
 from insitu.aot.targets import target as _target
@@ -16,12 +17,9 @@ from insitu.wasm.module import Module
 from insitu.wasm.validate import validate
 
 
-def object_file(plan: Plan) -> bytes:
-    """The module's own code, not yet linked with the library."""
-    with step("optimising"):
-        checked = optimise.add_stack_checks(optimise.optimise(ir.write(plan), plan.target))
-    with step("generating machine code"):
-        return optimise.generate(checked, plan.target)
+def object_files(plan: Plan, optimise: str = SPEED) -> list[bytes]:
+    """The module's own code, not yet linked with the library; optimise: see compile_wasm."""
+    return units.compiled(units.write(plan), plan.target, optimise)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +32,21 @@ class Compiled:
     image: bytes
 
 
-def compile_wasm(data: bytes, target: str, *, app_heap: int = 0, window: int | None = None) -> bytes:
+def compile_wasm(
+    data: bytes, target: str, *, app_heap: int = 0, window: int | None = None, optimise: str = SPEED
+) -> bytes:
     """The image of a WebAssembly module for the target of that name; see compile_module."""
-    return compile_module(data, target, app_heap=app_heap, window=window).image
+    return compile_module(data, target, app_heap=app_heap, window=window, optimise=optimise).image
 
 
 def compile_module(
-    data: bytes, target: str, *, app_heap: int = 0, window: int | None = None, located: bool = False
+    data: bytes,
+    target: str,
+    *,
+    app_heap: int = 0,
+    window: int | None = None,
+    located: bool = False,
+    optimise: str = SPEED,
 ) -> Compiled:
     """A WebAssembly module compiled for the target of that name.
 
@@ -49,24 +55,31 @@ def compile_module(
         global heap by small pages, when it is first written. None: all of it is RAM. Without a memory of the module's
         own it changes nothing.
     located: with what explain.make.code_map needs to know of instructions; the image is the same.
+    optimise: a name of generate.EFFORTS: "speed"; "most", which takes longer for a little more speed; "size".
 
     Raises WasmError where the module is malformed, invalid or uses what is not supported; InsituError for an
     unknown target. The same input gives the same bytes.
     """
     wasm = decode(data)
     validate(wasm)
-    return compile_decoded(wasm, target, app_heap=app_heap, window=window, located=located)
+    return compile_decoded(wasm, target, app_heap=app_heap, window=window, located=located, optimise=optimise)
 
 
 def compile_decoded(
-    wasm: Module, target: str, *, app_heap: int = 0, window: int | None = None, located: bool = False
+    wasm: Module,
+    target: str,
+    *,
+    app_heap: int = 0,
+    window: int | None = None,
+    located: bool = False,
+    optimise: str = SPEED,
 ) -> Compiled:
     """The same of a module that is valid."""
     plan = Plan(wasm, _target(target), app_heap, window, located=located)
     limits.check(plan)
-    made = object_file(plan)
+    made = object_files(plan, optimise)
     with step("linking"):
-        code = link.link(made, plan.target, far=plan.memory.window is not None)
+        code = link.link(made, plan)
     with step("proving the machine code"):
         use = contract.check(code, made, plan)
     return Compiled(plan, code, use, pack(plan, code, use))

@@ -1,4 +1,4 @@
-"""The whole module as LLVM IR, after its plan: import wrappers, functions, thunks."""
+"""The module's functions as LLVM IR, after its plan: import wrappers, functions, thunks."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from insitu.aot.ir_types import ir_types, result_type
 from insitu.port.xip import layout
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from insitu.aot.plan import Plan
     from insitu.wasm.module import Function
 
@@ -50,20 +52,28 @@ attributes #3 = { nounwind willreturn memory(inaccessiblemem: readwrite) }
 _ARGUMENT_WORDS = 4  # in registers, on all targets
 
 
-def write(plan: Plan) -> str:
-    """The module's LLVM IR, before the operand stack checks (optimise.add_stack_checks)."""
+def parts(plan: Plan) -> list[tuple[str, str]]:
+    """Name and definition of each function: import wrappers, functions, thunks."""
     wasm = plan.wasm
-    parts = [f'target triple = "{plan.target.triple}"', numeric.DECLARATIONS, _RUNTIME_DECLARATIONS]
-    parts += alignment.helpers(plan)
-    parts += [_wrapper(plan, i) for i in range(wasm.imported_function_count)]
     first = wasm.imported_function_count
-    parts += [_function(plan, first + i, function) for i, function in enumerate(wasm.functions)]
-    parts += [_thunk(plan, i) for i in plan.thunk_types]
+    return [
+        *((f"f{i}", _wrapper(plan, i)) for i in range(first)),
+        *((f"f{first + i}", _function(plan, first + i, function)) for i, function in enumerate(wasm.functions)),
+        *((f"t{i}", _thunk(plan, i)) for i in plan.thunk_types),
+    ]
+
+
+def write(plan: Plan, texts: Iterable[str]) -> str:
+    """LLVM IR of these definitions and declarations, before the operand stack checks (optimise.add_stack_checks)."""
+    head = [f'target triple = "{plan.target.triple}"', numeric.DECLARATIONS, _RUNTIME_DECLARATIONS]
+    text = "\n".join([*head, *alignment.helpers(plan), *texts])
     if plan.memory.window:
-        parts.append(far_calls.declarations("\n".join(parts)))
-    text = "\n".join(parts)
+        text += "\n" + far_calls.declarations(text)
     text = re.sub(r"(!tbaa|!prof) !([a-z]+)", lambda m: f"{m[1]} !{_TAGS[m[2]]}", text) + _METADATA
-    return text + locations.metadata(range(first, first + len(wasm.functions))) if plan.located else text
+    if not plan.located:
+        return text
+    first = plan.wasm.imported_function_count
+    return text + locations.metadata(range(first, first + len(plan.wasm.functions)))
 
 
 def _define(plan: Plan, index: int, names: str) -> str:

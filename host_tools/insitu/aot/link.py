@@ -17,6 +17,7 @@ from insitu.aot import helpers, stubs, window
 from insitu.errors import InsituError
 
 if TYPE_CHECKING:
+    from insitu.aot.plan import Plan
     from insitu.aot.targets import Target
 
 _ZIG = Path(ziglang.__file__).with_name("zig")
@@ -25,17 +26,18 @@ _ADDRESSES = (0x08000000, 0x31234560)
 # Debug information stays in the linked file, the program's, for explain/.
 _SCRIPT = """
 ENTRY(insitu_enter)
+EXTERN({roots})
 SECTIONS {{
   . = {base:#x};
   .insitu : ALIGN(8) {{
-    KEEP(*(.text.insitu_stub .text .text.unlikely.* .text.hot.*))
-    *(.text.*)
+    KEEP(*(.text.insitu_stub))
+    *(.text .text.*)
     *(.rodata .rodata.* .srodata .srodata.*)
     *(.data .data.* .sdata .sdata.* .bss .bss.* .sbss .sbss.* .got .got.*)
   }} =0
   /DISCARD/ : {{
     *(.ARM.exidx* .ARM.extab* .comment .eh_frame* .ARM.attributes .riscv.attributes .debug_frame)
-    *(EXCLUDE_FILE(*/{program}) .debug*)
+    *(EXCLUDE_FILE(*/{program}*.o) .debug*)
   }}
 }}
 """
@@ -46,8 +48,19 @@ class LinkError(InsituError):
 
 
 # Names of inputs in Piece.file; one of the library is its path, a member's name in parentheses behind it.
-PROGRAM, STUB, HELPERS, FAR = "module.o", "stub.o", "helpers.o", "far.o"
+_PROGRAM = "module"  # and a number
+STUB, HELPERS, FAR = "stub.o", "helpers.o", "far.o"
 MERGED = "<internal>"  # lld's name for constants that it keeps once for all inputs
+
+
+def program(objects: list[bytes]) -> dict[str, bytes]:
+    """The module's own object files, by the names that they are linked by."""
+    return {f"{_PROGRAM}{i}.o": data for i, data in enumerate(objects)}
+
+
+def is_program(file: str) -> bool:
+    """Whether Piece.file is one of the module's own."""
+    return file.startswith(_PROGRAM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +175,10 @@ def own_objects(target: Target, *, far: bool = False) -> dict[str, bytes]:
     return first | {STUB: stub(target), HELPERS: _helpers(target)}
 
 
-def _link(target: Target, inputs: list[str], base: int, folder: Path) -> tuple[bytes, str]:
-    """The linked file, and the linker's map of it."""
+def _link(target: Target, inputs: list[str], roots: str, base: int, folder: Path) -> tuple[bytes, str]:
+    """The linked file, and the linker's map of it. roots: what is kept though nothing refers to it."""
     script, made, where = folder / f"{base:x}.ld", folder / f"{base:x}.elf", folder / f"{base:x}.map"
-    script.write_text(_SCRIPT.format(base=base, program=PROGRAM))
+    script.write_text(_SCRIPT.format(base=base, roots=roots, program=_PROGRAM))
     files = [*(str(folder / file) for file in inputs), library(target)]
     first_wins = ["-z", "muldefs"] if FAR in inputs else []
     _zig("ld.lld", "--gc-sections", *first_wins, "-T", str(script), *files, "-o", str(made), f"-Map={where}")
@@ -197,21 +210,24 @@ def _read(elf: bytes, pieces: tuple[Piece, ...], target: Target) -> Code:
     return Code(data, symbols, pieces, elf, base)
 
 
-def link(object_file: bytes, target: Target, *, far: bool = False) -> Code:
+def link(objects: list[bytes], plan: Plan) -> Code:
     """Link with the stub and the helpers it needs; raises LinkError if the code is tied to an address.
 
-    far: the module's memory has a window. The far routine comes first, so that its entries are taken and not the
+    Where the module's memory has a window, the far routine comes first, so that its entries are taken and not the
     stand-ins that the module has of them (far_calls.py).
     """
+    target, far = plan.target, plan.memory.window is not None
+    entered = [f"f{i}" for i in sorted(plan.exposed)]
+    roots = " ".join(["insitu_enter", *entered, *(f"t{i}" for i in plan.thunk_types)])
     with tempfile.TemporaryDirectory(prefix="insitu-") as name:
         folder = Path(name)
         own = own_objects(target, far=far)
-        inputs = {**own, PROGRAM: object_file} if far else {PROGRAM: object_file, **own}
+        inputs = own | program(objects) if far else program(objects) | own
         for file, data in inputs.items():
             (folder / file).write_bytes(data)
         linked = []
         for base in _ADDRESSES:
-            elf, linker_map = _link(target, list(inputs), base, folder)
+            elf, linker_map = _link(target, list(inputs), roots, base, folder)
             linked.append(_read(elf, _pieces(linker_map, base, folder), target))
     first, second = linked
     if first.data != second.data:

@@ -1,18 +1,18 @@
-"""IR to an object file: LLVM's passes, the operand stack checks, code generation."""
+"""IR to finished IR: LLVM's passes, the operand stack checks, what code generation needs."""
 
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import llvmlite.binding as llvm
 
-from insitu.aot import alignment, far_calls, stack_checks
+from insitu.aot import far_calls, stack_checks
 from insitu.port.xip import layout
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from insitu.aot.targets import Target
 
 # LLVM's pass pipeline: speed 2 is -O2. Inlining more than this costs flash and gains little: the
@@ -23,6 +23,9 @@ _INLINING_THRESHOLD = 30
 # Fewer cannot make LLVM abort, see optimise.
 _MANY_BRANCHES = 900
 _BRANCH = "\n  br i1 "
+
+# Functions and thunks, as ir.py names them, and what LLVM makes of them, of this unit and of others.
+_PROGRAM = re.compile(r"^(?:define|declare) .*?@([ft]\d+(?:\.[^(]*)?)\(", re.MULTILINE)
 
 # A fence (numeric.py) whose operand is no constant yet: none of LLVM's later passes makes it one. Left in, it would
 # hold a soft double in the FPU's registers. Those of conversions stay: code generation drops two that undo each other.
@@ -69,30 +72,41 @@ def machine(target: Target) -> llvm.TargetMachine:
     )
 
 
-def optimise(ir: str, target: Target) -> str:
-    """The IR after LLVM's passes. Raises RuntimeError where LLVM does not accept it: a bug of ours.
+def may_abort(ir: str) -> bool:
+    """Whether LLVM might abort in its passes: see optimise."""
+    return ir.count(_BRANCH) > _MANY_BRANCHES
+
+
+def optimise(ir: str, target: Target, *, size: bool = False, light: bool = False) -> llvm.ModuleRef:
+    """The module after LLVM's passes. Raises RuntimeError where LLVM does not accept it: a bug of ours.
 
     LLVM aborts where its control flow simplification takes more than 1000 rounds, which is seen only by
     trying: a module that is large enough, all in one function after inlining, is tried in a process of its own.
+
+    size: for the fewest bytes. light: passes that LLVM does not abort in.
     """
-    if ir.count(_BRANCH) <= _MANY_BRANCHES:
-        return standard_passes(ir, target)
-    command = [sys.executable, "-m", "insitu.aot.optimise_child", target.name]
-    done = subprocess.run(command, input=ir, capture_output=True, text=True, check=False)
-    if done.returncode > 0:
-        raise RuntimeError(done.stderr)
-    return done.stdout if done.returncode == 0 else _light_passes(ir, target)
-
-
-def standard_passes(ir: str, target: Target, *, fold: bool = False) -> str:
-    """The IR after LLVM's passes; LLVM may abort. fold: decide constant branches first, which makes it less likely."""
     module = llvm.parse_assembly(ir)
     module.verify()
     target_machine = machine(target)
     module.data_layout = str(target_machine.target_data)
+    if size:
+        for function in module.functions:
+            if not function.is_declaration:
+                for attribute in ("optsize", "minsize"):
+                    function.add_function_attribute(attribute)
+    with far_calls.options(ir):
+        if light:
+            _light_passes(module, target_machine)
+        else:
+            _standard_passes(module, target_machine, unroll=target.unroll and not size, fold=may_abort(ir))
+    return module
+
+
+def _standard_passes(module: llvm.ModuleRef, target_machine: llvm.TargetMachine, *, unroll: bool, fold: bool) -> None:
+    """LLVM may abort. fold: decide constant branches first, which makes it less likely."""
     options = llvm.create_pipeline_tuning_options(speed_level=_SPEED_LEVEL)
     options.inlining_threshold = _INLINING_THRESHOLD
-    options.loop_unrolling = target.unroll
+    options.loop_unrolling = unroll
     options.loop_vectorization = False
     options.slp_vectorization = False
     builder = llvm.create_pass_builder(target_machine, options)
@@ -100,22 +114,16 @@ def standard_passes(ir: str, target: Target, *, fold: bool = False) -> str:
         passes = llvm.create_new_module_pass_manager()
         passes.add_sccp_pass()
         passes.run(module, builder)
-    with far_calls.options(ir):
-        builder.getModulePassManager().run(module, builder)
-    return str(module)
+    builder.getModulePassManager().run(module, builder)
 
 
-def _light_passes(ir: str, target: Target) -> str:
-    """The IR after passes of one function each; large ones keep their branches but for the constant ones."""
-    module = llvm.parse_assembly(ir)
-    target_machine = machine(target)
-    module.data_layout = str(target_machine.target_data)
+def _light_passes(module: llvm.ModuleRef, target_machine: llvm.TargetMachine) -> None:
+    """Passes of one function each; large ones keep their branches but for the constant ones."""
     builder = llvm.create_pass_builder(target_machine, llvm.create_pipeline_tuning_options())
     for function in module.functions:
         if not function.is_declaration:
             simplify = str(function).count(_BRANCH) <= _MANY_BRANCHES
             _function_passes(simplify).run(function, builder)
-    return str(module)
 
 
 def _function_passes(simplify: bool) -> llvm.FunctionPassManager:
@@ -137,9 +145,7 @@ def add_stack_checks(ir: str) -> str:
     What calls nothing but helpers and the runtime is covered by the stack guard (contract/stack.py, which also finds
     out whether a check is missing).
     """
-    module = llvm.parse_assembly(ir)
-    defined = [function.name for function in module.functions if not function.is_declaration]
-    program = {name for name in defined if name.partition(".")[0] not in alignment.NAMES}
+    program = set(_PROGRAM.findall(ir))
     head, *functions = ir.split("\ndefine ")
     checked = (stack_checks.checked(text, program) for text in functions)
     text = "\ndefine ".join([head, *checked]) + _DECLARATIONS
@@ -173,15 +179,32 @@ def _with_choices_fenced(text: str, types: list[str]) -> str:
     return "\n".join([text, *(line for line in needed if line not in text)]) + "\n"
 
 
-def finished(ir: str, target: Target) -> str:
-    """The IR with the fences that code generation needs, and no others."""
-    text = "\ndefine ".join(map(_without_fences, ir.split("\ndefine ")))
-    return _with_choices_fenced(text, _fenced_types(target))
+# A definition's end, with what may stand behind its attributes.
+_DEFINITION = re.compile(
+    r"^define (?:weak )?(?:hidden |internal )?(.*?@([ft]\d[^(]*)\(.*?)"
+    r"((?: align \d+)?(?: prefix i32 -?\d+)?(?: !dbg !\d+)?) \{$",
+    re.MULTILINE,
+)
 
 
-def generate(ir: str, target: Target) -> bytes:
-    """The object file of IR with its stack checks."""
-    module = llvm.parse_assembly(far_calls.with_stand_ins(finished(ir, target)))
-    module.verify()
-    with far_calls.options(ir):
-        return bytes(machine(target).emit_object(module))
+def _in_sections(text: str) -> str:
+    """Each function in a group of sections of its own, and known to other object files: the linker takes what is used.
+
+    The group has the function's jump tables, too.
+    """
+    groups = [f"${name} = comdat nodeduplicate" for _, name, _ in _DEFINITION.findall(text)]
+    return "\n".join([_DEFINITION.sub(r"define hidden \1 comdat\3 {", text), *groups]) + "\n"
+
+
+def finished(module: llvm.ModuleRef, target: Target) -> str:
+    """IR for code generation: with stack checks, with the fences that it needs and no others, each function apart."""
+    text = "\ndefine ".join(map(_without_fences, add_stack_checks(str(module)).split("\ndefine ")))
+    return far_calls.with_stand_ins(_in_sections(_with_choices_fenced(text, _fenced_types(target))))
+
+
+def definitions(finished: str) -> Iterator[tuple[str, str]]:
+    """Name and text of each function of the module's that finished IR defines."""
+    for text in finished.split("\ndefine ")[1:]:
+        head = _DEFINITION.match(f"define {text}")
+        if head:
+            yield head[2], text

@@ -28,7 +28,6 @@ _KINDS = {
 }
 _TEXT = ".text"
 _BETWEEN = {FUNCTIONS: "signature words, alignment", ENTRY: "stub", LIBRARY: "library, between functions"}
-_OWNERS = {link.PROGRAM: FUNCTIONS, link.STUB: ENTRY}  # of code; of any other file: LIBRARY
 
 
 def wasm_index(function: Function) -> int:
@@ -65,7 +64,7 @@ def _rest(made: Compiled, functions: list[Part]) -> Iterator[Part]:
 
 def _piece(piece: link.Piece, offset: int, size: int) -> Part:
     if not piece.section.startswith(_TEXT):
-        whose = "the program's" if piece.file in (link.PROGRAM, link.MERGED) else "the library's"
+        whose = "the program's" if link.is_program(piece.file) or piece.file == link.MERGED else "the library's"
         return Part(offset, size, CONSTANTS, f"{whose} constants, {piece.section}")
-    kind = _OWNERS.get(piece.file, LIBRARY)
+    kind = FUNCTIONS if link.is_program(piece.file) else ENTRY if piece.file == link.STUB else LIBRARY
     return Part(offset, size, kind, _BETWEEN[kind])

@@ -26,7 +26,7 @@ Proven from the instructions, whatever wrote them:
   and linear memory of constant size; never the header, import slots, or the runtime cell.
 - Requests to the runtime are constants.
 
-Proven by identity with the object file that LLVM wrote (provenance.py): that every function is the program's, the
+Proven by identity with the object files that LLVM wrote (provenance.py): that every function is the program's, the
 stub's or the library's, and that every byte of it is as it was generated. So the comparisons of addresses with the
 size of memory and of indices with the length of tables are those that aot/memory.py and aot/tables.py ask for, as
 LLVM left them: that LLVM keeps what they mean is trusted, as are ziglang's library and the stub; of the library's
@@ -66,12 +66,12 @@ ARCHITECTURES: dict[int, Architecture] = {
 _STUB = {"insitu_enter": functions.STUB, "insitu_host_call": functions.HOST_CALL, "insitu_trap": functions.TRAP}
 
 
-def check(code: Code, object_file: bytes, plan: Plan) -> StackUse:
-    """Prove the contract of code, which was linked from object_file; the operand stack that it takes.
+def check(code: Code, objects: list[bytes], plan: Plan) -> StackUse:
+    """Prove the contract of code, which was linked from these object files; the operand stack that it takes.
 
     Raises ContractError, which names the function and the offset in it.
     """
-    origin = Provenance(code, object_file, plan.target, far=plan.memory.window is not None)
+    origin = Provenance(code, objects, plan.target, far=plan.memory.window is not None)
     origin.prove()
     return _Image(code, origin, plan).check()
 

@@ -91,10 +91,13 @@ class Object:
         return {section.name: i for i, section in enumerate(self.sections)}
 
     @cached_property
+    def symbol_table(self) -> Section:
+        return next(section for section in self.sections if section.type == _SYMTAB)
+
+    @cached_property
     def symbols(self) -> list[Symbol]:
-        table = next(section for section in self.sections if section.type == _SYMTAB)
-        strings = self.bytes_of(self.sections[table.link])
-        rows = _SYMBOL.iter_unpack(self.bytes_of(table))
+        strings = self.bytes_of(self.sections[self.symbol_table.link])
+        rows = _SYMBOL.iter_unpack(self.bytes_of(self.symbol_table))
         return [Symbol(_text(strings, r[0]), r[1], r[2], r[3], r[5]) for r in rows]
 
     @cached_property

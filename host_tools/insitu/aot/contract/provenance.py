@@ -2,7 +2,7 @@
 
 The linker says which section of which input it laid where (its map). That is not believed: each section's bytes are
 taken from the input, relocated here, and must be what the linked code has there; what lies between sections is zeros.
-So every function is one of the module's own object file, of the stub, or of the library, by their symbol tables,
+So every function is one of the module's own object files, of the stub, or of the library, by their symbol tables,
 and its code is what LLVM wrote: every check that LLVM was given is still in it, unchanged.
 """
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _MAPPING = ("$d", "$t", "$x", "$a")
 PROGRAM, STUB, LIBRARY, FAR = "program", "stub", "library", "far"  # whose code it is
+_ROLES = {link.STUB: STUB, link.FAR: FAR}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +56,10 @@ class Provenance:
         functions: (offset, symbol, role) of every function, in order of offset.
     """
 
-    def __init__(self, code: Code, object_file: bytes, target: Target, *, far: bool = False) -> None:
+    def __init__(self, code: Code, objects: list[bytes], target: Target, *, far: bool = False) -> None:
         self._code, self._target = code, target
-        self._inputs = {link.PROGRAM: Object(object_file)} | _standing(target, far)
+        self._program = {name: Object(data) for name, data in link.program(objects).items()}
+        self._inputs = self._program | _standing(target, far)
         self.placed = [self._place(piece) for piece in code.pieces if piece.file != link.MERGED]
         self._merged = self._merge([piece for piece in code.pieces if piece.file == link.MERGED])
         self._at = {(id(p.object), p.section): p.offset for p in self.placed}
@@ -83,7 +85,7 @@ class Provenance:
         section = found.by_name[piece.section]
         if found.sections[section].size != piece.size:
             raise ContractError(piece.file, 0, f"the section {piece.section} has another size than the linker says")
-        role = {link.PROGRAM: PROGRAM, link.STUB: STUB, link.FAR: FAR}.get(piece.file, LIBRARY)
+        role = PROGRAM if piece.file in self._program else _ROLES.get(piece.file, LIBRARY)
         return Placed(found, section, piece.offset, piece.size, role)
 
     def _merge(self, pieces: list[link.Piece]) -> dict[tuple[str, bytes], int]:

@@ -1,0 +1,91 @@
+"""A large module, of copies of the kernels: what the compiler's own speed is measured with.
+
+Its functions are C's, and the same from run to run: the kernels in one module, whose functions, globals aside, stand in
+it as often as is asked for. Each copy calls itself, and exports what the first does, under another name.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+from insitu.errors import InsituError
+from insitu.wasm.decode import decode
+from insitu.wasm.module import Module
+
+from bench import kernels
+
+_CALL = 0x10
+_FUNCTION, _EXPORT, _CODE = 3, 7, 10  # sections of the binary format, 5.5
+_OPTIONS = ("-O2", "-target", "wasm32-freestanding", "-nostdlib", "-Wl,--no-entry", "-Wl,--strip-all")
+
+
+def _unsigned(value: int) -> bytes:
+    """LEB128, section 5.2.2."""
+    made = bytearray()
+    while value > 0x7F:
+        made.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*made, value])
+
+
+def _vector(items: list[bytes]) -> bytes:
+    return _unsigned(len(items)) + b"".join(items)
+
+
+def _sized(data: bytes) -> bytes:
+    return _unsigned(len(data)) + data
+
+
+def all_kernels(folder: Path) -> bytes:
+    """The kernels in one module; each exports run_ with its name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    sources = []
+    for name in kernels.names():
+        source = folder / f"{name}.c"
+        export = f'__attribute__((export_name("run_{name}")))'
+        included = kernels.SOURCES / f"{name}.c"
+        # without __wasm__, their EXPORT gives no name
+        source.write_text(f'#undef __wasm__\n#define run {export} run_{name}\n#include "{included}"\n')
+        sources.append(str(source))
+    made = folder / "kernels.wasm"
+    command = [sys.executable, "-m", "ziglang", "cc", *_OPTIONS, f"-I{kernels.SOURCES}", *sources, "-o", str(made)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise InsituError(f"the kernels do not compile in one module:\n{done.stderr.strip()}")
+    return made.read_bytes()
+
+
+def _body(wasm: bytes, module: Module, index: int, distance: int) -> bytes:
+    """The code of a function, whose calls go to functions distance further on."""
+    function = module.functions[index]
+    made, done = bytearray(), function.offset
+    body = function.body
+    for (opcode, callee, at), (_, _, following) in pairwise(body):
+        if opcode == _CALL and callee >= module.imported_function_count:
+            made += wasm[done : at + 1] + _unsigned(callee + distance)
+            done = following
+    return bytes(made + wasm[done : body[-1][2] + 1])
+
+
+def copies(wasm: bytes, count: int) -> bytes:
+    """The module with its functions count times."""
+    module = decode(wasm)
+    functions, exports, code = [], [], []
+    for copy in range(count):
+        distance = copy * len(module.functions)
+        functions += [_unsigned(t) for t in module.function_types]
+        for export in module.exports:
+            name = f"{export.name}{copy or ''}".encode()
+            if export.kind == "func":
+                exports.append(_sized(name) + b"\0" + _unsigned(export.index + distance))
+        code += [_sized(_body(wasm, module, i, distance)) for i in range(len(module.functions))]
+    replaced = {_FUNCTION: _vector(functions), _EXPORT: _vector(exports), _CODE: _vector(code)}
+    made, at = bytearray(wasm[:8]), 8
+    for _, start, size in module.sections:
+        number = wasm[at]
+        made += bytes([number]) + _sized(replaced.get(number, wasm[start : start + size]))
+        at = start + size
+    return bytes(made)

@@ -1,0 +1,140 @@
+"""What a function's machine code costs, told from the code alone: bytes, and instructions by the loops around them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from insitu.aot import loops
+from insitu.aot.contract import ARCHITECTURES
+from insitu.aot.contract import instruction as do
+from insitu.aot.contract.elf import Object
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from insitu.aot.contract.instruction import Architecture, Instruction
+    from insitu.aot.targets import Target
+
+_ROUNDS = 8  # of a loop of which nothing is known
+_DEEPEST = 6  # loops in one another
+_CALLS = (10, 30, 19)  # R_ARM_THM_CALL, R_ARM_THM_JUMP24, R_RISCV_CALL_PLT
+_CALL_PAIR = 19  # AUIPC and JALR
+_TRAP = "insitu_trap"
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """weighed: instructions by how often each is executed, roughly; those that only lead to a trap not at all."""
+
+    weighed: float
+    bytes: int
+
+
+@dataclass(slots=True)
+class _Block:
+    """Instructions without a way in or out between them.
+
+    Attributes:
+        to: offsets where control goes from it.
+        table: whether it goes through a jump table, to where nothing else does.
+        trap: whether it ends in a trap.
+    """
+
+    instructions: int = 0
+    to: list[int] = field(default_factory=list)
+    table: bool = False
+    trap: bool = False
+
+
+def of_functions(data: bytes, target: Target) -> dict[str, Cost]:
+    """The cost of each function that has a section of its own in the object file, by name."""
+    of, machine, found = Object(data), ARCHITECTURES[target.arch], {}
+    sizes = {section.name: section.size for section in of.sections}
+    for index, symbols in of.defined.items():
+        names = [symbol.name for symbol in symbols if symbol.function and not symbol.local]
+        if len(names) == 1:
+            size = of.sections[index].size + sizes.get(f".rodata.{names[0]}", 0)
+            found[names[0]] = Cost(_weighed(_blocks(of, index, machine)), size)
+    return found
+
+
+def _weighed(blocks: dict[int, _Block]) -> float:
+    reached = {to for block in blocks.values() for to in block.to}
+    tabled = [at for at in blocks if at not in reached]
+    graph = {at: [*block.to, *(tabled if block.table else ())] for at, block in blocks.items()}
+    cold = _leading_to_traps(blocks, graph)
+    warm = {at: [to for to in ways if to in graph and to not in cold] for at, ways in graph.items() if at not in cold}
+    depths = loops.depths(warm)
+    return sum(blocks[at].instructions * float(_ROUNDS) ** min(depths[at], _DEEPEST) for at in warm)
+
+
+def _leading_to_traps(blocks: dict[int, _Block], graph: dict[int, list[int]]) -> set[int]:
+    cold = {at for at, block in blocks.items() if block.trap}
+    while more := {at for at, ways in graph.items() if at not in cold and ways and cold.issuperset(ways)}:
+        cold |= more
+    return cold
+
+
+def _code(of: Object, index: int, machine: Architecture) -> Iterator[tuple[int, int, Instruction | None]]:
+    """Offset, size and meaning of each instruction; None: of one that no program may have, which contract/ will say."""
+    section = of.sections[index]
+    data = of.bytes_of(section) + bytes(4)
+    marks = sorted((s.value, s.name[:2]) for s in of.defined[index] if s.name[:2] in ("$d", "$t", "$x"))
+    for (at, kind), (end, _) in zip(marks, [*marks[1:], (section.size, "")], strict=True):
+        while kind != "$d" and at < end:
+            try:
+                i = machine.decode(data, at)
+                size = i.size
+            except do.NotAllowed:
+                i, size = None, 2
+            yield at, size, i
+            at += size
+
+
+def _blocks(of: Object, index: int, machine: Architecture) -> dict[int, _Block]:
+    calls = {r.offset: (r.type, of.symbols[r.symbol].name) for r in of.relocations(index) if r.type in _CALLS}
+    rows = list(_code(of, index, machine))
+    starts = {at + i.target for at, _, i in rows if i and i.flow in (do.JUMP, do.BRANCH) and at not in calls}
+    blocks: dict[int, _Block] = {}
+    block, conditional, paired = None, 0, None
+    for at, size, i in rows:
+        if block is None or at in starts:
+            if block is not None:
+                block.to.append(at)
+            block = blocks[at] = _Block()
+        block.instructions += 1
+        kind, callee = calls.get(at, paired or (0, ""))
+        paired = (0, callee) if kind == _CALL_PAIR else None
+        if i is None or paired:
+            continue
+        ends = _leave(block, i, at, callee, machine)
+        if conditional:
+            conditional -= 1
+            if ends or i.flow == do.BRANCH:
+                block.trap = False
+                block.to.append(at + size)
+                block = None
+        elif i.predicates:
+            conditional = len(i.predicates)
+        elif i.flow == do.BRANCH:
+            block.to.append(at + size)
+            block = None
+        elif ends:
+            block = None
+    return blocks
+
+
+def _leave(block: _Block, i: Instruction, at: int, callee: str, machine: Architecture) -> bool:
+    """Note where control goes from the block's last instruction; whether it does not go on behind it."""
+    if callee:
+        block.trap = callee == _TRAP
+        return block.trap or i.flow in (do.JUMP, do.JUMP_REGISTER)
+    if i.flow in (do.JUMP, do.BRANCH):
+        block.to.append(at + i.target)
+        return i.flow == do.JUMP
+    if i.flow == do.TABLE:
+        block.table = True
+    elif i.flow == do.JUMP_REGISTER:
+        block.table = i.register != machine.link and not any(e[0] == do.LOAD and e[2] == machine.sp for e in i.effects)
+    return i.flow in (do.TABLE, do.JUMP_REGISTER)

@@ -1,0 +1,96 @@
+"""Object files of finished IR: of each function the cheapest of the codes that LLVM generates with several options.
+
+LLVM's strength reduction sees the checks in a loop for what they are not: which loops gain by it is known when the code
+is there. Only functions with a loop are generated more than once.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import llvmlite.binding as llvm
+
+from insitu.aot import cost, far_calls, object_file, optimise
+
+if TYPE_CHECKING:
+    from insitu.aot.targets import Target
+
+_OFF = "-disable-lsr=false", "-lsr-exp-narrow=false", "-enable-misched=true"
+_NO_STRENGTH_REDUCTION = ("-disable-lsr=true",)
+_NARROW = ("-lsr-exp-narrow=true",)
+_SOURCE_ORDER = ("-enable-misched=false",)
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """What is tried.
+
+    Attributes:
+        size: whether code is to be small before it is fast.
+        variants: LLVM's options, for one generation of code each, beside the one without any.
+    """
+
+    size: bool
+    variants: tuple[tuple[str, ...], ...]
+
+
+SPEED, MOST, SIZE = "speed", "most", "size"
+ONCE = "once"  # what becomes of SPEED in a large module: see units.py
+EFFORTS = {
+    SPEED: Effort(False, (_NO_STRENGTH_REDUCTION, _NARROW)),
+    MOST: Effort(False, (_NO_STRENGTH_REDUCTION, _NARROW, _SOURCE_ORDER, _NO_STRENGTH_REDUCTION + _SOURCE_ORDER)),
+    SIZE: Effort(True, (_NO_STRENGTH_REDUCTION,)),
+    ONCE: Effort(False, ()),
+}
+
+_LABEL = re.compile(r"^([^\s:]+):|label %([^\s,\]]+)", re.MULTILINE)
+
+
+def generate(ir: str, target: Target, effort: str) -> list[bytes]:
+    """The object files; each function is defined in one of them.
+
+    effort: a name of EFFORTS.
+    """
+    module = llvm.parse_assembly(ir)
+    module.verify()
+    looping = {name: _loops(text) for name, text in optimise.definitions(ir)}
+    straight = {name for name, loops in looping.items() if not loops}
+    wanted = EFFORTS[effort]
+    variants = wanted.variants if len(straight) < len(looping) else ()
+    with far_calls.options(ir):
+        others = [_generated(module.clone(), target, options, straight) for options in variants]
+        made = [_generated(module, target, (), set()), *others]
+    costs = [cost.of_functions(data, target) for data in made]
+    chosen = {name: _cheapest([costs_of.get(name) for costs_of in costs], wanted.size) for name in looping}
+    return [
+        object_file.without(data, {name for name, n in chosen.items() if n != i})
+        for i, data in enumerate(made)
+        if i in chosen.values() or i == 0
+    ]
+
+
+def _loops(definition: str) -> bool:
+    """Whether a block goes back to one before it: every loop has one that does."""
+    seen = set()
+    for label, target in _LABEL.findall(definition):
+        if label:
+            seen.add(label)
+        elif target in seen:
+            return True
+    return False
+
+
+def _generated(module: llvm.ModuleRef, target: Target, options: tuple[str, ...], left_out: set[str]) -> bytes:
+    for name in left_out:
+        module.get_function(name).linkage = llvm.Linkage.available_externally
+    for option in (*_OFF, *options):
+        llvm.set_option("insitu", option)
+    return bytes(optimise.machine(target).emit_object(module))
+
+
+def _cheapest(costs: list[cost.Cost | None], size: bool) -> int:
+    """Which of them; the first of equals."""
+    found = [(c.bytes if size else c.weighed, c.bytes, i) for i, c in enumerate(costs) if c is not None]
+    return min(found)[2]

@@ -22,7 +22,7 @@ from insitu.link.runner import DeviceError
 from insitu.machine import emulated, flash_of, stock_firmware
 from insitu.package.deploy import METHODS
 from insitu.session.session import Session
-from insitu.telemetry import ask
+from insitu.telemetry import ask, record
 from insitu.toolchain import compile_c
 
 from examples import demo
@@ -277,17 +277,23 @@ class TestMem:
         assert found["modules"][0]["address"] == 0x200000
         assert found["exec_envs"][0]["stack_size"] == 2048
 
-    def test_watch(self, insitu: Command, port: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        naps = iter((0, 0))
+    def test_watch(self, insitu: Command, port: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        seconds = iter((0, 0, 1, 2))  # of when it began, and of each snapshot
 
-        def nap(seconds: float) -> None:
-            if next(naps, None) is None:
+        def now() -> int:
+            if (at := next(seconds, None)) is None:
                 raise KeyboardInterrupt
+            return at
 
-        monkeypatch.setattr("insitu.telemetry.ask.time", SimpleNamespace(sleep=nap))
-        done = insitu("mem", "--port", port, "--json", "--watch")
+        monkeypatch.setattr("insitu.telemetry.source.time", SimpleNamespace(monotonic=now))
+        kept = tmp_path / "kept.jsonl"
+        done = insitu("mem", "--port", port, "--json", "--watch", "--record", kept)
         assert done.status == 130
-        assert [json.loads(line)["global_heap"]["size"] for line in done.out.splitlines()] == [12345] * 3
+        snapshots = [json.loads(line) for line in done.out.splitlines()]
+        assert [snapshot["global_heap"]["size"] for snapshot in snapshots] == [12345] * 3
+        assert 0 < snapshots[0]["micropython_heap"]["largest_free"] < snapshots[0]["micropython_heap"]["size"]
+        entries = record.read(kept).entries
+        assert [(entry.seconds, entry.snapshot) for entry in entries] == [*enumerate(snapshots)]
 
     def test_listen(self, insitu: Command, port: str) -> None:
         """A program that prints and sends telemetry by itself, and is not interrupted."""

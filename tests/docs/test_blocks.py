@@ -22,6 +22,8 @@ from insitu.board.boards import load_board
 from insitu.machine.simulated import Here, Simulated
 from insitu.mpy import cross
 from insitu.places import CHECKOUT
+from insitu.telemetry import ask, record
+from insitu.telemetry.record import Entry, Recording
 from insitu.toolchain import compile_c
 
 from examples import demo
@@ -62,9 +64,13 @@ _WASI = """(module (import "wasi_snapshot_preview1" "args_get" (func $args (para
     (drop (call $write (i32.const 1) (i32.const 8) (i32.const 1) (i32.const 16)))))"""
 _DIVIDE = """(module (func (export "divide") (param f64 i32) (result f64)
   (f64.div (local.get 0) (f64.convert_i32_s (local.get 1)))))"""
+_PROCESS = """(module (func (export "process") (param i32) (result i32) (local.get 0)))"""
 # What a page's code for a board finds there.
 _NAMES = {
     "README.md": f"{demo.DEVICE_IMPORTS}\nread, write = adc_read, uart_write",
+    "docs/footprint.md": "import insitu, machine\n"
+    "inst = insitu.Runtime(heap=bytearray(16384)).load(0x080B0000).instantiate(stack_size=1024)\n"
+    "machine.Timer = lambda _: machine\nmachine.init, machine.Timer.PERIODIC = dict, 1",
     "docs/memory.md": "import insitu\npool = insitu.Runtime(heap=bytearray(8192))\nbuffer = bytearray(4096)\n"
     "malloc, realloc, free = pool.malloc, pool.realloc, pool.free",
     "docs/programs.md": "import insitu, struct\n"
@@ -93,6 +99,7 @@ def _put_files(name: str) -> None:
     match name:
         case "docs/footprint.md":
             Path("app.c").write_text(_source("README.md", "app.c"))
+            _record(Path("memory.jsonl"))
         case "docs/memory.md":
             compile_c(demo.SOURCE, Path("fir.wasm"))
         case "docs/programs.md":
@@ -104,6 +111,13 @@ def _put_files(name: str) -> None:
         case "docs/toolchains.md":
             for suffix in ("rs", "ts"):
                 shutil.copy(CHECKOUT / "tests" / "toolchains" / "sources" / f"bare.{suffix}", f"app.{suffix}")
+
+
+def _record(path: Path) -> None:
+    """A runtime without an instance, at one moment."""
+    with Simulated(_BOARD, []) as machine, machine.link() as link:
+        link.run("import insitu\nrt = insitu.Runtime(heap=bytearray(8192))")
+        record.write(path, Recording([Entry(0, "begin", ask.snapshot(link))]))
 
 
 @pytest.fixture
@@ -162,7 +176,7 @@ def _in_the_simulator(command: str, board: str) -> str:
 def _on_board(name: str, text: str) -> None:
     """In the simulator; in its flash the demo, a WASI program, a division; memory where an STM32F405 has its CCM."""
     fir = compile_c(demo.SOURCE, Path("demo.wasm")).read_bytes()
-    texts = {0x08090000: _WASI, 0x080A0000: _DIVIDE}
+    texts = {0x08090000: _WASI, 0x080A0000: _DIVIDE, 0x080B0000: _PROCESS}
     contents = [(_BOARD.image.address, fir), *((at, wasmtime.wat2wasm(text)) for at, text in texts.items())]
     images = [(address, aot.compile_wasm(bytes(wasm), _BOARD.target)) for address, wasm in contents]
     with Simulated(_BOARD, images) as machine:

@@ -120,3 +120,13 @@ def test_another_version(version: int) -> None:
 def test_records_that_are_not_whole_or_not_known(body: bytes) -> None:
     with pytest.raises(InsituError, match="telemetry"):
         decode(body)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_noisy_line(seed: int) -> None:
+    """`python -m tests.telemetry` has 100,000 frames: none is accepted that nobody sent, none that is whole is lost."""
+    from tests.telemetry.noise import run
+
+    found = run(1000, seed)
+    assert (found.wrong, found.lost) == ([], 0)
+    assert found.damaged > 300

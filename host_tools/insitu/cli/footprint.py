@@ -34,7 +34,7 @@ from insitu.toolchain import LANGUAGES
 @click.option("--heap", type=options.BYTES, default=0, help="Bytes of the global heap; the board's unless given.")
 @click.option("--stack", type=options.BYTES, default=0, help="Bytes of the operand stack; enough unless given.")
 @options.heap_size
-@click.option("--recording", type=click.Path(path_type=Path), help="A file of snapshots: RAM as it was there.")
+@click.option("--recording", type=click.Path(path_type=Path), help="Of `insitu mem --record`: RAM as it was there.")
 @click.option("--compare", type=click.Path(path_type=Path), metavar="OLD.json", help="Show what changed since then.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="A .html, .json or .md file.")
 @options.json

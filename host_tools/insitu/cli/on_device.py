@@ -26,7 +26,7 @@ from insitu.commands import deploy as deploying
 from insitu.commands.build import build, built, check_output, is_image, read_file, write_file
 from insitu.commands.desk import LABGRID, PORT
 from insitu.commands.explain import explaining
-from insitu.commands.memory import of_emulated, words_of_a_call
+from insitu.commands.memory import Shown, of_emulated, replay, words_of_a_call
 from insitu.commands.partition import partition
 from insitu.commands.selftest import selftest
 from insitu.errors import InsituError
@@ -36,12 +36,14 @@ from insitu.flash.romfs import in_flash
 from insitu.flash.write import Flashed, check_fits, flash
 from insitu.image.read import read
 from insitu.link.printed import Say
+from insitu.link.raw_repl import Link
 from insitu.machine.place import place
 from insitu.package.deploy import METHODS
 from insitu.session import session as run
 from insitu.session import values
 from insitu.session.given import bind
 from insitu.telemetry import ask
+from insitu.telemetry.source import Asked, Heard
 
 _DEPLOY_HELP = "How the device package gets there; the way that costs the board the least unless given."
 
@@ -246,26 +248,51 @@ def _echo(stream: TextIO) -> Say:
 @click.option("-b", "--board", "board_name", help="A board whose emulator is started with the flashed image.")
 @click.option("--port", help="A serial port with a MicroPython board that runs insitu.")
 @click.option("--listen", is_flag=True, help="With --port: ask nothing, wait for what the program sends by itself.")
-@click.option("--watch", is_flag=True, help="Again and again until interrupted.")
+@click.option("--watch", is_flag=True, help="Again and again until interrupted; in a terminal a screen that stays.")
+@click.option("--record", "recorded", type=click.Path(path_type=Path), help="Keep what comes in a file; with --watch.")
+@click.option("--replay", "replayed", type=click.Path(path_type=Path), help="Show what --record kept; no board.")
+@click.option("--plot", "plotted", type=click.Path(path_type=Path), help="Draw the curves: a .svg or .png file.")
 @given.options
 @options.json
-def mem_command(board_name: str | None, port: str | None, listen: bool, watch: bool, told: Told, as_json: bool) -> None:
+def mem_command(
+    board_name: str | None,
+    port: str | None,
+    listen: bool,
+    watch: bool,
+    recorded: Path | None,
+    replayed: Path | None,
+    plotted: Path | None,
+    told: Told,
+    as_json: bool,
+) -> None:
     """Read back over serial how much of every pool of memory is in use.
 
     With -b the image is only instantiated: `insitu run --mem` shows what a call used.
     """
+    shown = Shown(watch, as_json, recorded, plotted)
+    if replayed is not None:
+        if board_name is not None or port is not None or recorded is not None:
+            raise click.UsageError("--replay needs no board, and there is nothing to --record")
+        replay(replayed, shown)
+        return
     if board_name is None and port is None:
-        raise click.UsageError("give -b BOARD or --port PATH")
+        raise click.UsageError("give -b BOARD, --port PATH or --replay FILE")
+    if recorded is not None and not watch:
+        raise click.UsageError("--record goes with --watch")
     if listen and port is None:
         raise click.UsageError("--listen goes with --port")
     if port is not None:
         if told.words:
             raise click.UsageError(f"the program at --port has what it imports: {told.words[0]} goes with -b")
-        (ask.listen if listen else ask.from_port)(port, watch=watch, as_json=as_json)
+        if listen:
+            shown.show(Heard(port))
+            return
+        with Link(port) as link:
+            shown.show(Asked(link, port))
         return
     board = boards.load_board(board_name or "")
     things = told.given(board)
-    of_emulated(board, told.bindings, things, timeout=told.timeout, watch=watch, as_json=as_json)
+    of_emulated(board, told.bindings, things, timeout=told.timeout, show=shown.show)
     if not as_json and (words := words_of_a_call(board, told.bindings, things)):
         remark(shlex.join(["insitu", "run", *words, *told.words, "-b", board_name or ""]))
 

@@ -8,6 +8,8 @@ import plotly.graph_objects as go
 
 from insitu.image.parts import CONSTANTS, DATA, ENTRY, FUNCTIONS, LIBRARY, NAMES, REST, TABLES
 from insitu.report.facts import Facts
+from insitu.telemetry.draw import CURVES
+from insitu.telemetry.record import curves
 
 _COLORS = {
     FUNCTIONS: "#4e79a7",
@@ -26,15 +28,6 @@ _LAYOUT = {
     "margin": {"l": 8, "r": 16, "t": 8, "b": 40},
 }
 _GRID = {"gridcolor": "#e3e6ea", "zeroline": False}
-_CURVES = {
-    "global heap, used": ("#4e79a7", None),
-    "global heap, peak": ("#4e79a7", "dot"),
-    "operand stack, peak": ("#f28e2b", "dot"),
-    "aux stack, peak": ("#59a14f", "dot"),
-    "app heap, used": ("#b07aa1", None),
-    "linear memory": ("#76b7b2", None),
-    "MicroPython's heap, used": ("#8c8c8c", None),
-}
 
 
 def flash(board: Facts) -> go.Figure:
@@ -112,32 +105,10 @@ def ram(board: Facts) -> go.Figure:
     entries = board["recording"]
     marks = [f"{i}. {entry['mark']}" if entry["mark"] else f"{i}." for i, entry in enumerate(entries)]
     figure = go.Figure(layout={**_LAYOUT, "height": 380, "hovermode": "x unified", "legend": {"orientation": "h"}})
-    for name, values in _curves(entries).items():
-        color, dash = _CURVES[name]
-        if any(values):
-            line = {"color": color, "dash": dash, "shape": "hv"}
-            figure.add_scatter(x=marks, y=values, name=name, mode="lines+markers", line=line, marker={"size": 5})
+    for name, values in curves([entry["snapshot"] for entry in entries]).items():
+        line = {"color": CURVES[name], "dash": "dot" if name.endswith("peak") else "solid", "shape": "hv"}
+        figure.add_scatter(x=marks, y=values, name=name, mode="lines+markers", line=line, marker={"size": 5})
     figure.update_yaxes(title="bytes", rangemode="tozero", **_GRID)
     figure.update_xaxes(**_GRID, automargin=True)
     figure.update_layout(legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"}, margin_t=40, margin_l=60)
     return figure
-
-
-def _curves(entries: list[Facts]) -> dict[str, list[int]]:
-    found: dict[str, list[int]] = {name: [] for name in _CURVES}
-    for entry in entries:
-        snapshot = entry["snapshot"]
-        heap, python = snapshot["global_heap"] or {}, snapshot["micropython_heap"] or {}
-        instances, envs = snapshot["instances"], snapshot["exec_envs"]
-        values = (
-            heap.get("used", 0),
-            heap.get("peak", 0),
-            max([env["stack_peak"] for env in envs], default=0),
-            max([instance["aux_stack_peak"] for instance in instances], default=0),
-            sum(instance["app_heap_used"] for instance in instances),
-            sum(instance["memory"] for instance in instances),
-            python.get("used", 0),
-        )
-        for name, value in zip(_CURVES, values, strict=True):
-            found[name].append(value)
-    return found

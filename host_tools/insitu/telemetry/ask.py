@@ -1,36 +1,42 @@
-"""Ask a device for a snapshot, and show it."""
+"""Ask a device for a snapshot; its pools as rows, and as a table."""
 
 from __future__ import annotations
 
-import json
-import time
+import re
 
-from rich.console import Console
 from rich.table import Table
 
 from insitu.errors import LineError
-from insitu.link.raw_repl import Link
 from insitu.link.runner import DeviceError, Runner
 from insitu.telemetry.decode import Snapshot, check_sums, decode
 from insitu.telemetry.frames import Scanner
 
 _SEND = "import insitu.telemetry\ninsitu.telemetry.send()\n"
+_LARGEST_FREE = re.compile(rb"max free sz: (\d+)")  # py/gc.c, gc_dump_info
+_BLOCK = 16  # bytes: four words
 
 
-def snapshot(link: Runner) -> Snapshot:
-    """A snapshot of the device behind link, which must have the package insitu and a runtime."""
+def snapshot(link: Runner, more: str = "") -> Snapshot:
+    """A snapshot of the device behind link, which must have the package insitu and a runtime.
+
+    more: code that prints what MicroPython says of its heap; then its largest free block is known, too.
+    """
     try:
-        bodies, _ = Scanner().feed(link.run(_SEND))
+        bodies, other = Scanner().feed(link.run(more + _SEND))
     except DeviceError as error:
         if error.kind != "ImportError":
             raise
         raise LineError("the device has no package `insitu`: deploy it first") from None
     if not bodies:
         raise LineError("the device sent no telemetry frame that is whole")
-    return _checked(bodies[-1])
+    found = checked(bodies[-1])
+    if largest := _LARGEST_FREE.search(other):
+        found["micropython_heap"]["largest_free"] = _BLOCK * int(largest.group(1))
+    return found
 
 
-def _checked(body: bytes) -> Snapshot:
+def checked(body: bytes) -> Snapshot:
+    """A frame's body as a snapshot. Raises InsituError, see decode and check_sums."""
     found = decode(body)
     if found["global_heap"]:
         check_sums(found)
@@ -80,7 +86,9 @@ def pools(found: Snapshot) -> list[tuple[str, int | None, int | None, int | None
         rows.append(("  operand stack", env["stack_size"], None, env["stack_peak"], rest))
     python = found["micropython_heap"]
     if python and python["size"]:
-        rows.append(("MicroPython heap", python["size"], python["used"], None, "with the global heap's buffer"))
+        largest = f", largest free {python['largest_free']}" if "largest_free" in python else ""
+        note = f"with the global heap's buffer{largest}"
+        rows.append(("MicroPython heap", python["size"], python["used"], None, note))
     return rows
 
 
@@ -92,36 +100,3 @@ def table(found: Snapshot) -> Table:
     for name, size, used, peak, note in pools(found):
         shown.add_row(name, *("" if value is None else str(value) for value in (size, used, peak)), note)
     return shown
-
-
-def _show(found: Snapshot, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(found), flush=True)
-    else:
-        Console().print(table(found))
-
-
-def from_link(link: Runner, *, watch: bool, as_json: bool) -> None:
-    """Show one snapshot, or one a second until interrupted."""
-    while True:
-        _show(snapshot(link), as_json)
-        if not watch:
-            return
-        time.sleep(1)
-
-
-def from_port(port: str, *, watch: bool, as_json: bool) -> None:
-    """The same of the MicroPython board at a serial port; what runs there is interrupted."""
-    with Link(port) as link:
-        from_link(link, watch=watch, as_json=as_json)
-
-
-def listen(port: str, *, watch: bool, as_json: bool) -> None:
-    """Show snapshots that the program at a serial port sends by itself, one or all; its other output is left out."""
-    scanner, link = Scanner(), Link(port)
-    while True:
-        bodies, _ = scanner.feed(link.read())
-        for body in bodies:
-            _show(_checked(body), as_json)
-            if not watch:
-                return

@@ -92,12 +92,16 @@ def owners(snapshot: Snapshot) -> dict[str, int]:
     return found
 
 
+class SumError(InsituError):
+    """Parts that do not add up: a bug, or a snapshot that a timer took in the middle of something."""
+
+
 def check_sums(snapshot: Snapshot) -> None:
-    """Raise InsituError unless all owners together have what is used, and a pool's parts are the whole."""
+    """Raise SumError unless all owners together have what is used, and a pool's parts are the whole."""
     heap = snapshot["global_heap"]
     named = sum(owners(snapshot).values())
     if named != heap["used"]:
-        raise InsituError(f"{heap['used']} bytes of the global heap are used, but {named} have an owner")
+        raise SumError(f"{heap['used']} bytes of the global heap are used, but {named} have an owner")
     whole = heap["used"] + heap["overhead"] + heap["free"]
     if heap["kind"] == 0 and whole != heap["size"]:
-        raise InsituError(f"the global heap's parts add up to {whole} bytes of {heap['size']}")
+        raise SumError(f"the global heap's parts add up to {whole} bytes of {heap['size']}")

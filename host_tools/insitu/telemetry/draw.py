@@ -23,6 +23,15 @@ _COLORS = {
     "overhead": "#bab0ac",
     "free": "#ffffff",
 }
+CURVES = {  # of record.curves; a peak has its pool's
+    "global heap, used": "#4e79a7",
+    "global heap, peak": "#4e79a7",
+    "operand stack, peak": "#f28e2b",
+    "aux stack, peak": "#59a14f",
+    "app heap, used": "#edc948",
+    "linear memory": "#76b7b2",
+    "MicroPython's heap, used": "#8c8c8c",
+}
 _STYLE = "text{font:13px sans-serif;fill:#222}.small{font-size:11px;fill:#666}.title{font-size:15px;font-weight:bold}"
 
 

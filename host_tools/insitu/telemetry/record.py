@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -43,6 +43,50 @@ class Recording:
         for entry in self.entries:
             _raise_peaks(last, entry.snapshot)
         return last
+
+
+def curves(snapshots: Sequence[Snapshot]) -> dict[str, list[int]]:
+    """Bytes over time, by pool; those that there are none of are left out."""
+    found: dict[str, list[int]] = {}
+    for snapshot in snapshots:
+        for name, value in _sizes(snapshot).items():
+            found.setdefault(name, []).append(value)
+    return {name: values for name, values in found.items() if any(values)}
+
+
+def _sizes(snapshot: Snapshot) -> dict[str, int]:
+    heap, python = snapshot["global_heap"] or {}, snapshot["micropython_heap"] or {}
+    instances, envs = snapshot["instances"], snapshot["exec_envs"]
+    return {
+        "global heap, used": heap.get("used", 0),
+        "global heap, peak": heap.get("peak", 0),
+        "operand stack, peak": max([env["stack_peak"] for env in envs], default=0),
+        "aux stack, peak": max([instance["aux_stack_peak"] for instance in instances], default=0),
+        "app heap, used": sum(instance["app_heap_used"] for instance in instances),
+        "linear memory": sum(instance["memory"] for instance in instances),
+        "MicroPython's heap, used": python.get("used", 0),
+    }
+
+
+def events(earlier: Entry | None, later: Entry) -> Iterator[str]:
+    """What happened between two entries, in words; earlier: None at the first."""
+    if later.mark:
+        yield f"mark {later.mark}"
+    if earlier is None:
+        return
+    before, now = earlier.snapshot, later.snapshot
+    old = {instance["id"]: instance for instance in before["instances"]}
+    new = {instance["id"]: instance for instance in now["instances"]}
+    for number in sorted(old.keys() | new.keys()):
+        if number not in new:
+            yield f"instance {number} is gone"
+        elif number not in old:
+            yield f"instance {number} was made"
+        elif (grown := new[number]["memory"] - old[number]["memory"]) > 0:
+            yield f"instance {number}: linear memory grew by {grown:,} bytes to {new[number]['memory']:,}"
+    traps = [(snapshot["traps"] or {"count": 0})["count"] for snapshot in (before, now)]
+    if traps[1] > traps[0]:
+        yield f"{traps[1] - traps[0]} trap{'s' * (traps[1] - traps[0] > 1)}"
 
 
 def _raise_peaks(last: Snapshot, other: Snapshot) -> None:

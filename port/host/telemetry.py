@@ -13,6 +13,7 @@ from ..xip.frames import (
     FRAME_START1,
     FRAME_VERSION,
     RECORD_EXEC_ENV,
+    RECORD_FAR,
     RECORD_HEAP,
     RECORD_INSTANCE,
     RECORD_MARK,
@@ -20,7 +21,18 @@ from ..xip.frames import (
     RECORD_PYTHON,
     RECORD_TRAPS,
 )
-from ..xip.layout import FLAG_MEMORY, IMAGE_AUX_STACK_BOTTOM, IMAGE_AUX_STACK_SIZE, IMAGE_CODE_SIZE, TABLE_ENTRIES
+from ..xip.layout import (
+    FAR_COUNT,
+    FAR_HIGH,
+    FAR_LEFT,
+    FAR_PAGES,
+    FLAG_MEMORY,
+    FLAG_MEMORY_WINDOW,
+    IMAGE_AUX_STACK_BOTTOM,
+    IMAGE_AUX_STACK_SIZE,
+    IMAGE_CODE_SIZE,
+    TABLE_ENTRIES,
+)
 from .stuffing import ROOM, put, start, unstuffed
 
 _out = bytearray(72)  # what waits to be written
@@ -119,8 +131,20 @@ def _instance(heap, instance):
     _put(app.size if app else 0)
     _put(app.used if app else 0)
     _put(app.peak if app else 0)
+    if instance.module.flags() & FLAG_MEMORY_WINDOW:
+        _far(instance)
     for env in instance.exec_envs:
         _exec_env(heap, env)
+
+
+def _far(instance):
+    ready = instance.get(FAR_LEFT)
+    _put(RECORD_FAR, 1)
+    _put(instance.id)
+    _put(instance.get(FAR_HIGH))
+    _put(instance.get(FAR_PAGES) - ready)
+    _put(ready)
+    _put(instance.get(FAR_COUNT))
 
 
 def _exec_env(heap, env):

@@ -23,3 +23,6 @@ RECORD_EXEC_ENV = const(4)  # instance id, address, block bytes, stack size, sta
 RECORD_PYTHON = const(5)  # MicroPython's heap: size, used
 RECORD_MARK = const(6)  # what the program calls this moment
 RECORD_TRAPS = const(7)  # how many there were
+# Of a memory with a window: instance id, bytes of the window, far pages: in use, lying ready, accesses to any (and to
+# what was never written, and coarse at the window's end: aot/window.py)
+RECORD_FAR = const(8)

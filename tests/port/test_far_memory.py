@@ -9,6 +9,9 @@ import pytest
 import wasmtime
 from insitu import aot
 from insitu.port.xip import layout
+from insitu.telemetry.ask import pools
+from insitu.telemetry.decode import check_sums, decode
+from insitu.telemetry.draw import parts
 
 if TYPE_CHECKING:
     from tests.port.conftest import Device
@@ -160,3 +163,22 @@ def test_a_damaged_image_is_refused(device: Device, field: int, value: int, what
     data[field : field + 4] = value.to_bytes(4, "little")
     with pytest.raises(device.port.errors.LoadError, match=what):
         device.load_image(seal(data))
+
+
+def test_telemetry_counts_far_pages_and_accesses(instance: Any) -> None:
+    """The sums add up, with a window in the instance's block and pages of its own."""
+    for at in range(8192, 8192 + 10 * 128, 128):
+        instance.exports.set(at, at)
+    instance.exports.get(8192)
+    from insitu.port.host import telemetry
+
+    found = decode(telemetry.snapshot(instance.runtime))
+    check_sums(found)
+    (far,) = found["far_memories"]
+    assert (far["window"], far["pages"], far["pages"] + far["ready"]) == (1152, 10, 16)
+    assert 11 <= far["accesses"] <= 13  # on Cortex-M the routine looks once more where it got a chunk, here two
+    rows = {row[0].strip(): row for row in pools(found)}
+    assert rows["far pages"][1:] == (16 * 128, 10 * 128, None, f"10 pages of 128, {far['accesses']} far accesses")
+    drawn = parts(found)
+    assert sum(part.size for part in drawn) == found["global_heap"]["size"]
+    assert {"linear memory: window", "linear memory: far pages"} <= {part.text for part in drawn}

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from insitu.errors import LineError
 from insitu.link.runner import DeviceError, Runner
+from insitu.port.xip.layout import FAR_PAGE
 from insitu.telemetry.decode import Snapshot, check_sums, decode
 from insitu.telemetry.frames import Scanner
 
@@ -68,6 +69,7 @@ def pools(found: Snapshot) -> list[tuple[str, int | None, int | None, int | None
         rows.append((f"  instance {instance['id']}", block, None, None, "globals, slots, tables, slack"))
         place = "" if instance["memory_in_heap"] else f"not in the global heap: at {instance['memory_address']:#010x}"
         rows.append(("  linear memory", instance["memory"], None, None, place))
+        rows += [row for far in found["far_memories"] if far["instance"] == instance["id"] for row in _far(far)]
         if instance["aux_stack_size"]:
             rows.append(
                 (
@@ -90,6 +92,13 @@ def pools(found: Snapshot) -> list[tuple[str, int | None, int | None, int | None
         note = f"with the global heap's buffer{largest}"
         rows.append(("MicroPython heap", python["size"], python["used"], None, note))
     return rows
+
+
+def _far(far: dict[str, int]) -> list[tuple[str, int | None, int | None, int | None, str]]:
+    """The rows of a memory with a window; both lie in its instance's bytes."""
+    pages, used = (far["pages"] + far["ready"]) * FAR_PAGE, far["pages"] * FAR_PAGE
+    note = f"{far['pages']} pages of {FAR_PAGE}, {far['accesses']} far accesses"
+    return [("    window", far["window"], None, None, ""), ("    far pages", pages, used, None, note)]
 
 
 def table(found: Snapshot) -> Table:

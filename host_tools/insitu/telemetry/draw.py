@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
 from insitu.errors import InsituError
+from insitu.port.xip.layout import FAR_PAGE
 from insitu.telemetry.decode import Snapshot
 
 _WIDTH, _TOP, _HEIGHT = 760, 64, 560
@@ -53,8 +54,12 @@ def parts(snapshot: Snapshot) -> list[Part]:
     found = [Part("runtime", "runtime", heap["runtime"])]
     for instance in snapshot["instances"]:
         name = f"instance {instance['id']}"
-        found.append(Part("instance", f"{name}: globals, slots, tables, slack", instance["block"] + instance["apart"]))
-        found += _memory(instance)
+        rows = [row for row in snapshot["far_memories"] if row["instance"] == instance["id"]]
+        far = [part for row in rows for part in _far(row)]
+        rest = instance["block"] + instance["apart"] - sum(part.size for part in far)
+        far += [Part("data", "linear memory: table of far pages", instance["memory_in_heap"]) for _ in rows]
+        found.append(Part("instance", f"{name}: globals, slots, tables, slack", rest))
+        found += far or _memory(instance)
     for env in snapshot["exec_envs"]:
         found.append(Part("exec env", "exec env", env["block"] - env["stack_size"]))
         found.append(Part("operand", "operand stack", env["stack_size"], env["stack_peak"]))
@@ -62,6 +67,12 @@ def parts(snapshot: Snapshot) -> list[Part]:
     found.append(Part("overhead", "headers, lists, rounding", heap["overhead"]))
     found.append(Part("free", "free", heap["free"]))
     return [part for part in found if part.size]
+
+
+def _far(row: dict[str, int]) -> list[Part]:
+    """The window, which lies in the instance's block, and its far pages."""
+    pages, used = (row["pages"] + row["ready"]) * FAR_PAGE, row["pages"] * FAR_PAGE
+    return [Part("data", "linear memory: window", row["window"]), Part("data", "linear memory: far pages", pages, used)]
 
 
 def _memory(instance: dict[str, int]) -> list[Part]:

@@ -1,7 +1,7 @@
 """The main job, end to end, on every QEMU board: `make demo`.
 
 C to WebAssembly, to an image, into flash, executed in place under MicroPython, its output compared with
-wasmtime's to the byte, its memory read back over the serial line.
+wasmtime's to the byte, its memory read back over the serial line; at the end a report of where the bytes are.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from insitu import places
 from insitu.aot import compile_wasm
 from insitu.board import boards
 from insitu.board.record import Board
+from insitu.commands import report
+from insitu.commands.report import Work
+from insitu.commands.tune import Call
 from insitu.errors import InsituError
 from insitu.flash.write import flash
 from insitu.session.session import Session
@@ -24,6 +27,7 @@ from insitu.toolchain import compile_c
 from rich.console import Console
 
 SOURCE = places.CHECKOUT / "examples" / "fir" / "app.c"
+REPORTED = ("rpi_pico", "qemu_stm32f405")
 SAMPLE_RATE, CUTOFF, BLOCKS = 8000, 1000, 4
 
 # A sawtooth of 250 Hz and noise: the same integers on the device and on the host.
@@ -97,6 +101,14 @@ def run_board(board: Board, wasm: bytes, wanted: bytes) -> tuple[Board, str, byt
     return board, capture.get(), printed
 
 
+def write_report(path: Path) -> None:
+    """Of the Pico and the board with floats, side by side, with the same calls on their simulated CPUs."""
+    calls = (Call("init", (str(SAMPLE_RATE), str(CUTOFF))), Call("process", (str(BLOCKS),)))
+    bindings = {"adc.read": "2000", "uart.write": "0"}
+    work = Work(calls=calls, bindings=bindings, flags=("-g", "-ffp-contract=off"), advised=False)
+    report.write_report(path, report.make(SOURCE, [boards.load_board(name) for name in REPORTED], work))
+
+
 def main() -> int:
     start = time.monotonic()
     folder = places.CHECKOUT / "build" / "demo"
@@ -109,10 +121,12 @@ def main() -> int:
         with ThreadPoolExecutor(2) as pool:
             for _, text, _ in pool.map(lambda board: run_board(board, wasm, wanted), all_boards):
                 print(text, end="")
+        write_report(folder / "report.html")
     except InsituError as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
-    print(f"\n{len(all_boards)} boards, {time.monotonic() - start:.0f} s")
+    where = (folder / "report.html").relative_to(places.CHECKOUT)
+    print(f"\n{len(all_boards)} boards, {time.monotonic() - start:.0f} s; {where} has where every byte is")
     return 0
 
 

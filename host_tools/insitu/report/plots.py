@@ -25,6 +25,7 @@ _LAYOUT = {
     "font": {"family": "system-ui, sans-serif", "size": 13, "color": "#222"},
     "paper_bgcolor": "rgba(0,0,0,0)",
     "plot_bgcolor": "rgba(0,0,0,0)",
+    "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": "#b4bcc6", "activecolor": "#22324a"},
     "margin": {"l": 8, "r": 16, "t": 8, "b": 40},
 }
 _GRID = {"gridcolor": "#e3e6ea", "zeroline": False}

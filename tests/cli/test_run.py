@@ -127,3 +127,12 @@ def test_an_image_for_another_board(insitu: Command, wasm: Callable[..., Path]) 
     image = source.with_suffix(".xip")
     refused(insitu("run", image, *SIM, "nothing"), "the image is for rv32imc", "build it with -b qemu_stm32f405")
     assert insitu("run", image, "-b", "qemu_rv32", "--sim", "--invoke", "i64", "5").out == "5\n"
+
+
+def test_a_trace_has_the_call_and_those_of_imports(insitu: Command, wasm: Callable[..., Path]) -> None:
+    app = wasm(
+        '(module (import "env" "ask" (func $ask (param i32 f32) (result i32)))'
+        ' (func (export "run") (param i32) (result i32) (call $ask (local.get 0) (f32.const 1.5))))'
+    )
+    done = insitu("run", app, *SIM, "run", "4", "--trace", "--import", "env.ask=9")
+    assert done.out.splitlines() == ["trace: run (4,)", "trace: env.ask (4, 1.5)", "trace: env.ask gave 9", "9"]

@@ -13,6 +13,7 @@ from typing import TextIO
 
 import click
 from rich.console import Console
+from rich.table import Table
 
 from insitu import places
 from insitu.board import boards
@@ -28,8 +29,10 @@ from insitu.commands.desk import LABGRID, PORT
 from insitu.commands.explain import explaining
 from insitu.commands.memory import Shown, of_emulated, replay, words_of_a_call
 from insitu.commands.partition import partition
+from insitu.commands.profile import profiled
 from insitu.commands.selftest import selftest
-from insitu.errors import InsituError
+from insitu.errors import InsituError, printable
+from insitu.explain.profile import Profile
 from insitu.flash import WRITERS, file
 from insitu.flash.modules import flash_modules, kind_of
 from insitu.flash.romfs import in_flash
@@ -168,6 +171,8 @@ def deploy_command(
 @click.option("--deploy", type=click.Choice(list(METHODS)), help=_DEPLOY_HELP)
 @click.option("--sim", is_flag=True, help="Run on the simulated CPU, without MicroPython.")
 @click.option("--mem", is_flag=True, help="Show the pools of memory after the call, too.")
+@click.option("--trace", is_flag=True, help="Print the call and those of imports, with arguments and results.")
+@click.option("--profile", type=click.Path(path_type=Path), metavar="FILE.json", help="Count instructions; see below.")
 @given.options
 @options.json
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, help="What the export, or the program, is given.")
@@ -184,6 +189,8 @@ def run_command(
     deploy: str | None,
     sim: bool,
     mem: bool,
+    trace: bool,
+    profile: Path | None,
     told: Told,
     as_json: bool,
     arguments: tuple[str, ...],
@@ -191,9 +198,13 @@ def run_command(
     """Run an export of an image on a board, in place, and print its results, one a line.
 
     ARGUMENTS are the export's; of a WASI program, which is what _start runs, they are the program's.
+
+    --profile shows instructions by function, and writes a flame graph for https://www.speedscope.app.
     """
     if sim and port is not None:
         raise click.UsageError("--sim and --port exclude each other")
+    if profile is not None and not sim:
+        raise click.UsageError("--profile counts on the simulated CPU: give --sim, too")
     board = options.find_board(board_name, port)
     made = built(app, board, app_heap=heap_size)
     data = made.image
@@ -213,24 +224,38 @@ def run_command(
         sim=sim,
         given=things,
         timeout=told.timeout,
+        trace=trace,
         say=_echo(sys.stderr if as_json else sys.stdout),
     )
-    with explaining(app, made), session:
+    with explaining(app, made), session, profiled(session, app, made, profile) as counted:
         _, results = session.invoke(export, passed)
         pools = ask.snapshot(session.link) if mem else None
     typed = list(zip(run.export_type(image, export)[1], results, strict=True))
     if as_json:
-        shown = {"results": [values.plain(*result) for result in typed]}
-        click.echo(json.dumps(shown if pools is None else {**shown, "memory": pools}))
+        shown: dict[str, object] = {"results": [values.plain(*result) for result in typed]}
+        shown |= {} if pools is None else {"memory": pools}
+        shown |= {} if counted is None else {"instructions": counted.rows()}
+        click.echo(json.dumps(shown))
         return
     for letter, result in typed:
         click.echo(values.text(letter, result))
+    if counted is not None:
+        Console().print(_instructions(counted))
     if pools is not None:
         Console().print(ask.table(pools))
         if not is_image(read_file(app)):
             call = shlex.join([export, *arguments])
             words = ["insitu", "tune", str(app), "-b", board_name or board.name, *told.words, f"--invoke={call}"]
             remark(shlex.join(words))
+
+
+def _instructions(counted: Profile) -> Table:
+    table = Table("function", "instructions", "%", "with what it called", box=None)
+    rows = counted.rows()
+    whole = sum(own for _, own, _ in rows)
+    for name, own, inclusive in rows:
+        table.add_row(printable(name), str(own), f"{100 * own / whole:.1f}", str(inclusive))
+    return table
 
 
 def _echo(stream: TextIO) -> Say:

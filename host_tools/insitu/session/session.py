@@ -30,6 +30,7 @@ from insitu.port.host.wasi import NAME as WASI
 from insitu.port.xip.layout import IMAGE_START_FUNCTION, NONE
 from insitu.session import pool, values
 from insitu.session.given import IMPORTS, NOTHING, Given
+from insitu.session.trace import TRACED
 from insitu.session.values import Value
 from insitu.steps import step
 
@@ -177,6 +178,7 @@ class Session(AbstractContextManager["Session"]):
         sim: bool = False,
         given: Given = NOTHING,
         timeout: float | None = None,
+        trace: bool = False,
         say: Say = unheard,
     ) -> None:
         """imports: "module.name" to an expression of the device's Python; prelude: code that defines its names.
@@ -184,12 +186,13 @@ class Session(AbstractContextManager["Session"]):
         heap: bytes of the global heap, 0: see pool.default. knobs: further keyword arguments of instantiate. deploy: a
         key of deploy.METHODS, None: the board's best. port: of the board's serial line; sim: on the simulated CPU.
         Neither: the board's emulator, and counted and flash_file are as insitu.machine.emulated has them. timeout:
-        seconds that a call may print nothing for. say: gets what the program prints while it runs.
+        seconds that a call may print nothing for. trace: print the
+        calls of imports, too. say: gets what the program prints while it runs.
         """
         self.image = check_fits(data, board)
         check_imports(self.image, imports, given)
         self.board, self.counted = board, counted
-        self.given, self.timeout, self._say = given, timeout, say
+        self.given, self.timeout, self.trace, self._say = given, timeout, trace, say
         self.data, self._addresses = _side_by_side(board, [data, *(image for _, image in given.modules)])
         self.imports, self.stack, self.prelude = imports, stack, prelude
         self.knobs = "".join(f", {name}={value}" for name, value in (knobs or {}).items() if value)
@@ -247,7 +250,7 @@ class Session(AbstractContextManager["Session"]):
                 map_images(self.link, self.board, package=True)
             self.link.run(_GUARD)
             self.run("import insitu\n")
-            for code in (self.prelude, self.given.functions, self._instantiate()):
+            for code in (TRACED if self.trace else "", self.prelude, self.given.functions, self._instantiate()):
                 self.run(code)
             self._guarded("_insitu_instantiate")
         except DeviceError as error:
@@ -284,6 +287,8 @@ class Session(AbstractContextManager["Session"]):
                 f"    wasi = Wasi({given.arguments!r}, {dict(given.environment)!r}, folders={dict(given.folders)!r})"
             )
             lines.append("    bound = wasi.imports(mod, bound)")
+        if self.trace:
+            lines.append("    bound = _insitu_traced(bound)")
         lines.append(f"    inst = mod.instantiate(stack_size={self.stack}{self.knobs}, imports=bound)")
         if self.image.uses(WASI):
             lines.append("    wasi.bind(inst)")
@@ -338,6 +343,8 @@ class Session(AbstractContextManager["Session"]):
         parameters, results = export_type(self.image, name)
         passed = values.pack(parameters, arguments)
         self.prepare_invoke()
+        if self.trace:
+            self._say(f"trace: {name} {tuple(arguments)}\n".encode())
         try:
             printed, slots = self._guarded("_insitu_invoke", repr(name), repr(passed), str(len(results)))
         except ProgramExit as end:

@@ -27,7 +27,8 @@ _CODE = {
     "memory.copy, misaligned, a byte": (2.3, 0.6, 0.6, 0.6, 0.6, 0.7),
     "memory.copy, onto itself, a byte": (1.6, 0.5, 0.5, 0.5, 0.5, 0.7),
     "memory.fill, a byte": (0.4, 0.3, 0.3, 0.31, 0.3, 0.4),
-    "call of another instance against one inside": (1.3, 1.3, 1.3, 1.3, 1.3, 1.1),
+    # A function inside lost its stack check of four instructions, so that the same four of a wrapper weigh more.
+    "call of another instance against one inside": (2.34, 1.34, 1.34, 1.31, 1.34, 1.22),
 }
 CYCLES = {"cortex-m3": 1.21, "cortex-m4f": 1.24}  # against clang, geometric mean, with each number of wait states
 EXPORT_CALL, IMPORT_CALL = 1.0, 1.2

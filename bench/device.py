@@ -7,8 +7,9 @@ board has an ordinary file system: the package on one is measured on the emulate
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 
 import wasmtime
@@ -186,8 +187,11 @@ def measure(folder: Path) -> tuple[list[Calls], list[CallMemory], list[Memory], 
     """The first three on every QEMU board, the last by board."""
     wasm = compile_c(SOURCE, folder / "fir.wasm").read_bytes()
     found = [boards.load_board(name) for name in CLOCKS]
-    with ThreadPoolExecutor(2) as pool:
-        calls, memory = list(pool.map(_calls, found)), list(pool.map(lambda board: _memory(board, wasm), found))
-        ways = sorted((name, way) for way, names in WAYS.items() for name in names)
-        packages = list(pool.map(lambda way: _package(boards.load_board(way[0]), wasm, way[1]), ways))
+    ways = sorted((name, way) for way, names in WAYS.items() for name in names)
+    # processes: threads that parse Python at the same time make CPython 3.11 raise SystemError now and then
+    with ProcessPoolExecutor(2) as pool:
+        calls, memory = list(pool.map(_calls, found)), list(pool.map(_memory, found, repeat(wasm)))
+        packages = list(
+            pool.map(_package, (boards.load_board(name) for name, _ in ways), repeat(wasm), (way for _, way in ways))
+        )
     return [cost for cost, _ in calls], [used for _, used in calls], memory, packages

@@ -11,11 +11,19 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import allocator, bulk, cycles, device, instances, kernels, native
+from bench import allocator, bulk, cycles, device, instances, kernels, native, signature
 from bench.bars import Bar, Measured, bars
 
 ROOT = Path(__file__).parents[1]
-_LISTS = ("kernels", "bulk", "instances", "calls", "call_ram", "memory")  # of Measured, in bench.json as they are
+_LISTS = (
+    "kernels",
+    "bulk",
+    "instances",
+    "calls",
+    "call_ram",
+    "memory",
+    "verifying",
+)  # of Measured, in bench.json as they are
 
 
 def _kernel_table(rows: list[kernels.Row]) -> Table:
@@ -129,7 +137,12 @@ def _bar_table(found: list[Bar]) -> Table:
 def main() -> int:
     folder = ROOT / "build" / "bench"
     measured = Measured(
-        kernels.measure(folder), bulk.measure(), instances.measure(), *device.measure(folder), allocator.measure()
+        kernels.measure(folder),
+        bulk.measure(),
+        instances.measure(),
+        *device.measure(folder),
+        allocator.measure(),
+        signature.measure(),
     )
     found = bars(measured)
     console = Console(width=120)

@@ -12,6 +12,7 @@ from bench.cycles import WAIT_STATES
 from bench.device import CallMemory, Calls, Memory, Package
 from bench.instances import InstanceCalls
 from bench.kernels import FIRST, MIX, Row, geometric_mean
+from bench.signature import Verifying
 
 # Of compiled code, by target: in instructions (a byte where it says so), but for the bytes.
 _TARGETS = ("cortex-m0plus", "cortex-m3", "cortex-m4f", "cortex-m7", "cortex-m33", "rv32imc")
@@ -36,6 +37,7 @@ ALLOCATION = 1300
 GLOBAL_HEAP, MICROPYTHON_HEAP = 512, 2048
 CALL_KEPT, CALL_BY_NAME = 0, 32  # bytes
 PACKAGE = {"romfs": 16 * 1024, "frozen": 10 * 1024, "files": 24 * 1024, "serial": 48 * 1024}
+VERIFYING, VERIFYING_RAM = 32_000_000, 3072  # half a second of a Cortex-M4 at 64 MHz; bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +66,12 @@ class Measured:
     memory: list[Memory]
     packages: list[Package]
     allocator: tuple[float, float]
+    verifying: list[Verifying]
 
 
 def bars(found: Measured) -> list[Bar]:
     """All of them, in the order of the tables."""
-    return [*_of_code(found), *_of_firmware(found)]
+    return [*_of_code(found), *_of_verifying(found.verifying), *_of_firmware(found)]
 
 
 def _of_code(found: Measured) -> Iterator[Bar]:
@@ -88,6 +91,12 @@ def _of_code(found: Measured) -> Iterator[Bar]:
         column = _TARGETS.index(target)
         for (what, most), value in zip(_CODE.items(), values, strict=True):
             yield Bar(what, target, value, most[column])
+
+
+def _of_verifying(found: list[Verifying]) -> Iterator[Bar]:
+    for cost in found:
+        yield Bar("verifying a signature, instructions", cost.target, cost.instructions, VERIFYING)
+        yield Bar("verifying a signature, bytes of RAM", cost.target, cost.ram, VERIFYING_RAM)
 
 
 def _of_kernels(rows: list[Row]) -> list[float]:

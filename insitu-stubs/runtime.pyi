@@ -1,10 +1,11 @@
 """The runtime: a global heap, and the modules and instances that are in it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
 from insitu.instance import Instance
 from insitu.module import Module
+from insitu.trust import Trusted
 
 _Buffer: TypeAlias = bytearray | memoryview | tuple[int, int]
 """RAM: a buffer that can be written, or (address, size)."""
@@ -18,24 +19,31 @@ ALLOC_WITH_SYSTEM_ALLOCATOR: Final = 2
 class Runtime:
     """Everything that is made with it comes out of its global heap.
 
-    Attributes: modules: those that are loaded; instances: by number, None where one was destroyed.
+    Attributes: modules: those that are loaded; instances: by number, None where one was destroyed; trusted: as given.
     """
 
     modules: list[Module]
     instances: list[Instance | None]
+    trusted: Sequence[bytes] | Trusted | None
 
-    def __init__(self, heap: _Buffer | None = None, allocator: _Allocator | None = None) -> None:
+    def __init__(
+        self,
+        heap: _Buffer | None = None,
+        allocator: _Allocator | None = None,
+        trusted: Sequence[bytes] | Trusted | None = None,
+    ) -> None:
         """heap: the buffer that everything is allocated from; allocator: functions that it comes from; neither:
-        MicroPython's heap.
+        MicroPython's heap. trusted: public keys; an image that none of them has signed is not loaded then.
 
         Raises HeapError if the buffer is too small, cannot be written, or is another runtime's.
         """
 
-    def load(self, source: int | str | bytes | bytearray | memoryview) -> Module:
+    def load(self, source: int | str | bytes | bytearray | memoryview, name: str | None = None) -> Module:
         """The module of an image, which stays where it is. source: its address, a buffer that it lies in, the
-        path of a file in a ROM partition, or the name that `insitu flash --name` gave it.
+        path of a file in a ROM partition, or the name that `insitu flash --name` gave it. name: what it must
+        be signed as, where the runtime has keys; of what is loaded by name it is that one.
 
-        Raises LoadError if there is no image, it is damaged, or for another CPU.
+        Raises LoadError if there is no image, it is damaged, for another CPU, or not signed by a trusted key.
         """
 
     def busy(self) -> bool:

@@ -21,8 +21,9 @@ class Runtime(Mortal):
     last = None  # the one made last: what telemetry speaks of unless told otherwise
 
     # heap: the buffer that everything is allocated from, a bytearray or (address, size); allocator: functions
-    # (malloc, realloc, free) that it comes from; neither: MicroPython's heap.
-    def __init__(self, heap=None, allocator=None):
+    # (malloc, realloc, free) that it comes from; neither: MicroPython's heap. trusted: public keys, one of which must
+    # have signed each image that is loaded; None: whoever made it.
+    def __init__(self, heap=None, allocator=None, trusted=None):
         if heap is not None:
             self.heap = Heap(heap)
         elif allocator is not None:
@@ -47,6 +48,7 @@ class Runtime(Mortal):
         # what externrefs stand for (run/references.py), None: free; and how many there may be before a sweep
         self.references = []
         self.references_room = 16
+        self.trusted = trusted
         Runtime.last = self
 
     def alloc(self, size, what):
@@ -63,8 +65,9 @@ class Runtime(Mortal):
             else "the allocator has no %d bytes for %s" % (size, what)
         )
 
-    # source: an address, a buffer in flash, the path of a file in a ROM file system, or an image's name in flash
-    def load(self, source):
+    # source: an address, a buffer in flash, the path of a file in a ROM file system, or an image's name in flash; name:
+    # what it must be signed as, where a key is needed
+    def load(self, source, name=None):
         self.alive()
         limit = None
         if isinstance(source, str):
@@ -76,6 +79,10 @@ class Runtime(Mortal):
         else:
             base, limit = platform.address_of(source), len(source)
         size = _checked(base, limit)
+        if self.trusted is not None:
+            from .update.load import check
+
+            check(self, base, size, limit, name)
         module = Module(self, source, base, size)
         for other in self.modules:
             _check_signatures(module, other)

@@ -32,6 +32,7 @@ _ON_DEVICE = (
     "addresses",
     "wasi",
     "images",
+    "trust",
     "mapped_flash",
     "telemetry/__init__",
 )

@@ -198,7 +198,7 @@ class Images:
         why = "there is no file and no image in flash that is called " + name
         for image in self.found(name):
             try:
-                module = runtime.load(image.address)
+                module = runtime.load(image.address, name)
             except LoadError as error:
                 why = str(error)
                 continue

@@ -1,4 +1,4 @@
-# What Runtime.load does with a text. Few load more than one image, so it is no part of what everybody has.
+# What Runtime.load does with a text, and where the runtime has keys: apart from what everybody has.
 from ..errors import LoadError
 
 
@@ -22,3 +22,9 @@ def load(runtime, source):
                 "address it was flashed to" % source
             )
     return runtime.load(place)
+
+
+def check(runtime, base, size, limit, name):
+    from .trust import check
+
+    check(runtime, base, size, limit, name)

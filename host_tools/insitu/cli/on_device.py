@@ -60,6 +60,7 @@ _DEPLOY_HELP = "How the device package gets there; the way that costs the board 
 @click.option("--name", help="Beside others, for rt.load(NAME); `insitu images` lists them.")
 @options.version
 @options.starts
+@options.key
 @options.json
 def flash_command(
     app: Path,
@@ -70,6 +71,7 @@ def flash_command(
     name: str | None,
     version: int | None,
     starts: int,
+    key: Path | None,
     as_json: bool,
 ) -> None:
     """Put an image, or modules that `insitu mpy` made, into a board's flash and verify it there, or make a file.
@@ -79,10 +81,10 @@ def flash_command(
     if name is not None:
         if made is not None or writer is not None:
             raise click.UsageError("--name goes without --to and --writer")
-        flash_named(app, options.find_board(board_name, port), port, name, version, starts, as_json)
+        flash_named(app, options.find_board(board_name, port), port, (name, version, starts, key), as_json)
         return
-    if version is not None or starts:
-        raise click.UsageError("--version and --starts go with --name")
+    if version is not None or starts or key is not None:
+        raise click.UsageError("--version, --starts and --sign go with --name")
     if made is not None and (port is not None or writer is not None):
         raise click.UsageError("--to writes a file: no --port and no --writer go with it")
     board = options.find_board(board_name, port)

@@ -35,6 +35,7 @@ starts = click.option(
     default=0,
     help="On trial: after so many starts without Images.confirm() the previous image is taken again.",
 )
+key = click.option("--sign", "key", type=click.Path(path_type=Path), help="A private key of `insitu keygen`.")
 heap_size = click.option("--heap-size", type=BYTES, default=0, help="Bytes of the app heap, in linear memory.")
 
 

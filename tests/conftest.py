@@ -5,12 +5,24 @@ What the official suite did not run is said at the end of every run of the tests
 
 from __future__ import annotations
 
+import atexit
 import gc
+import os
+import shutil
+import tempfile
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from tests.spec.suite import FETCHED, NOTHING
+
+# What tests build goes into a cache of their own, which the processes of one run share; ziglang's stays where it is.
+if "INSITU_TESTS_CACHE" not in os.environ:
+    _USERS = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    os.environ.setdefault("ZIG_GLOBAL_CACHE_DIR", str(Path(_USERS, "zig")))
+    os.environ["INSITU_TESTS_CACHE"] = os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="insitu-tests-")
+    atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)
 
 settings.register_profile("repeatable", derandomize=True)
 settings.load_profile("repeatable")

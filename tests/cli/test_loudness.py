@@ -31,7 +31,7 @@ def _insitu(*words: object) -> list[str]:
 
 
 def test_bars_where_a_person_looks_on_and_none_in_a_pipe(wasm: Callable[..., Path]) -> None:
-    command = _insitu("build", wasm(ADD), *_BOARD)
+    command = _insitu("build", wasm(ADD), *_BOARD, "--no-cache")
     master, terminal = pty.openpty()
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=terminal) as child:
         os.close(terminal)
@@ -72,11 +72,11 @@ def test_what_takes_long_is_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_quiet_and_verbose(insitu: Command, wasm: Callable[..., Path]) -> None:
     app = wasm(ADD)
     for words in (("-q", "build", app), ("build", app, "-q"), ("build", "--quiet", app, "-v")):
-        done = insitu(*words, *_BOARD)
+        done = insitu(*words, *_BOARD, "--no-cache")
         assert (done.status, done.out) == (0, "")
         assert ("linking: " in done.err) == ("-v" in words)
     for words in (("-v", "build", app), ("build", app, "--verbose")):
-        done = insitu(*words, *_BOARD)
+        done = insitu(*words, *_BOARD, "--no-cache")
         assert done.out.startswith(f"{app.with_suffix('.xip')}: ")
         assert [line.partition(":")[0] for line in done.err.splitlines()] == [
             "generating machine code",

@@ -50,6 +50,8 @@ _OPTIONS = (
     # A state machine's loop around a switch: from each state straight to those that it leads to. Such a kernel takes
     # 0.80 (Cortex-M4F) and 0.75 (rv32) of the instructions, others stay as they are.
     "-enable-dfa-jump-thread",
+    # Parts of functions that are called with registers and frames as they are keep no contract.
+    "-enable-machine-outliner=never",
     # Checks that both sides of a branch begin with are not made before it, all as one number.
     "-simplifycfg-hoist-common=0",
 )

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from insitu import toolchain
+from insitu.aot.generate import MOST, SIZE, SPEED
 from insitu.board import boards
 from insitu.cli import given, options
 from insitu.cli.given import Told
@@ -34,6 +35,14 @@ from insitu.toolchain import LANGUAGES
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The image; APP.xip unless given.")
 @options.heap_size
 @click.option("--window", type=options.BYTES, help="Bytes of linear memory that are RAM; the rest comes when written.")
+@click.option(
+    "--optimise",
+    type=click.Choice([SPEED, MOST, SIZE]),
+    default=SPEED,
+    show_default=True,
+    help="What the code is to be: fast; fast, and more is tried for it; or small.",
+)
+@click.option("--no-cache", is_flag=True, help="Build it anew, also if the same was built before.")
 @click.option("--aux-stack-size", type=options.BYTES, help="Refuse a module whose aux stack is smaller.")
 @click.option("--export", "exports", multiple=True, metavar="NAME", help="A function of a source to export, too.")
 @options.json
@@ -44,6 +53,8 @@ def build_command(
     output: Path | None,
     heap_size: int,
     window: int | None,
+    optimise: str,
+    no_cache: bool,
     aux_stack_size: int | None,
     exports: tuple[str, ...],
     as_json: bool,
@@ -67,7 +78,7 @@ def build_command(
             raise InsituError(f"{made} is where the module goes: give the image another name")
         command = toolchain.shown(compile_source(app, module, exports, flags))
         remark(command, err=as_json)
-    found = built(module, board, app_heap=heap_size, window=window)
+    found = built(module, board, app_heap=heap_size, window=window, optimise=optimise, cached=not no_cache)
     data, code_map, mapped = found.image, found.map(), made.with_suffix(MAP_SUFFIX)
     check_fits(data, board)
     facts = inspect.image_facts(data)
@@ -75,7 +86,7 @@ def build_command(
         inspect.check_aux_stack(facts, aux_stack_size)
     write_file(made, data)
     if code_map is not None and mapped != made:
-        write_file(mapped, code_map.written())
+        write_file(mapped, code_map)
     text = (
         f"{made}: {len(data)} bytes for {board.name} ({board.target}), {facts['code_bytes']} of them code; "
         f"linear memory {facts['linear_memory']} bytes ({facts['linear_memory_note']})"

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from insitu.aot import Compiled, compile_module
+from insitu.aot import Compiled, cache, compile_module
+from insitu.aot.generate import SPEED
 from insitu.board.record import Board
 from insitu.errors import InsituError
-from insitu.explain.code_map import CodeMap
 from insitu.explain.make import code_map
 from insitu.port.xip import layout
 from insitu.toolchain import LANGUAGES, to_wasm
@@ -52,14 +53,27 @@ def is_image(data: bytes) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """Attributes: image; made: how, None where the source was an image already."""
+    """Attributes: image; again: makes it; None where the source was an image already. name: of it in the cache."""
 
     image: bytes
-    made: Compiled | None
+    again: Callable[[], Compiled] | None = None
+    name: str | None = None
 
-    def map(self) -> CodeMap | None:
-        """What the image's code was; None where it was an image already."""
-        return code_map(self.made) if self.made else None
+    def map(self) -> bytes | None:
+        """What the image's code was, as a map's file has it; None where it was an image already."""
+        if self.again is None:
+            return None
+        again = self.again
+        return _cached(self.name and f"{self.name}.map", lambda: code_map(again()).written())
+
+
+def _cached(name: str | None, make: Callable[[], bytes]) -> bytes:
+    found = cache.get(name) if name else None
+    if found is None:
+        found = make()
+        if name:
+            cache.put(name, found)
+    return found
 
 
 def build(source: Path, board: Board, *, app_heap: int = 0, window: int | None = None) -> bytes:
@@ -67,27 +81,42 @@ def build(source: Path, board: Board, *, app_heap: int = 0, window: int | None =
     return built(source, board, app_heap=app_heap, window=window).image
 
 
-def built(source: Path, board: Board, *, app_heap: int = 0, window: int | None = None) -> Built:
+def built(
+    source: Path,
+    board: Board,
+    *,
+    app_heap: int = 0,
+    window: int | None = None,
+    optimise: str = SPEED,
+    cached: bool = True,
+) -> Built:
     """The image of a module for the board; source may be an image already made for it, whatever it is called.
 
-    app_heap, window: see aot.compile_wasm. Raises InsituError where there is no memory to have a window.
+    app_heap, window, optimise: see aot.compile_wasm. cached: whether it may be taken from, and is kept in, the cache.
+    Raises InsituError where there is no memory to have a window.
     """
     data = read_file(source)
     if is_image(data) or (source.suffix == ".xip" and not data.startswith(MAGIC)):
-        return Built(data, None)
+        return Built(data)
     if source.suffix != ".wasm" and not data.startswith(MAGIC):
         languages = ", ".join(LANGUAGES)
         raise InsituError(
             f"{source} is neither a module nor an image: `insitu build` makes them of {languages} files, "
             "docs/toolchains.md says how other languages make a .wasm"
         )
+    target = board.target
+
+    @functools.cache
+    def made() -> Compiled:
+        return compile_module(data, target, app_heap=app_heap, window=window, located=True, optimise=optimise)
+
+    name = cache.key(data, target, app_heap, window, optimise) if cached else None
     try:
         if window is not None:
             _check_window(source, decode(data))
-        made = compile_module(data, board.target, app_heap=app_heap, window=window, located=True)
+        return Built(_cached(name, lambda: made().image), made, name)
     except WasmError as error:
         raise InsituError(f"{source.name} {error}") from None
-    return Built(made.image, made)
 
 
 def _check_window(source: Path, module: Module) -> None:

@@ -50,7 +50,8 @@ def explaining(app: Path, built: Built) -> Iterator[None]:
     except RunError as error:
         if not error.dump:
             raise
-        found = built.map() or beside(app, built.image)
+        made = built.map()
+        found = beside(app, built.image) if made is None else read_map(app, made)
         if found is None:
             raise
         _, *frames = explain(found, understand(error.dump)).lines()

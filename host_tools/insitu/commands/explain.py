@@ -37,6 +37,12 @@ def beside(path: Path, image: bytes) -> CodeMap | None:
     return found
 
 
+def of_build(app: Path, built: Built) -> CodeMap | None:
+    """The map of what was just built; of what was an image already, the one beside it, as beside says."""
+    made = built.map()
+    return beside(app, built.image) if made is None else read_map(app, made)
+
+
 def explain_text(path: Path, text: str) -> Explanation:
     """What is known of the place that a pasted text says, with the map of map_of(path)."""
     return explain(map_of(path), understand(text))
@@ -50,8 +56,7 @@ def explaining(app: Path, built: Built) -> Iterator[None]:
     except RunError as error:
         if not error.dump:
             raise
-        made = built.map()
-        found = beside(app, built.image) if made is None else read_map(app, made)
+        found = of_build(app, built)
         if found is None:
             raise
         _, *frames = explain(found, understand(error.dump)).lines()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from insitu import sim
 from insitu.commands.build import Built, write_file
-from insitu.commands.explain import SUFFIX, beside
+from insitu.commands.explain import SUFFIX, of_build
 from insitu.errors import InsituError
 from insitu.explain.profile import Profile, profiling
 from insitu.session.session import Session
@@ -24,7 +24,7 @@ def profiled(session: Session, app: Path, built: Built, made: Path | None) -> It
     if made is None:
         yield None
         return
-    code_map = built.map() or beside(app, built.image)
+    code_map = of_build(app, built)
     if code_map is None:
         raise InsituError(f"{app.with_suffix(SUFFIX)} is not there: `insitu build` writes it beside the image")
     session.prepare_invoke()

@@ -20,7 +20,7 @@ from tests.telemetry.test_peaks import Device
 class Played:
     """Snapshots of a device that does things between them, one each time. Attributes: resets: how often r was heard."""
 
-    name, resets = "a device", True
+    name, resets, left_out = "a device", True, 2
 
     def __init__(self, press: Callable[[int], object] = lambda _: None) -> None:
         """press: is told how many there were."""
@@ -88,6 +88,7 @@ def test_pools_and_events_are_shown() -> None:
     assert any("9.0 s  mark here" in line for line in lines)
     assert any("9.0 s  instance 1 was made" in line for line in lines)
     assert "reset peaks" in lines[-1]
+    assert lines[0].rstrip() == "insitu mem: a device, 5 snapshots, 2 left out"
 
 
 def test_keys(terminal: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,9 +86,7 @@ def _flash(subject: Subject, board: Board) -> Facts:
     for part in whole:
         row = rows.setdefault((part.kind, part.name), {"kind": part.kind, "name": _named(subject, part), "bytes": 0})
         row["bytes"] += part.size
-        if part.kind == parts.FUNCTIONS and (
-            place := subject.lines.of_function(part.index) if part.index >= 0 else None
-        ):
+        if part.kind == parts.FUNCTIONS and (place := _place(subject, part.index)):
             row["source"] = str(place)
     kinds = Counter[str]()
     for part in whole:
@@ -121,7 +119,8 @@ def _stack(subject: Subject, found: Facts) -> Facts:
 
 
 def _place(subject: Subject, index: int) -> object:
-    return subject.lines.of_function(index) if index >= 0 else None
+    """Where a function is written, None where that is not known, as it is not of an image alone."""
+    return subject.lines.of_function(index) if subject.made is not None and index >= 0 else None
 
 
 def _pools(recording: Recording) -> list[Facts]:

@@ -18,10 +18,12 @@ _FRAGMENTS = "import micropython\nif hasattr(micropython, 'mem_info'): micropyth
 
 
 class Source(Protocol):
-    """Attributes: name: for a person; resets: whether reset_peaks does anything."""
+    """Attributes: name: for a person; resets: whether reset_peaks does anything; left_out: snapshots whose parts do not
+    add up, for a timer took them in the middle of something."""
 
     name: str
     resets: bool
+    left_out: int
 
     def take(self) -> list[Entry]:
         """What there is now, maybe nothing: it does not wait long. Raises EOFError where nothing is to come."""
@@ -33,7 +35,7 @@ class Source(Protocol):
 class Asked:
     """A device that is asked every so many seconds."""
 
-    resets = True
+    resets, left_out = True, 0
 
     def __init__(self, link: Runner, name: str, seconds: float = 1) -> None:
         self.name, self._link, self._seconds = name, link, seconds
@@ -53,8 +55,7 @@ class Asked:
 
 
 class Heard:
-    """A program at a serial port that sends by itself and is not stopped. Attributes: left_out: snapshots whose parts
-    do not add up; a timer may take one in the middle of something."""
+    """A program at a serial port that sends by itself and is not stopped."""
 
     resets = False
 
@@ -82,7 +83,7 @@ class Heard:
 class Replayed:
     """A recording, at the speed at which it was made."""
 
-    resets = False
+    resets, left_out = False, 0
 
     def __init__(self, recording: Recording, name: str) -> None:
         self.name, self._left = name, list(recording.entries)

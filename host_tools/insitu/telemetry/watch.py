@@ -63,7 +63,9 @@ class Screen:
 
     def render(self) -> Group:
         """All of it."""
-        head = Text(f"insitu mem: {self._source.name}, {len(self.recording.entries)} snapshots", style="bold")
+        left_out = f", {self._source.left_out} left out" if self._source.left_out else ""
+        title = f"insitu mem: {self._source.name}, {len(self.recording.entries)} snapshots{left_out}"
+        head = Text(title, style="bold")
         parts: list[object] = [head]
         if self.recording.entries:
             parts.append(self._bars(self.recording.entries[-1].snapshot))

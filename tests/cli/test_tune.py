@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import wasmtime
 from insitu import places
 from insitu.board import boards
-from insitu.commands import tune
+from insitu.commands import find_window, tune
 from insitu.errors import InsituError
+from insitu.port.xip.layout import PAGE_SIZE
 from insitu.toolchain import compile_c
 
 SOURCE = places.CHECKOUT / "examples" / "fir" / "app.c"
@@ -49,3 +51,25 @@ def test_a_call_that_fails_is_told(wasm: Path) -> None:
         tune.tune(wasm, board, CALLS, {"adc.read": "x", "uart.write": "0"})
     with pytest.raises(InsituError, match="99999999999 does not fit in i32"):
         tune.tune(wasm, board, CALLS, {"adc.read": "99999999999", "uart.write": "0"})
+
+
+WRITES = """(module (memory 1) (func (export "work") (param $n i32) (local $at i32)
+  (loop (i32.store8 (local.get $at) (i32.const 7))
+    (local.set $at (i32.add (local.get $at) (i32.const 1000)))
+    (br_if 0 (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))))"""
+
+
+def test_the_window_with_the_least_ram_in_the_limit(tmp_path: Path) -> None:
+    """60 bytes, 1,000 apart, are 60 pages of 128, of which a window of 4 KiB and more has the first four."""
+    source, board = tmp_path / "writes.wasm", boards.load_board("qemu_stm32f405")
+    source.write_bytes(wasmtime.wat2wasm(WRITES))
+    calls = [tune.Call.parse("work 60")]
+    found = find_window.find(source, board, calls, {}, 1000)
+    rows = {row.window: row for row in found.rows}
+    assert rows[None].ram > PAGE_SIZE
+    assert (rows[0].pages, rows[4096].pages) == (60, 55)
+    assert all(row.ram < rows[None].ram / 2 for window, row in rows.items() if window is not None)
+    assert found.best.ram == min(row.ram for row in found.rows)
+    assert rows[0].accesses >= 60
+    assert rows[0].instructions > rows[None].instructions
+    assert find_window.find(source, board, calls, {}, 1).best.window is None

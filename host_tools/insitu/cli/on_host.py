@@ -14,10 +14,11 @@ from rich.table import Table
 from insitu import toolchain
 from insitu.aot.generate import MOST, SIZE, SPEED
 from insitu.board import boards
+from insitu.board.record import Board
 from insitu.cli import given, options
 from insitu.cli.given import Told
 from insitu.cli.loudness import remark
-from insitu.commands import inspect, tune
+from insitu.commands import find_window, inspect, tune
 from insitu.commands.bind import bind
 from insitu.commands.boards import rows
 from insitu.commands.build import build, built, check_output, compile_source, is_image, read_file, write_file
@@ -120,6 +121,14 @@ def inspect_command(file: Path, board_name: str | None, stack: int, as_json: boo
 @click.option("--invoke", "calls", multiple=True, required=True, metavar="'NAME ARG ...'", help="A call to make.")
 @given.options
 @options.heap_size
+@click.option("--window", is_flag=True, help="Find the window on linear memory that takes the least RAM, instead.")
+@click.option(
+    "--slowdown",
+    type=click.FloatRange(1),
+    default=1.5,
+    show_default=True,
+    help="With --window: how many times the instructions without one are too many.",
+)
 @click.option("--apply", "applied", type=click.Path(path_type=Path), help="Write the image that was proven here.")
 @options.json
 def tune_command(
@@ -130,10 +139,14 @@ def tune_command(
     calls: tuple[str, ...],
     told: Told,
     heap_size: int,
+    window: bool,
+    slowdown: float,
     applied: Path | None,
     as_json: bool,
 ) -> None:
     """Find the smallest pools that some calls need, by running them."""
+    if window and (applied is not None or on_board or heap_size):
+        raise click.UsageError("--window goes without --apply, --on-board and --heap-size")
     if applied is not None:
         check_output(applied, app)
     if port is not None and not on_board:
@@ -142,6 +155,10 @@ def tune_command(
     place = tune.Place(sim=not on_board, port=port)
     parsed = [tune.Call.parse(call) for call in calls]
     things = told.given(board)
+    if window:
+        windows = find_window.find(app, board, parsed, told.bindings, slowdown, things, told.timeout)
+        _tune_window(windows, app, board, as_json)
+        return
     found = tune.tune(app, board, parsed, told.bindings, heap_size, place, things, told.timeout)
     if applied is not None:
         write_file(applied, found.image)
@@ -158,6 +175,15 @@ def tune_command(
     call = [f"--invoke={parsed[0].export}", "--", *parsed[0].arguments]
     words = [*where, *here, *found.flags.split(), *told.words, *call]
     remark(shlex.join(["insitu", "run", str(applied or app), *words]))
+
+
+def _tune_window(found: find_window.Found, app: Path, board: Board, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(found.facts()))
+        return
+    Console().print(found.table())
+    flags = [] if found.best.window is None else ["--window", str(found.best.window)]
+    remark(shlex.join(["insitu", "build", str(app), "-b", board.name, *flags]))
 
 
 @click.command("bind")

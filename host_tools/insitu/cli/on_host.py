@@ -124,10 +124,11 @@ def inspect_command(file: Path, board_name: str | None, stack: int, as_json: boo
 @click.option("--window", is_flag=True, help="Find the window on linear memory that takes the least RAM, instead.")
 @click.option(
     "--slowdown",
-    type=click.FloatRange(1),
-    default=1.5,
+    type=click.IntRange(0, 100_000),
+    default=50,
     show_default=True,
-    help="With --window: how many times the instructions without one are too many.",
+    metavar="PERCENT",
+    help="With --window: so many more instructions than without one are allowed.",
 )
 @click.option("--apply", "applied", type=click.Path(path_type=Path), help="Write the image that was proven here.")
 @options.json
@@ -140,7 +141,7 @@ def tune_command(
     told: Told,
     heap_size: int,
     window: bool,
-    slowdown: float,
+    slowdown: int,
     applied: Path | None,
     as_json: bool,
 ) -> None:

@@ -67,11 +67,11 @@ def find(
     board: Board,
     calls: list[Call],
     bindings: dict[str, str],
-    slowdown: float,
+    slowdown: int,
     given: Given = NOTHING,
     timeout: float | None = None,
 ) -> Found:
-    """Make the calls with each of some windows. slowdown: of instructions without a window, at most.
+    """Make the calls with each of some windows. slowdown: by so many per cent, at most.
 
     bindings, given, timeout: see report.run.measure. Raises InsituError, also for a module without a memory of its own.
     """
@@ -82,7 +82,7 @@ def find(
     for window in (None, *(size for size in _SIZES if size < whole)):
         with step(f"running the calls with {'all of memory' if window is None else f'a window of {window}'}"):
             rows.append(_row(source, board, calls, bindings, window, given, timeout, whole))
-    enough = [row for row in rows if row.instructions <= slowdown * rows[0].instructions]
+    enough = [row for row in rows if 100 * row.instructions <= (100 + slowdown) * rows[0].instructions]
     return Found(rows, min(enough, key=lambda row: (row.ram, row.instructions)))
 
 

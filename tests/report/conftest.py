@@ -16,6 +16,7 @@ WORK = Work(
     calls=(Call("init", ("8000", "1000")), Call("process", ("4",))),
     bindings={"adc.read": "2000", "uart.write": "0"},
     flags=("-g",),
+    advised=False,
 )
 
 

@@ -86,19 +86,44 @@ def test_calls_are_measured_one_by_one(demo: Any) -> None:
     assert [entry["mark"] for entry in board["recording"]] == ["instantiate", "init 8000 1000", "process 4"]
 
 
-def test_what_flags_save_is_what_they_save(demo: Any, tmp_path: Path) -> None:
+SOURCE = """
+static int table[64];
+__attribute__((export_name("fill"))) void fill(int n) { for (int i = 0; i < 64; i++) table[i] = n * i; }
+__attribute__((noinline)) static int of(int n) { int sum = 0; for (int i = 0; i < n; i++) sum += table[i]; return sum; }
+__attribute__((export_name("sum"))) int sum(int n) { return of(n & 63) + of(n & 31); }
+"""
+
+
+def test_what_flags_save_is_what_they_save(tmp_path: Path) -> None:
     """Compiled here with the flag: the image is smaller by as much."""
+    from insitu.commands.report import Work
+    from insitu.commands.tune import Call
     from insitu.toolchain import to_wasm
 
-    board = demo["boards"][0]
+    source, made = tmp_path / "app.c", tmp_path / "made.wasm"
+    source.write_text(SOURCE)
+    (board,) = make(source, [BOARD], Work(calls=(Call("sum", ("40",)),), flags=("-g",)))["boards"]
     saved = {one["how"]: one for one in board["savings"]}
-    made = tmp_path / "os.wasm"
-    to_wasm(FIR, made, flags=["-g", "-Os"])
-    assert board["flash"]["image"] - len(compile_wasm(made.read_bytes(), board["target"])) == saved["-Os"]["flash"]
-    to_wasm(FIR, made, flags=["-g", "-Wl,--strip-all"])
-    stripped = len(compile_wasm(made.read_bytes(), board["target"]))
-    assert board["flash"]["image"] - stripped == saved["-Wl,--strip-all"]["flash"]
+    for flag in ("-Os", "-Wl,--strip-all"):
+        to_wasm(source, made, flags=["-g", flag])
+        image = compile_wasm(made.read_bytes(), board["target"])
+        assert board["flash"]["image"] - len(image) == saved[flag]["flash"] != 0
+    to_wasm(source, made, flags=["-g"])
+    small = compile_wasm(made.read_bytes(), board["target"], optimise="size")
+    assert board["flash"]["image"] - len(small) == saved["insitu build --optimise size"]["flash"]
+    assert saved["no export of fill"]["flash"] > 0
     assert saved["-Wl,--strip-debug"]["flash"] == 0
+
+
+def test_a_window_is_reported_as_it_was_built(tmp_path: Path) -> None:
+    from insitu.commands.report import Work
+    from insitu.report.run import Sizes
+
+    path = tmp_path / "app.wasm"
+    path.write_bytes(bytes(wasmtime.wat2wasm(CALLS)))
+    (whole,), (windowed,) = (make(path, [BOARD], Work(sizes=Sizes(window=window)))["boards"] for window in (None, 1024))
+    assert whole["ram"]["needed"]["sum"] > 65536 > windowed["ram"]["needed"]["sum"]
+    assert windowed["flash"]["image"] == len(compile_wasm(path.read_bytes(), BOARD.target, window=1024))
 
 
 def test_side_by_side_the_largest_difference_first() -> None:

@@ -34,6 +34,7 @@ from insitu.toolchain import LANGUAGES
 @click.option("--heap", type=options.BYTES, default=0, help="Bytes of the global heap; the board's unless given.")
 @click.option("--stack", type=options.BYTES, default=0, help="Bytes of the operand stack; enough unless given.")
 @options.heap_size
+@click.option("--window", type=options.BYTES, help="Bytes of linear memory that are RAM, as `insitu build` has it.")
 @click.option("--recording", type=click.Path(path_type=Path), help="Of `insitu mem --record`: RAM as it was there.")
 @click.option("--compare", type=click.Path(path_type=Path), metavar="OLD.json", help="Show what changed since then.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="A .html, .json or .md file.")
@@ -49,6 +50,7 @@ def report_command(
     heap: int,
     stack: int,
     heap_size: int,
+    window: int | None,
     recording: Path | None,
     compare: Path | None,
     output: Path | None,
@@ -71,7 +73,7 @@ def report_command(
         bindings=told.bindings,
         place=tune.Place(sim=not on_board and port is None, port=port),
         given=told.given,
-        sizes=Sizes(heap, stack, heap_size),
+        sizes=Sizes(heap, stack, heap_size, window),
         timeout=told.timeout,
         flags=flags,
         recording=record.read(recording) if recording else None,

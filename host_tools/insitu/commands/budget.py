@@ -24,7 +24,7 @@ def budget(path: Path) -> tuple[Budget, Facts, list[Kept]]:
         bindings=found.imports,
         place=Place(sim=not found.on_board),
         given=lambda _: given,
-        sizes=Sizes(found.heap, found.stack, found.app_heap),
+        sizes=Sizes(found.heap, found.stack, found.app_heap, found.window),
         advised=False,
     )
     report = make(found.app, [boards.load_board(name) for name in found.boards], work)

@@ -73,7 +73,7 @@ def make(source: Path, boards: Sequence[Board], work: Work = NO_WORK, *, old: Pa
             module = Path(folder, f"{source.stem}.wasm")
             compile_source(source, module, (), work.flags)
         data = read_file(module)
-    compiled = cache(lambda target: _subject(source.name, data, target, work.sizes.app_heap))
+    compiled = cache(lambda target: _subject(source.name, data, target, work.sizes))
     return report([_of_board(source, compiled(board.target), board, work) for board in boards], before)
 
 
@@ -93,14 +93,14 @@ def _saved(source: Path, subject: Subject, board: Board, work: Work) -> list[Sav
         return []
     called = {call.export for call in work.calls}
     with step(f"what flags would save on {board.name}"):
-        return savings(subject.made, source if source.suffix in LANGUAGES else None, called, work.flags)
+        return savings(subject.made, source if source.suffix in LANGUAGES else None, called, work.flags, work.sizes)
 
 
-def _subject(name: str, data: bytes, target: str, app_heap: int) -> Subject:
+def _subject(name: str, data: bytes, target: str, sizes: Sizes) -> Subject:
     if is_image(data):
         return Subject(name, data)
     try:
-        return Subject.compiled(name, compile_module(data, target, app_heap=app_heap))
+        return Subject.compiled(name, compile_module(data, target, app_heap=sizes.app_heap, window=sizes.window))
     except WasmError as error:
         raise InsituError(f"{name} {error}") from None
 

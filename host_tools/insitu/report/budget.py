@@ -52,6 +52,7 @@ class Budget:
     heap: int
     stack: int
     app_heap: int
+    window: int | None
     on_board: bool
     base: Path | None
     limits: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
@@ -96,6 +97,7 @@ def read(path: Path) -> Budget:
         heap=table.maybe_number("heap") or 0,
         stack=table.maybe_number("stack") or 0,
         app_heap=table.maybe_number("heap_size") or 0,
+        window=table.maybe_number("window"),
         on_board=table.text("on", "simulator") == "board",
         base=_beside(path, table.text("base", "")),
         limits=_limits(table),

@@ -25,11 +25,15 @@ _RESET = "import insitu.telemetry\ninsitu.telemetry.reset_peaks()\n"
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """What the calls are given, in bytes; 0: what a run has unless somebody says otherwise."""
+    """What the calls are given, in bytes; 0: what a run has unless somebody says otherwise.
+
+    Attributes: app_heap, window: what the module is compiled with, see aot.compile_wasm.
+    """
 
     heap: int = 0
     stack: int = 0
     app_heap: int = 0
+    window: int | None = None
 
 
 SIMULATED, DEFAULT = Place(), Sizes()

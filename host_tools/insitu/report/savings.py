@@ -7,12 +7,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from insitu.aot import Compiled, compile_decoded, compile_wasm
+from insitu.aot import Compiled, compile_decoded
+from insitu.aot.generate import SIZE, SPEED
 from insitu.aot.plan import Plan
 from insitu.errors import InsituError
 from insitu.image.pack import pack
 from insitu.image.read import has_allocator, read
+from insitu.report.run import DEFAULT, Sizes
 from insitu.toolchain import to_wasm
+from insitu.wasm.decode import decode
+from insitu.wasm.module import Module
 from insitu.wasm.names import Names
 
 # Exports that a runtime or a host looks for, whether a call names them or not.
@@ -33,14 +37,17 @@ class Saving:
     note: str
 
 
-def savings(made: Compiled, source: Path | None, called: set[str], flags: Sequence[str] = ()) -> list[Saving]:
+def savings(
+    made: Compiled, source: Path | None, called: set[str], flags: Sequence[str] = (), sizes: Sizes = DEFAULT
+) -> list[Saving]:
     """The most first; what changes nothing is left out, but for debug sections, of which many think that they do.
 
-    source: what the module was compiled of with these flags, None: not known. called: exports that calls name.
+    source: what the module was compiled of with these flags, None: not known. called: exports that calls name. sizes:
+    what it was compiled with.
     """
-    found = [*_without_names(made), *_without_exports(made, called)]
+    found = [*_without_names(made, sizes), *_without_exports(made, called, sizes), *_for_size(made, sizes)]
     if source is not None:
-        found += _with_flags(made, source, flags)
+        found += _with_flags(made, source, flags, sizes)
     found = sorted((one for one in found if one.flash or one.linear_memory), key=lambda one: -one.flash)
     return [*found, *_debug(made)]
 
@@ -50,15 +57,15 @@ def _saving(made: Compiled, image: bytes, how: str, note: str) -> Saving:
     return Saving(how, len(made.image) - len(image), before.memory_size - after.memory_size, note)
 
 
-def _without_names(made: Compiled) -> Iterator[Saving]:
+def _without_names(made: Compiled, sizes: Sizes) -> Iterator[Saving]:
     """The code stays as it is, so this image is what a module without its name section becomes."""
     bare = replace(made.plan.wasm, names=Names(), _cache={})
-    plan = Plan(bare, made.plan.target, made.plan.memory.app_heap)
+    plan = Plan(bare, made.plan.target, sizes.app_heap, sizes.window)
     image = pack(plan, made.code, made.stack)
     yield _saving(made, image, "-Wl,--strip-all", "without names of functions; a trap then names exported ones only")
 
 
-def _without_exports(made: Compiled, called: set[str]) -> Iterator[Saving]:
+def _without_exports(made: Compiled, called: set[str], sizes: Sizes) -> Iterator[Saving]:
     """Compiled again without the functions that no call names; functions that only they use go, too."""
     wasm = made.plan.wasm
     functions = [export.name for export in wasm.exports if export.kind == "func"]
@@ -67,11 +74,21 @@ def _without_exports(made: Compiled, called: set[str]) -> Iterator[Saving]:
         return
     kept = [export for export in wasm.exports if export.name not in unused]
     bare = replace(wasm, exports=kept, _cache={})
-    image = compile_decoded(bare, made.plan.target.name, app_heap=made.plan.memory.app_heap).image
+    image = _compiled(made, bare, sizes)
     yield _saving(made, image, "no export of " + ", ".join(sorted(unused)), "no call names them")
 
 
-def _with_flags(made: Compiled, source: Path, flags: Sequence[str]) -> Iterator[Saving]:
+def _for_size(made: Compiled, sizes: Sizes) -> Iterator[Saving]:
+    image = _compiled(made, made.plan.wasm, sizes, SIZE)
+    yield _saving(made, image, f"insitu build --optimise {SIZE}", "compiled for size, which is slower")
+
+
+def _compiled(made: Compiled, module: Module, sizes: Sizes, optimise: str = SPEED) -> bytes:
+    target = made.plan.target.name
+    return compile_decoded(module, target, app_heap=sizes.app_heap, window=sizes.window, optimise=optimise).image
+
+
+def _with_flags(made: Compiled, source: Path, flags: Sequence[str], sizes: Sizes) -> Iterator[Saving]:
     """Of a flag that the compiler refuses nothing is said."""
     with tempfile.TemporaryDirectory(prefix="insitu-report-") as folder:
         module = Path(folder, "module.wasm")
@@ -80,8 +97,9 @@ def _with_flags(made: Compiled, source: Path, flags: Sequence[str]) -> Iterator[
                 to_wasm(source, module, flags=[*flags, *more])
             except InsituError:
                 continue
-            image = compile_wasm(module.read_bytes(), made.plan.target.name, app_heap=made.plan.memory.app_heap)
-            yield _saving(made, image, " ".join(more), "compiled again with it")
+            yield _saving(
+                made, _compiled(made, decode(module.read_bytes()), sizes), " ".join(more), "compiled again with it"
+            )
 
 
 def _debug(made: Compiled) -> Iterator[Saving]:

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 from insitu import places
+from insitu.aot import compile_wasm
 from insitu.board.boards import load_board
 from insitu.errors import InsituError
 from insitu.flash import device
+from insitu.flash.store import OnBoard
 from insitu.flash.writer import Target
 from insitu.link.memory import device_crc
 from insitu.link.raw_repl import Link
@@ -111,3 +113,31 @@ def one_cut(link: Link, seed: int, before: bytes | None, untouched: tuple[int, i
     found = cuts.left(_image_region(link, _MOST))
     assert found == new if not cut else found in (None, new) or (found == before and left <= 3)
     return found
+
+
+def store_cut(link: Link, board: OnBoard, seed: int) -> bool:
+    """A named image written over the serial line, the power cut at a random access; whether it went.
+
+    AssertionError unless the name stands for what it did before, or for the new one.
+    """
+    rng = random.Random(seed)
+    before = _states(board)
+    data = compile_wasm(b"\0asm\1\0\0\0", BOARD.target) + bytes(rng.choice((0, 900)))
+    # of each unit eight words and two registers; of a page three; and some for what is known of the image
+    link.run(f"from machine import mem32\n{_CUT.format(left=rng.randrange(len(data) // 3 + 120))}")
+    try:
+        board.add(data, "app", None, 0)
+        cut = False
+    except InsituError as error:
+        assert "power cut" in str(error)
+        cut = True
+    link.run(_RESET)
+    after = _states(board)
+    now, was = after[:1], before[:1]
+    assert now == was or (now and now[0][1] > (was[0][1] if was else 0))
+    assert cut or now != was
+    return cut
+
+
+def _states(board: OnBoard) -> list[tuple[str, int]]:
+    return [(row.name, row.version) for row in board.rows()]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import struct
+import zlib
 
 import pytest
 import wasmtime
@@ -15,6 +17,7 @@ from insitu.machine.simulated import Simulated
 from insitu.package import controller
 from insitu.port.update import flash as simulated_flash
 from insitu.port.update.images import Images
+from insitu.port.xip import layout
 
 from tests.flash import store
 from tests.flash.store import BASE, GEOMETRIES, Flash, Runtime, Sequence, image, restart, sequence
@@ -164,11 +167,46 @@ def test_the_harness_sees_a_loss(monkeypatch: pytest.MonkeyPatch) -> None:
         sequence(4, 5, 2000)
 
 
-def test_the_harness_sees_an_erase_in_the_wrong_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A removed image that is there again: its mark is erased, its segment's first and last unit are not yet."""
+def test_the_harness_sees_what_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Removed images that are there again."""
     monkeypatch.setattr(store.Image, "removed", lambda self: False)
     with pytest.raises(AssertionError):
         sequence(2, 25, 1000)
+
+
+def test_without_its_last_unit_a_segment_holds_nothing() -> None:
+    """An erase that has come from the end up to the marks: the removed image must not be there again."""
+    flash = Flash(4, 4096, 32)
+    images = restart(flash)
+    _add(images, "app", image(_SEED, 500))
+    images.remove("app")
+    assert [kind for _, _, kind in images.segments()] == [1]
+    flash.data[4096 - 32 : 4096] = b"\xff" * 32
+    assert [kind for _, _, kind in images.segments()] == [0]
+    assert list(images.records()) == []
+
+
+def test_data_that_looks_like_a_segment_is_never_one() -> None:
+    """An image has all of a segment in it where a block begins; it is removed, and each erase of it is cut."""
+    scratch = Flash(8, 1024, 32)
+    _add(restart(scratch), "app", image(_SEED, 700))
+    _add(restart(scratch), "evil", image(_SEED, 400))
+    assert [(block, blocks) for block, blocks, _ in Images(scratch).segments()] == [(0, 1), (1, 1)]
+    data = bytearray(image(_SEED, 5000))
+    data[1024 - 192 : 2048 - 192] = scratch.data[1024:2048]  # its segment's head takes 32 bytes, its own 160
+    struct.pack_into("<I", data, layout.IMAGE_CRC, zlib.crc32(data[layout.IMAGE_CRC + 4 :]))
+    flash = Flash(8, 1024, 32)
+    _add(restart(flash), "app", bytes(data))
+    assert flash.data[1024:2048] == scratch.data[1024:2048]
+    restart(flash).remove("app")
+    before = bytes(flash.data)
+    for left in range(7):  # operations: six blocks are erased, and one for the new image
+        flash.data[:] = before
+        images = restart(flash)
+        flash.left = left
+        with pytest.raises(store.PowerCut):
+            _add(images, "net", image(_SEED, 5000))
+        assert [row[0] for row in restart(flash).rows()] == []
 
 
 def test_every_step_is_among_the_sequences() -> None:

@@ -118,7 +118,7 @@ _SYSTEM = {
     (True, 4): ("73000000", "73005010", "73100530", "73002030"),
 }
 # MOV sp, r0; ADD.W sp, r0, #0. C.MV sp, a5; MV sp, a5.
-_MOVED = {(False, 2): "8546", (False, 4): "00f1000d", (True, 2): "3e81", (True, 4): "13810700"}
+_MOVED = {(False, 2): "e546", (False, 4): "00f1000d", (True, 2): "3e81", (True, 4): "13810700"}
 _CONDITIONAL = {"beq", "bne", "bhs", "blo", "bhi", "bls", "bge", "blt", "bgt", "ble", "bmi", "bpl", "cbz", "cbnz"}
 _CONDITIONAL |= {"bltu", "bgeu", "c.beqz", "c.bnez", "beqz", "bnez", "bgez", "bltz"}
 

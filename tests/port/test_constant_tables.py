@@ -33,6 +33,17 @@ MODULE = """(module
     (i32.store8 (i32.const 9) (i32.add (i32.load8_u (i32.const 9)) (i32.const 1)))
     (call_indirect (type $t) (i32.sub (local.get 0) (i32.const 1)) (local.get 1) (i32.sub (local.get 0) (i32.const 1))))
   (func $trapping (type $t) (unreachable))
+  (func $five (type $t) (i32.const 5) (i64.load (local.get 0)))
+  (table $own 8 funcref)
+  (elem (table $own) (i32.const 1) func $one $two $again $trapping $five $other)
+  (table $mixed 8 funcref)
+  (elem (table $mixed) (i32.const 0) func $given $two $again $trapping $five $other)
+  (func (export "own") (param i32) (result i32 i64)
+    (i32.store (i32.const 0) (local.get 0))
+    (call_indirect $own (type $t) (local.get 0) (i64.const -7) (local.get 0)))
+  (func (export "mixed") (param i32) (result i32 i64)
+    (i32.store (i32.const 0) (local.get 0))
+    (call_indirect $mixed (type $t) (local.get 0) (i64.const -7) (local.get 0)))
   (func (export "call") (param i32) (result i32 i64)
     (i32.store (i32.const 0) (local.get 0))
     (call_indirect $table (type $t) (local.get 0) (i64.const -7) (local.get 0))
@@ -44,7 +55,7 @@ TRAPS = {
     "TABLE_OUT_OF_BOUNDS": "undefined element",
     "INDIRECT_CALL_TO_NULL": "uninitialized element",
     "BAD_SIGNATURE": "indirect call type mismatch",
-    "MEMORY_OUT_OF_BOUNDS": "out of bounds memory access",
+    "UNREACHABLE": "unreachable",
 }
 INDICES = (*range(9), 2**31, 2**32 - 1, 2**16)
 
@@ -68,7 +79,7 @@ def _by_wasmtime(name: str, index: int) -> tuple[Any, bytes]:
 
 def test_what_an_index_leads_to(device: Device) -> None:
     module = device.load(MODULE)
-    for name in ("call", "nothing"):
+    for name in ("call", "nothing", "own", "mixed"):
         for index in INDICES:
             instance = module.instantiate(imports={"env": {"given": _given}}, stack_size=1024)
             try:

@@ -33,11 +33,11 @@ def emit_return(f: FunctionBuilder, results: tuple[str, ...], values: list[str])
 
 
 def _call(f: FunctionBuilder, code: str, instance: str, function_type: FuncType, arguments: list[str]) -> list[str]:
-    """Call code (an operand or @name); its results."""
+    """Call code (an operand or @name) with an instance pointer, of an IR type; its results."""
     params, results = ir_types(function_type.params), ir_types(function_type.results)
     passed = "".join(f", {t} {v}" for t, v in zip(params, arguments, strict=True))
     returned = result_type(results)
-    text = f"notail call {returned} {code}(ptr {instance}{passed})"
+    text = f"notail call {returned} {code}({instance}{passed})"
     if not results:
         f.line(text)
         return []
@@ -45,6 +45,11 @@ def _call(f: FunctionBuilder, code: str, instance: str, function_type: FuncType,
     if len(results) == 1:
         return [whole]
     return [f.value(f"extractvalue {returned} {whole}, {i}") for i in range(len(results))]
+
+
+def _call_function(f: FunctionBuilder, index: int, arguments: list[str]) -> list[str]:
+    """Call a function of this module, or an import's wrapper; its results."""
+    return _call(f, f"@f{index}", f"{f.plan.instance(index)} %inst", f.plan.function_type(index), arguments)
 
 
 def _push_results(f: FunctionBuilder, function_type: FuncType, results: list[str]) -> None:
@@ -59,7 +64,7 @@ def emit_call(f: FunctionBuilder, index: int) -> None:
     """
     function_type = f.plan.function_type(index)
     arguments = f.pop_many(len(function_type.params))
-    _push_results(f, function_type, _call(f, f"@f{index}", "%inst", function_type, arguments))
+    _push_results(f, function_type, _call_function(f, index, arguments))
 
 
 def emit_call_indirect(f: FunctionBuilder, immediate: tuple[int, int]) -> None:
@@ -80,9 +85,11 @@ def emit_call_indirect(f: FunctionBuilder, immediate: tuple[int, int]) -> None:
     go_on = f.name("b")
     f.line(f"br i1 {same}, label %{go_on}, label %{f.shared('signature')}, !prof !likely")
     f.start_block(go_on)
-    owner = f.value(f"getelementptr i8, ptr {entry}, i32 4")
-    instance = f.value(f"load ptr, ptr {owner}, align 4, !tbaa !table")
-    _push_results(f, function_type, _call(f, code, instance, function_type, arguments))
+    instance = "%inst"  # invariant: table-entries
+    if immediate not in f.plan.own_callees:
+        owner = f.value(f"getelementptr i8, ptr {entry}, i32 4")
+        instance = f.value(f"load ptr, ptr {owner}, align 4, !tbaa !table")
+    _push_results(f, function_type, _call(f, code, f"ptr {instance}", function_type, arguments))
 
 
 def _call_chosen(
@@ -107,7 +114,7 @@ def _call_chosen(
     incoming = []
     for function, block in blocks.items():
         f.start_block(block)
-        incoming.append((block, _call(f, f"@f{function}", "%inst", function_type, arguments)))
+        incoming.append((block, _call_function(f, function, arguments)))
         f.line(f"br label %{end}")
     if not blocks:
         f.leave_unreachable()

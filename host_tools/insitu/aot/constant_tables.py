@@ -63,14 +63,18 @@ def _entries(wasm: Module, index: int, length: int) -> Entries | None:
     return entries
 
 
-def choices(wasm: Module, constant: dict[int, Entries]) -> dict[tuple[int, int], Entries]:
-    """For type and table of indirect calls: the entries of that type, where few functions are in them."""
+def callees(wasm: Module, constant: dict[int, Entries]) -> dict[tuple[int, int], Entries]:
+    """For type and table of indirect calls: the entries of that type."""
     calls = {i[1] for function in wasm.functions for i in function.body if i[0] == _CALL_INDIRECT}
-    found: dict[tuple[int, int], Entries] = {}
-    for type_index, table in calls:
-        if table in constant:
-            wanted = wasm.types[type_index]
-            entries = {entry: i for entry, i in constant[table].items() if wasm.func_types[i] == wanted}
-            if len(set(entries.values())) <= _MOST_CHOICES:
-                found[type_index, table] = entries
-    return found
+    return {
+        (type_index, table): {
+            entry: i for entry, i in constant[table].items() if wasm.func_types[i] == wasm.types[type_index]
+        }
+        for type_index, table in calls
+        if table in constant
+    }
+
+
+def few(entries: Entries) -> bool:
+    """Whether a comparison with each is worth it."""
+    return len(set(entries.values())) <= _MOST_CHOICES

@@ -90,7 +90,7 @@ def _define(plan: Plan, index: int, names: str) -> str:
         attributes += f' "function-inline-threshold"="{_INLINING_CHOSEN}"'
     return (
         f"define {linkage} {result_type(results)} @f{index}"
-        f"(ptr nonnull noundef align 8 %inst{arguments}) {attributes} align 4{word}"
+        f"({plan.instance(index)} nonnull noundef align 8 %inst{arguments}) {attributes} align 4{word}"
     )
 
 

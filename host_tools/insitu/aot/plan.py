@@ -216,9 +216,20 @@ class Plan:
         return constant_tables.find(self.wasm, self.tables)
 
     @cached_property
+    def callees(self) -> dict[tuple[int, int], Entries]:
+        """What indirect calls can lead to, by type and table, where that is known at build."""
+        return constant_tables.callees(self.wasm, self.constant_tables)
+
+    @cached_property
     def choices(self) -> dict[tuple[int, int], Entries]:
-        """Type and table of the indirect calls that are direct calls of few functions."""
-        return constant_tables.choices(self.wasm, self.constant_tables)
+        """Of those, what is so few that the calls are direct ones."""
+        return {call: entries for call, entries in self.callees.items() if constant_tables.few(entries)}
+
+    @cached_property
+    def own_callees(self) -> set[tuple[int, int]]:
+        """Type and table of the indirect calls that lead to functions of this instance alone."""
+        imported = self.wasm.imported_function_count
+        return {call for call, entries in self.callees.items() if all(i >= imported for i in entries.values())}
 
     @cached_property
     def chosen(self) -> set[int]:
@@ -245,6 +256,15 @@ class Plan:
         """Functions that are reached other than by a direct call, and so keep name, type and signature word."""
         indices = {e.index for e in self.wasm.exports if e.kind == "func"} | self.address_taken
         return indices if self.wasm.start is None else indices | {self.wasm.start}
+
+    def instance_register(self, index: int) -> bool:
+        """Whether a function is given the instance pointer so: one that only its own module calls, and directly."""
+        inside = index >= self.wasm.imported_function_count and index not in self.exposed
+        return inside and self.target.instance_register
+
+    def instance(self, index: int) -> str:
+        """The IR type of the instance pointer as the function is given it, with its attribute."""
+        return "ptr swiftself" if self.instance_register(index) else "ptr"
 
     @cached_property
     def address_taken(self) -> set[int]:

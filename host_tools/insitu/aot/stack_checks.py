@@ -7,8 +7,9 @@ before each call).
 
 from __future__ import annotations
 
+import functools
 import re
-from functools import cached_property
+from collections import Counter
 
 from insitu.port.xip import layout
 
@@ -18,6 +19,7 @@ _TARGET = re.compile(r"label %([\w.$-]+)")
 _PHI = re.compile(r"  %\S+ = phi ")
 _CALLEE = re.compile(r"\bcall\b.*?([@%][\w.$-]+)\(")
 _MOST_PLACES = 3  # of checks in a function: 16 bytes each
+_MOST_CALLING = 16  # blocks of a function that are looked at one by one
 
 # With the stack pointer as the prologue left it: LLVM has none behind a use of it.
 _CHECK = """  %insitu.at{n} = getelementptr i8, ptr %inst, i32 -{runtime}
@@ -45,6 +47,9 @@ def checked(text: str, program: set[str]) -> str:
     graph = _Graph(lines)
     calling = [block for block in graph.lines if any(_calls(line, program) for line in graph.lines[block])]
     places = graph.places(calling)
+    for place in places:
+        if place in graph.edges:
+            lines = _with_block(lines, place, *graph.edges[place])
     if places:
         lines = _with_checks(lines, places)
     return "\n".join(lines) + end + behind
@@ -70,6 +75,23 @@ class _Graph:
             block: [to for line in body if "label %" in line for to in _TARGET.findall(line)]
             for block, body in self.lines.items()
         }
+        self.edges: dict[str, tuple[str, str]] = {}
+        self._open_edges()
+
+    def _open_edges(self) -> None:
+        """Where a block branches to two and one of them is come to from elsewhere, too: a block between, if need be.
+
+        A loop's head is one, with what comes back to it.
+        """
+        entries = Counter(to for ways in self.next.values() for to in ways)
+        for block in self.lines:
+            ways = self.next[block]
+            if len(ways) == 2 and ways[0] != ways[1]:
+                for i, to in enumerate(ways):
+                    if entries[to] > 1:
+                        between = f"insitu.edge{len(self.edges)}"
+                        self.edges[between] = block, to
+                        ways[i], self.next[between] = between, [to]
 
     def reached(self, block: str) -> set[str]:
         """Where control can come from the end of a block."""
@@ -81,7 +103,7 @@ class _Graph:
             pending += new
         return found
 
-    @cached_property
+    @functools.cached_property
     def _order(self) -> dict[str, int]:
         """Blocks that can be reached, each but in a loop behind those that lead to it."""
         first = next(iter(self.lines))
@@ -97,7 +119,7 @@ class _Graph:
                 open_.append((to, iter(self.next[to])))
         return {block: i for i, block in enumerate(reversed(done))}
 
-    @cached_property
+    @functools.cached_property
     def _dominator(self) -> dict[str, str]:
         """Cooper, Harvey, Kennedy: A Simple, Fast Dominance Algorithm, figure 3."""
         before: dict[str, list[str]] = {block: [] for block in self._order}
@@ -139,7 +161,10 @@ class _Graph:
 
     def places(self, calling: list[str]) -> list[str]:
         """Blocks, of which at most one is executed in a call and one is before each block of calling."""
-        places = list(dict.fromkeys(self._once(block) for block in calling if block in self._order))
+        reached = [block for block in calling if block in self._order]
+        if len(reached) > _MOST_CALLING:
+            reached = [functools.reduce(functools.partial(self._common, self._dominator), reached)]
+        places = list(dict.fromkeys(self._once(block) for block in reached))
         while len(places) > 1:
             pair = self._in_sequence(places)
             if pair is None and len(places) <= _MOST_PLACES:
@@ -157,6 +182,21 @@ class _Graph:
                 if b in reached:
                     return a, b
         return None
+
+
+def _with_block(lines: list[str], between: str, block: str, to: str) -> list[str]:
+    """A block of its own for the way from block to another."""
+    target = re.compile(rf"label %{re.escape(to)}(?![\w.$-])")
+    made, current = [], ""
+    for line in lines:
+        label = _LABEL.match(line)
+        current = label[1] if label else current
+        if current == block:
+            line = target.sub(f"label %{between}", line)
+        elif current == to and _PHI.match(line):
+            line = line.replace(f", %{block} ]", f", %{between} ]")
+        made.append(line)
+    return [*made, f"{between}:", f"  br label %{to}"]
 
 
 def _with_checks(lines: list[str], places: list[str]) -> list[str]:

@@ -26,6 +26,8 @@ class Target:
             (ARMv7-M Architecture Reference Manual, B1.5.6: 8 words, 26 with FPU state, and 4 to align).
         unaligned: whether the CPU takes loads and stores at any address; see memory.py.
         tail_calls: whether LLVM can make a call the last jump of a function; not where Thumb has no b.w.
+        instance_register: whether functions that only their own module calls are given the instance pointer in a
+            register that calls keep, r10 (LLVM's swiftself). Cortex-M0+ can do little with r10, RISC-V has none.
         unroll: whether unrolled loops are worth their bytes here; what clang does for the same CPU but where a
             row says why not.
     """
@@ -44,6 +46,7 @@ class Target:
     exception_frame: int
     unaligned: bool
     tail_calls: bool
+    instance_register: bool
     unroll: bool
 
 
@@ -63,6 +66,7 @@ _ROWS = (
         exception_frame=36,
         unaligned=False,
         tail_calls=False,
+        instance_register=False,
         unroll=False,  # the kernels: 2% fewer instructions for 46% more bytes, and an RP2040 caches 16 KiB of flash
     ),
     Target(
@@ -80,6 +84,7 @@ _ROWS = (
         exception_frame=36,
         unaligned=True,
         tail_calls=True,
+        instance_register=True,
         unroll=True,
     ),
     Target(
@@ -97,6 +102,7 @@ _ROWS = (
         exception_frame=108,
         unaligned=True,
         tail_calls=True,
+        instance_register=True,
         unroll=True,
     ),
     # Cortex-M7 with a double-precision FPU (FPv5-D16); one with single precision alone runs what is for a Cortex-M4F.
@@ -115,6 +121,7 @@ _ROWS = (
         exception_frame=108,
         unaligned=True,
         tail_calls=True,
+        instance_register=True,
         unroll=True,
     ),
     Target(
@@ -132,6 +139,7 @@ _ROWS = (
         exception_frame=108,
         unaligned=True,
         tail_calls=True,
+        instance_register=True,
         unroll=True,
     ),
     Target(
@@ -151,6 +159,7 @@ _ROWS = (
         # permission by that of a store right behind: compiled code has both in RAM, with the same.
         unaligned=True,
         tail_calls=True,
+        instance_register=False,
         unroll=False,
     ),
     # The RP2350's RISC-V core (RP2350 datasheet, 3.8; instructions: Hazard3's doc/sections/introduction.adoc). A
@@ -171,6 +180,7 @@ _ROWS = (
         exception_frame=0,
         unaligned=False,
         tail_calls=True,
+        instance_register=False,
         unroll=False,
     ),
 )

@@ -15,7 +15,8 @@ Proven from the instructions, whatever wrote them:
   runtime. Thunks and the stub's entry are called by nobody.
 - Calls through registers: of an import's slot in the instance block, with the instance pointer of the same slot; of
   code whose signature word was compared with one of the module's types on every way there; in a thunk, of what it was
-  given. A function that is exposed is given the instance pointer. The word of a null funcref, which LLVM may know one
+  given. A function that is exposed is given the instance pointer. Where it comes in a register that belongs to
+  the caller, it is left there. The word of a null funcref, which LLVM may know one
   to be, is the 0 of the runtime cell: no type's word, so that no way leads from its comparison to a call.
 - The stack pointer moves by constants, is the same on every way to an instruction, and never rises above the
   frame. The frame is accessed at constant offsets inside of it, the caller's stack only where arguments lie.
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from insitu.aot.contract.values import Value
     from insitu.aot.link import Code
     from insitu.aot.plan import Plan
+    from insitu.wasm.types import FuncType
 
 __all__ = ["ContractError", "StackUse", "check"]
 
@@ -113,15 +115,21 @@ class _Image:
             kind, function_type = functions.PROGRAM, self.plan.function_type(index)
             known = self.plan.wasm.function_name(index)
             label = f"function {index}" + (f" ({known})" if known else "") + (f", LLVM's clone {name}" if clone else "")
-        made = Function(name, label, offset, size, kind, self._on_stack(function_type), len(function_type.results))
+        kept = kind == functions.PROGRAM and self.plan.instance_register(index)
+        incoming = self._on_stack(function_type, not kept)
+        made = Function(name, label, offset, size, kind, incoming, len(function_type.results), kept=kept)
         made.exposed = kind == functions.PROGRAM and not clone and index in self.plan.exposed
         made.returns = kind != functions.PROGRAM
         made.type = self.plan.wasm.types.index(function_type)
         return made
 
-    def _on_stack(self, function_type: object) -> int:
+    def _on_stack(self, function_type: FuncType, instance: bool = True) -> int:
         hard_float = self.plan.target.arch == layout.ARCH_THUMB_HARD_FLOAT
-        return conventions.on_stack(function_type, self.machine, hard_float)  # type: ignore[arg-type]
+        return conventions.on_stack(function_type, self.machine, hard_float, instance)
+
+    def _of_type(self, function_type: FuncType) -> tuple[int, int]:
+        """What a call through a register takes: bytes of arguments on the stack, results."""
+        return self._on_stack(function_type), len(function_type.results)
 
     def _surroundings(self) -> Surroundings:
         plan = self.plan
@@ -136,12 +144,12 @@ class _Image:
             end = plan.memory.window.high
         words: dict[int, tuple[int, int]] = {}
         for t in plan.wasm.types:
-            words[signature.word(t)] = (self._on_stack(t), len(t.results))
+            words[signature.word(t)] = self._of_type(t)
         return Surroundings(
             architecture=self.machine,
             code=self.code,
             functions=self.functions,
-            imports=frozenset(plan.import_slots),
+            imports={slot: self._of_type(plan.function_type(i)) for i, slot in enumerate(plan.import_slots)},
             words=words,
             writable=_joined([*places, (0, end)]),
             readable=[(-plan.instance_size, end)],
@@ -194,7 +202,13 @@ class _Image:
         function = self.functions[callee]
         if function.kind != functions.PROGRAM:
             return False
-        if function.exposed:
+        *arguments, kept = arguments
+        if function.kept:
+            given: list[Value] = [kept if kept == (v.INSTANCE, 0) else (v.KEPT,)]
+            if self.entries.get(callee) in (given, [(v.KEPT,)]):
+                return False
+            self.entries[callee] = given
+        elif function.exposed:
             place = self.around.conventions[function.type]
             if arguments[place] == (v.INSTANCE, 0) or callee in self.entries:
                 return False
@@ -224,6 +238,8 @@ class _Image:
         if function.kind == functions.THUNK:
             registers[machine.arguments[0]] = (v.INSTANCE, 0)
             registers[machine.arguments[1]] = (v.GIVEN,)
+        elif function.kept:
+            registers[machine.instance] = self.entries[start][0]
         elif start in self.entries:
             for r, value in zip(machine.arguments, self.entries[start], strict=True):
                 registers[r] = value

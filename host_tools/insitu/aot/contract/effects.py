@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _REGISTER_BITS = 5  # an architecture has at most 32
 # What may be part of an address of linear memory or of a table.
 _ADDRESSES = (v.SYMBOL, v.WORD, v.SHIFTED, v.BOUNDED, v.SCALED, v.CONSTANTS)
+_UNKNOWN_INSTANCE = (v.NOT_GIVEN, v.KEPT)
 
 
 class Effects:
@@ -119,11 +120,11 @@ class Effects:
             return (kind, value[1], value[2] + n)
         if kind == v.ENTRY:
             return (kind, value[1] + n, *value[2:])
-        return value if kind == v.NOT_GIVEN else None
+        return (v.NOT_GIVEN,) if kind in _UNKNOWN_INSTANCE else None
 
     def _sum(self, state: State, a: int, b: int, shift: int) -> Value:
         first, second = state.registers[a], state.registers[b]
-        if (v.NOT_GIVEN,) in (first, second):
+        if any(value and value[0] in _UNKNOWN_INSTANCE for value in (first, second)):
             return (v.NOT_GIVEN,)
         if shift:
             second = self._shifted(state, second, shift)
@@ -246,7 +247,7 @@ class Effects:
         if value is None:
             return unknown
         kind = value[0]
-        if kind == v.NOT_GIVEN:
+        if kind in _UNKNOWN_INSTANCE:
             raise Broken("what the instance pointer leads to is read, which a caller does not give")
         if kind == v.STACK:
             place = value[1] + offset

@@ -24,6 +24,7 @@ class Function:
         results: how many it has; more than one may lie in memory that the caller gives.
         exposed: whether it can be reached other than by a direct call, and so has its type's calling convention.
         type: index of that type.
+        kept: whether it is given the instance pointer in the register for that, not as an argument.
         returns: whether it is known to come back to its caller. Of the program's functions, found out by following
             them: behind a call of one that always traps LLVM lets a function end.
         far: whether it is one of the far routine's (aot/stubs/far_*.S), which keep all registers but their result's.
@@ -38,6 +39,7 @@ class Function:
     results: int = 0
     exposed: bool = False
     type: int = -1
+    kept: bool = False
     returns: bool = True
     far: bool = False
 
@@ -108,7 +110,8 @@ class Surroundings:
     Attributes:
         code: the linked bytes.
         functions: by start.
-        imports: distances of the import slots below the instance pointer.
+        imports: distance of an import's slot below the instance pointer to the bytes of arguments on the stack, and the
+            results, that its type has.
         words: signature words of the module's types; (bytes of arguments on the stack, results) of such a type.
         writable: (lowest, end) distances from the instance pointer that program code may write at constant offsets.
         readable: the same of reading.
@@ -119,7 +122,7 @@ class Surroundings:
     architecture: Architecture
     code: bytes
     functions: dict[int, Function]
-    imports: frozenset[int]
+    imports: dict[int, tuple[int, int]]
     words: dict[int, tuple[int, int]]
     writable: list[tuple[int, int]]
     readable: list[tuple[int, int]]

@@ -105,7 +105,9 @@ class Architecture:
         registers: how many there are; sp, link: which of them.
         zero: the register that is always 0, or NO_REGISTER.
         arguments: registers that take the first arguments.
+        results: how many of those take results.
         saved: registers that a function leaves as it found them.
+        instance: one of those, in which some functions are given the instance pointer; or NO_REGISTER.
         lost: registers that a call may change.
         even_pairs: whether an argument of 8 bytes begins with a register of even number.
         far_jumps: whether a call of a place in the same function is a jump.
@@ -118,7 +120,9 @@ class Architecture:
     link: int
     zero: int
     arguments: tuple[int, ...]
+    results: int
     saved: tuple[int, ...]
+    instance: int
     lost: tuple[int, ...]
     even_pairs: bool
     far_jumps: bool

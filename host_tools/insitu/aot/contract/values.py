@@ -45,7 +45,8 @@ _SLOTS = 1 << 32  # added to a slot's distance, which is below 0, in names
     DISTANCE,  # offset, n, bytes, shift: what such an entry holds, of so many bytes, times 2**shift
     TARGET,  # offset, n, bytes, shift, base: base and such a distance
     NOT_GIVEN,  # where the instance pointer would be, or what was made of that: some caller does not pass it
-) = range(20)
+    KEPT,  # what the instance register held on entry: the instance pointer, or not, if some caller does not pass it
+) = range(21)
 
 _NAMED = (SYMBOL, WORD, SHIFTED)
 _MOST_CONSTANTS = 16
@@ -68,6 +69,8 @@ def _merged(a: Value, b: Value) -> Value:
         return a
     if (NOT_GIVEN,) in (a, b):
         return (NOT_GIVEN,)
+    if (KEPT,) in (a, b):
+        return (KEPT,) if (INSTANCE, 0) in (a, b) else (NOT_GIVEN,)
     if a and b and a[0] == b[0] == CONSTANTS:
         both = a[1] | b[1]
         return (CONSTANTS, both) if len(both) <= _MOST_CONSTANTS else None

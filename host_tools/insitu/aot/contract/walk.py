@@ -248,8 +248,14 @@ class Walker:
         if self.function.kind == LIBRARY:
             return
         for r in self.machine.saved:
-            if state.registers[r] != (v.SAVED, r):
+            if state.registers[r] not in self._on_entry(r):
                 raise Broken("the function is left with a register changed that belongs to its caller")
+
+    def _on_entry(self, register: int) -> tuple[Value, ...]:
+        """What stands for what a register that belongs to the caller held on entry."""
+        if register == self.machine.instance and self.function.kept:
+            return (v.INSTANCE, 0), (v.KEPT,)
+        return ((v.SAVED, register),)
 
     def _jump_register(self, i: Instruction, state: State, at: int) -> None:
         value = state.registers[i.register]
@@ -398,7 +404,7 @@ class Walker:
             self._learn_convention(state)
             arguments = own.incoming, own.results
         elif kind == v.IMPORTED:
-            arguments = own.incoming, own.results
+            arguments = self.around.imports[value[1]]
             owner = (v.OWNER, value[1])
             if owner not in [state.registers[r] for r in self.machine.arguments[:2]]:
                 raise Broken("an imported function is not given its own instance pointer")
@@ -431,7 +437,7 @@ class Walker:
     def _note(self, at: int, state: State, callee: int | None, tail: bool) -> None:
         depth = -state.registers[self.machine.sp][1]  # type: ignore[index]
         call = Call(at, depth, state.checked, callee, tail)
-        arguments = [state.registers[r] for r in self.machine.arguments]
+        arguments = [state.registers[r] for r in (*self.machine.arguments, self.machine.instance)]
         known = self.calls.get(at)
         if known:
             arguments = [a if a == b else None for a, b in zip(arguments, known[1], strict=True)]

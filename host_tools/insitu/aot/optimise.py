@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import llvmlite.binding as llvm
 
-from insitu.aot import far_calls, stack_checks
+from insitu.aot import bases, far_calls, stack_checks
 from insitu.port.xip import layout
 
 if TYPE_CHECKING:
@@ -199,8 +199,8 @@ def _in_sections(text: str) -> str:
 
 
 def finished(module: llvm.ModuleRef, target: Target) -> str:
-    """IR for code generation: with stack checks, with the fences that it needs and no others, each function apart."""
-    text = "\ndefine ".join(map(_without_fences, add_stack_checks(str(module)).split("\ndefine ")))
+    """IR for code generation: with stack checks, the fences that it needs and no others, bases; each function apart."""
+    text = bases.hoist("\ndefine ".join(map(_without_fences, add_stack_checks(str(module)).split("\ndefine "))))
     return far_calls.with_stand_ins(_in_sections(_with_choices_fenced(text, _fenced_types(target))))
 
 

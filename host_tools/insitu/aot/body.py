@@ -9,6 +9,8 @@ from insitu.aot import calls, locations, memory, tables, variables
 from insitu.aot.function import FunctionBuilder
 from insitu.aot.ir_types import ir_types
 from insitu.aot.numeric import NUMERIC, float_literal
+from insitu.aot.ranges import set_in_loops
+from insitu.aot.unroll import unrolled
 from insitu.port.xip import layout
 from insitu.wasm.opcodes import OPCODES
 
@@ -28,8 +30,11 @@ def _block(f: FunctionBuilder, block_type: FuncType) -> None:
     f.open("block", *_ir_types(f, block_type))
 
 
-def _loop(f: FunctionBuilder, block_type: FuncType) -> None:
-    f.open_loop(*_ir_types(f, block_type))
+def _loop(f: FunctionBuilder, block: tuple[FuncType, set[int]]) -> None:
+    """The type, and the locals that the loop sets."""
+    block_type, changed = block
+    i32 = {local for local in changed if f.local_types[local] == "i32"}
+    f.open_loop(*_ir_types(f, block_type), i32)
 
 
 def _if(f: FunctionBuilder, block_type: FuncType) -> None:
@@ -83,6 +88,8 @@ def _select(f: FunctionBuilder, _: object) -> None:
     other = f.pop()
     ir_type, chosen = f.stack.pop()
     f.push(ir_type, f.value(f"select i1 {condition}, {ir_type} {chosen}, {ir_type} {other}"))
+    if ir_type == "i32":
+        f.ranges.note_choice(f.stack[-1][1], chosen, other)
 
 
 def _integer_constant(ir_type: str) -> Emit:
@@ -189,9 +196,11 @@ def build_body(plan: Plan, index: int, function: Function) -> str:
     variables.declare_locals(f, len(params), function.locals)
     if plan.calls(function):  # what calls nothing is not checked; invariant: stack-guard
         f.line("call void @insitu_stack_check(ptr %inst)")
+    f.ranges.forget(i for i, held in enumerate(f.local_types) if held == "i32")
     f.open("function", (), results)
-    skipped = 0
-    for opcode, immediate, offset in function.body:
+    body = unrolled(function.body)
+    skipped, changed = 0, set_in_loops(body)
+    for at, (opcode, immediate, offset) in enumerate(body):
         if f.reachable:
             if plan.located:
                 f.location = locations.at(offset - function.offset, index)
@@ -200,7 +209,7 @@ def build_body(plan: Plan, index: int, function: Function) -> str:
             elif opcode == _ELSE:
                 f.begin_else()
             else:
-                EMITTERS[opcode](f, immediate)
+                EMITTERS[opcode](f, (immediate, changed[at]) if opcode == _LOOP else immediate)
         elif opcode in (_BLOCK, _LOOP, _IF):
             skipped += 1
         elif opcode == _END:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from insitu.aot.ranges import Ranges, State
 from insitu.port.xip import layout
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ class Label:
         height: operand stack height below its parameters.
         incoming: for each edge into `end`, the block it comes from and the values it brings.
         loop_incoming, loop_phi_line: the same of a loop's head, whose phis are written when its end is known.
-        parameters: operands that an `if` keeps for its `else`.
+        parameters: operands that an `if` keeps for its `else`; before: what it knew.
+        known: what every edge into `end` knows; None: there is none yet.
     """
 
     kind: str
@@ -38,6 +40,8 @@ class Label:
     loop_phi_line: int = 0
     loop_phis: list[str] = field(default_factory=list)
     parameters: list[str] = field(default_factory=list)
+    before: State | None = None
+    known: State | None = None
 
     @property
     def branch_types(self) -> tuple[str, ...]:
@@ -53,6 +57,7 @@ class FunctionBuilder:
         self.stack: Values = []
         self.labels: list[Label] = []
         self.local_types: list[str] = []
+        self.ranges = Ranges()
         self.block = "entry"
         self.reachable = True
         self.location = ""  # of the instruction that is compiled, as LLVM's text has it (locations.py)
@@ -113,6 +118,7 @@ class FunctionBuilder:
         """Push an i1 as the i32 that WebAssembly has for it."""
         widened = self.value(f"zext i1 {condition} to i32")
         self._conditions[widened] = condition
+        self.ranges.note_range(widened, 0, 1)
         self.push("i32", widened)
 
     def pop_condition(self) -> str:
@@ -198,13 +204,15 @@ class FunctionBuilder:
         self.labels.append(label)
         return label
 
-    def open_loop(self, params: tuple[str, ...], results: tuple[str, ...]) -> None:
+    def open_loop(self, params: tuple[str, ...], results: tuple[str, ...], changed: set[int]) -> None:
+        """changed: i32 locals that the loop sets."""
         label = self.open("loop", params, results)
         label.branch = self.name("loop")
         brought = self.pop_many(len(params))
         label.loop_incoming.append((self.block, brought))
         self.line(f"br label %{label.branch}")
         self.start_block(label.branch)
+        self.ranges.forget(changed)
         label.loop_phi_line = len(self.lines)
         self.lines.append("")
         label.loop_phis = [f"%{self.name('p')}" for _ in params]
@@ -215,6 +223,7 @@ class FunctionBuilder:
         condition = self.pop_condition()
         label = self.open("if", params, results)
         label.parameters = [operand for _, operand in self.stack[label.height :]]
+        label.before = self.ranges.state.copy()
         then, label.branch = self.name("then"), label.end
         self.line(f"br i1 {condition}, label %{then}, label %{label.end}.else")
         self.start_block(then)
@@ -223,6 +232,8 @@ class FunctionBuilder:
         label = self.labels[-1]
         self._fall_into_end(label)
         label.kind = "else"
+        assert label.before is not None
+        self.ranges.state = label.before
         self.start_block(f"{label.end}.else")
         self.stack.extend(zip(label.params, label.parameters, strict=True))
         self.reachable = True
@@ -230,6 +241,7 @@ class FunctionBuilder:
     def _fall_into_end(self, label: Label) -> None:
         if self.reachable:
             label.incoming.append((self.block, self.pop_many(len(label.results))))
+            label.known = self.ranges.joined(label.known, self.ranges.state)
             self.line(f"br label %{label.end}")
         del self.stack[label.height :]
 
@@ -246,9 +258,10 @@ class FunctionBuilder:
             del self.stack[label.height :]
             return
         self._fall_into_end(label)
-        self.reachable = bool(label.incoming)
-        if self.reachable:
+        self.reachable = label.known is not None
+        if label.known is not None:
             self.start_block(label.end)
+            self.ranges.state = label.known
             for operand, ir_type in zip(self.phis(label.results, label.incoming), label.results, strict=True):
                 self.push(ir_type, operand)
 
@@ -277,7 +290,11 @@ class FunctionBuilder:
         label = self.labels[-1 - depth]
         count = len(label.branch_types)
         values = [operand for _, operand in self.stack[len(self.stack) - count :]] if count else []
-        (label.loop_incoming if label.kind == "loop" else label.incoming).append((self.block, values))
+        if label.kind == "loop":
+            label.loop_incoming.append((self.block, values))
+        else:
+            label.incoming.append((self.block, values))
+            label.known = self.ranges.joined(label.known, self.ranges.state)
         return label.branch
 
     def leave_unreachable(self) -> None:

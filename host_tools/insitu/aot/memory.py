@@ -65,16 +65,20 @@ def _base(f: FunctionBuilder) -> str:
 def checked_address(f: FunctionBuilder, address: str, offset: int, width: int) -> str:
     """Trap unless address + offset .. + width lies in memory or its slack; the pointer to it otherwise.
 
+    Nothing is asked where checks before this one say that it does (ranges.py).
     address is an i32 operand, offset the memarg's, width the access's in bytes. The sum is not computed:
     address > size - (offset + width) cannot overflow once offset + width is known to fit.
     """
     memory, reach = f.plan.memory, offset + width
-    if memory.fixed:
+    if f.ranges.at_most(address, memory.size + memory.slack - reach):
+        pass  # invariants: memory-constant, memory-minimum
+    elif memory.fixed:
         if reach > memory.size:
             f.trap_if("true", layout.TRAP_OUT_OF_BOUNDS_MEMORY)
         else:
             limit = memory.limit(offset, width)
             f.trap_if(f.value(f"icmp ugt i32 {address}, {limit}"), layout.TRAP_OUT_OF_BOUNDS_MEMORY)
+            f.ranges.note_check(address, limit)
     elif reach >= 1 << 32:
         f.trap_if("true", layout.TRAP_OUT_OF_BOUNDS_MEMORY)
     else:

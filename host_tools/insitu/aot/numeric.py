@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from insitu.aot.ranges import Ranges
 from insitu.port.xip import layout
 
 if TYPE_CHECKING:
@@ -48,6 +49,17 @@ def _binary(op: str, t: str) -> Emit:
         f.push(t, f.value(f"{op} {t} {a}, {b}"))
 
     return emit
+
+
+def _noted(emit: Emit, note: Callable[[Ranges, str, str, str], None]) -> Emit:
+    """Of an i32 instruction with two operands: what its result is, to who asks for its range."""
+
+    def noted(f: FunctionBuilder) -> None:
+        (_, a), (_, b) = f.stack[-2:]
+        emit(f)
+        note(f.ranges, f.stack[-1][1], a, b)
+
+    return noted
 
 
 def _compare(op: str, t: str) -> Emit:
@@ -351,6 +363,6 @@ def _conversion_rows() -> dict[str, Emit]:
 
 
 # Instruction name to emitter.
-NUMERIC: dict[str, Emit] = (
-    _integer_rows(I32) | _integer_rows(I64) | _float_rows(F32) | _float_rows(F64) | _conversion_rows()
-)
+_ROWS = _integer_rows(I32) | _integer_rows(I64) | _float_rows(F32) | _float_rows(F64) | _conversion_rows()
+_NOTED = {"i32.add": Ranges.note_sum, "i32.sub": Ranges.note_difference, "i32.shl": Ranges.note_shifted}
+NUMERIC: dict[str, Emit] = _ROWS | {name: _noted(_ROWS[name], note) for name, note in _NOTED.items()}

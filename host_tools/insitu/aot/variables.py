@@ -31,14 +31,20 @@ def declare_locals(f: FunctionBuilder, parameter_count: int, local_types: list[V
 def emit_local_get(f: FunctionBuilder, index: int) -> None:
     held = f.local_types[index]
     f.push(held, f.value(f"load {held}, ptr %l{index}"))
+    if held == "i32":
+        f.ranges.note_get(f.stack[-1][1], index)
 
 
 def emit_local_set(f: FunctionBuilder, index: int) -> None:
-    f.line(f"store {f.local_types[index]} {f.pop()}, ptr %l{index}")
+    emit_local_tee(f, index)
+    f.pop()
 
 
 def emit_local_tee(f: FunctionBuilder, index: int) -> None:
-    f.line(f"store {f.local_types[index]} {f.stack[-1][1]}, ptr %l{index}")
+    held, (_, value) = f.local_types[index], f.stack[-1]
+    f.line(f"store {held} {value}, ptr %l{index}")
+    if held == "i32":
+        f.ranges.note_set(index, value)
 
 
 def _global_pointer(f: FunctionBuilder, index: int) -> str:

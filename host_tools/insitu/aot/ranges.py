@@ -1,0 +1,175 @@
+"""Between which numbers an i32 is, as far as checks before it say: a check that they imply is not emitted.
+
+LLVM leaves out what earlier checks imply exactly. It cannot know of the slack behind a memory (plan.py): that p is in
+bounds implies that p + 4 is in bounds or in the slack. That is found here, before LLVM's passes: what they have already
+made of a check would be wrong where it is taken out again.
+
+A value is a root, which stands for one that nothing is known of, and what was added to it. Roots are numbered in the
+order of the code, and what is known of one was checked on every way to the instruction at hand. At the head of a loop,
+each local that the loop sets gets a new root: nothing is carried from one round into the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from insitu.wasm.module import Expression
+
+_ALL = 1 << 32
+_ZERO = 0  # the root of constants
+_NEAR = 1 << 10  # what is worth to be added to a root
+_BLOCK, _LOOP, _IF, _END, _LOCAL_SET, _LOCAL_TEE = 0x02, 0x03, 0x04, 0x0B, 0x21, 0x22
+
+Range = tuple[int, int]  # the lowest and the highest; a value is one of them modulo 2^32
+
+
+class Sum(NamedTuple):
+    """A root and something between low and high, modulo 2^32."""
+
+    root: int
+    low: int
+    high: int
+
+
+class State(NamedTuple):
+    """What is known at a place: each i32 local, and between which numbers roots are."""
+
+    sums: dict[int, Sum]
+    ranges: dict[int, Range]
+
+    def copy(self) -> State:
+        return State(dict(self.sums), dict(self.ranges))
+
+    def range(self, value: Sum) -> Range | None:
+        known = self.ranges.get(value.root)
+        return known and (known[0] + value.low, known[1] + value.high)
+
+
+def _around(one: Range | None, other: Range | None) -> Range | None:
+    """What both lie in."""
+    if one is None or other is None:
+        return None
+    low, high = min(one[0], other[0]), max(one[1], other[1])
+    return (low, high) if high - low < _ALL else None
+
+
+class Ranges:
+    """What is known in one function, where its code is being written.
+
+    Attributes:
+        state: here.
+    """
+
+    def __init__(self, locals_: Iterable[int] = ()) -> None:
+        self._roots = _ZERO
+        self._sums: dict[str, Sum] = {}  # of operands
+        self.state = State({}, {_ZERO: (0, 0)})
+        self.forget(locals_)
+
+    def _new(self) -> Sum:
+        self._roots += 1
+        return Sum(self._roots, 0, 0)
+
+    def sum(self, operand: str) -> Sum:
+        """What an i32 operand is: a constant, or one that was seen before, or a root of its own."""
+        if not operand.startswith("%"):
+            return Sum(_ZERO, int(operand), int(operand))
+        return self._sums.setdefault(operand, self._new())
+
+    def note_sum(self, operand: str, one: str, other: str) -> None:
+        """operand is the sum of the others: that of the root of one and what the other may be, if it is not much."""
+        for value, added in ((one, other), (other, one)):
+            known = self.range(added)
+            if known and known[1] - known[0] < _NEAR:
+                root, low, high = self.sum(value)
+                self._sums[operand] = Sum(root, low + known[0], high + known[1])
+                return
+
+    def range(self, operand: str) -> Range | None:
+        return self.state.range(self.sum(operand))
+
+    def note_difference(self, operand: str, one: str, other: str) -> None:
+        """operand is one less the other."""
+        if not other.startswith("%"):
+            self.note_sum(operand, one, str(-int(other)))
+
+    def note_shifted(self, operand: str, one: str, by: str) -> None:
+        """operand is one, shifted left."""
+        known = self.range(one)
+        if not by.startswith("%") and known and 0 <= known[0] <= known[1] < _NEAR:
+            self.note_range(operand, known[0] << int(by) % 32, known[1] << int(by) % 32)
+
+    def note_range(self, operand: str, low: int, high: int) -> None:
+        """operand is one of these numbers."""
+        value = self._sums[operand] = self._new()
+        self.state.ranges[value.root] = (low, high)
+
+    def note_choice(self, operand: str, one: str, other: str) -> None:
+        """operand is one of the others."""
+        self._sums[operand] = self._either(self.sum(one), self.state, self.sum(other), self.state, self.state.ranges)
+
+    def note_get(self, operand: str, local: int) -> None:
+        self._sums[operand] = self.state.sums[local]
+
+    def note_set(self, local: int, operand: str) -> None:
+        self.state.sums[local] = self.sum(operand)
+
+    def note_check(self, operand: str, highest: int) -> None:
+        """From here on operand is at most this."""
+        root, low, high = self.sum(operand)
+        if root == _ZERO:
+            return
+        known, new = self.state.ranges.get(root), (-high, highest - low)
+        if known and _around(known, new):
+            new = (max(known[0], new[0]), min(known[1], new[1]))
+        self.state.ranges[root] = new
+
+    def at_most(self, operand: str, highest: int) -> bool:
+        """Whether operand is known to be at most this here, as a number without sign."""
+        known = self.range(operand)
+        return known is not None and 0 <= known[0] % _ALL <= known[0] % _ALL + known[1] - known[0] <= highest
+
+    def forget(self, locals_: Iterable[int]) -> None:
+        """These locals may be anything."""
+        self.state.sums.update((local, self._new()) for local in locals_)
+
+    def joined(self, one: State | None, other: State) -> State:
+        """What is known where two ways meet; None: there is no other way so far."""
+        if one is None:
+            return other.copy()
+        ranges = {_ZERO: (0, 0)}
+        return State(
+            {local: self._either(value, one, other.sums[local], other, ranges) for local, value in one.sums.items()},
+            ranges,
+        )
+
+    def _either(self, a: Sum, at_a: State, b: Sum, at_b: State, ranges: dict[int, Range]) -> Sum:
+        """One that is a where at_a holds, or b where at_b does; ranges: gets what is known of it."""
+        if a.root == b.root:
+            known = _around(at_a.ranges.get(a.root), at_b.ranges.get(b.root))
+            value = Sum(a.root, min(a.low, b.low), max(a.high, b.high))
+        else:
+            known = _around(at_a.range(a), at_b.range(b))
+            value = self._new()
+        if known:
+            ranges[value.root] = known
+        return value
+
+
+def set_in_loops(body: Expression) -> dict[int, set[int]]:
+    """For each loop, by the index of its instruction: the locals that it sets."""
+    found: dict[int, set[int]] = {}
+    open_: list[set[int]] = [set()]
+    for at, (opcode, immediate, _offset) in enumerate(body):
+        if opcode in (_BLOCK, _LOOP, _IF):
+            open_.append(set())
+            if opcode == _LOOP:
+                found[at] = open_[-1]
+        elif opcode == _END and len(open_) > 1:
+            inner = open_.pop()
+            open_[-1] |= inner
+        elif opcode in (_LOCAL_SET, _LOCAL_TEE):
+            open_[-1].add(immediate)
+    return found

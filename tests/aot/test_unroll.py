@@ -1,0 +1,29 @@
+"""Loops over data, written out several times."""
+
+from __future__ import annotations
+
+import pytest
+import wasmtime
+from insitu.aot.unroll import unrolled
+from insitu.wasm.decode import decode
+
+from tests.port.test_implied_checks import CHASE, COPY, COUNT, RESULT, SCAN
+
+LOADS = range(0x28, 0x36)
+
+
+@pytest.mark.parametrize(("text", "copies"), [(SCAN, 4), (COPY, 4), (CHASE, 4), (RESULT, 3), (COUNT, 1)])
+def test_loops_over_data_are_written_out(text: str, copies: int) -> None:
+    """Up to four times, and 64 instructions; one that counts is left to LLVM."""
+    body = decode(bytes(wasmtime.wat2wasm(f"(module (memory 1) {text})"))).functions[0].body
+    loads = [sum(opcode in LOADS for opcode, *_ in expression) for expression in (body, unrolled(body))]
+    assert loads[1] == copies * loads[0]
+
+
+@pytest.mark.parametrize(
+    "inside", ["(call $f)", "(br_table 0 1 (i32.load (i32.const 0)))", "(drop (i64.const 0))" * 20]
+)
+def test_long_ones_and_those_that_go_elsewhere_are_not(inside: str) -> None:
+    loop = f"(block (loop {inside} (br_if 0 (i32.load (i32.const 0)))))"
+    body = decode(bytes(wasmtime.wat2wasm(f"(module (memory 1) (func $f {loop}))"))).functions[0].body
+    assert unrolled(body) == body

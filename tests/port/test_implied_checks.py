@@ -1,0 +1,106 @@
+"""Checks that others imply are left out, and loops written out: traps come where they came, with the same memory before.
+
+wasmtime is the oracle. The memory is a whole page, whose end is one byte exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import wasmtime
+from insitu.port.errors import Trap
+
+from tests.port.conftest import Device
+
+PAGE = 65536
+
+SCAN = """(func (export "scan") (param $p i32) (param i32) (result i32)
+  (loop $l (local.set $p (i32.add (local.get $p) (i32.const 1)))
+    (br_if $l (i32.load8_u (i32.sub (local.get $p) (i32.const 1)))))
+  (local.get $p))"""
+COPY = """(func (export "copy") (param $p i32) (param $to i32) (result i32) (local $c i32)
+  (loop $l
+    (i32.store8 (local.get $to) (local.tee $c (i32.load8_u (local.get $p))))
+    (local.set $p (i32.add (local.get $p) (i32.const 1)))
+    (local.set $to (i32.add (local.get $to) (i32.const 1)))
+    (br_if $l (local.get $c)))
+  (local.get $to))"""
+CHASE = """(func (export "chase") (param $p i32) (param i32) (result i32) (local $n i32)
+  (block $out (loop $l
+    (br_if $out (i32.eqz (local.get $p)))
+    (local.set $n (i32.add (i32.mul (local.get $n) (i32.const 31)) (i32.load offset=4 (local.get $p))))
+    (local.set $p (i32.load (local.get $p)))
+    (br $l)))
+  (local.get $n))"""
+RESULT = """(func (export "result") (param $p i32) (param i32) (result i32) (local $c i32)
+  (loop $l (result i32)
+    (local.set $p (i32.sub (local.get $p) (i32.const 1)))
+    (block $odd (br_if $odd (i32.and (local.tee $c (i32.load8_u (local.get $p))) (i32.const 1)))
+      (if (local.get $c) (then (br $l))))
+    (i32.add (local.get $p) (local.get $c))))"""
+COUNT = """(func (export "count") (param $p i32) (param $n i32) (result i32) (local $s i32)
+  (loop $l
+    (local.set $s (i32.add (local.get $s) (i32.load8_u (i32.add (local.get $p) (local.get $n)))))
+    (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+  (local.get $s))"""
+# Addresses that others are made of: upwards, downwards, a choice, ways that meet, and a call between.
+FIELDS = """(func (export "fields") (param $p i32) (param $v i32) (result i32)
+  (i32.store (local.get $p) (local.get $v))
+  (i32.store (i32.add (local.get $p) (i32.const 4)) (local.get $v))
+  (i32.store8 (i32.sub (local.get $p) (i32.const 3)) (local.get $v))
+  (i64.store align=1 (i32.add (local.get $p) (i32.const 11)) (i64.const -1))
+  (i32.load8_u offset=2 (i32.sub (local.get $p) (i32.const 7))))"""
+CHOICE = """(func (export "choice") (param $p i32) (param $v i32) (result i32)
+  (i32.store16 offset=1 (local.get $p) (local.get $v))
+  (i32.store8 (i32.add (local.get $p) (i32.shl (i32.lt_s (local.get $v) (i32.const 5)) (i32.const 2))) (local.get $v))
+  (i32.load8_s (select (i32.add (local.get $p) (i32.const -2)) (i32.add (local.get $p) (i32.const 3)) (local.get $v))))"""
+MEET = """(func (export "meet") (param $p i32) (param $v i32) (result i32) (local $q i32)
+  (local.set $q (local.get $p))
+  (if (i32.and (local.get $v) (i32.const 1))
+    (then (i32.store (local.get $p) (local.get $v)) (local.set $q (i32.add (local.get $p) (i32.const 2))))
+    (else (if (i32.and (local.get $v) (i32.const 2)) (then
+      (i32.store8 offset=6 (local.get $p) (local.get $v)) (local.set $q (i32.const 65530))))))
+  (i32.store (local.get $q) (i32.const -1))
+  (i32.load8_u (i32.add (local.get $q) (i32.const 3))))"""
+ROUNDS = """(func (export "rounds") (param $p i32) (param $v i32) (result i32)
+  (i32.store8 (local.get $p) (local.get $v))
+  (loop $l
+    (i32.store8 offset=1 (local.get $p) (i32.const 7))
+    (local.set $p (i32.add (local.get $p) (i32.const 3)))
+    (br_if $l (i32.load8_u (i32.sub (local.get $p) (i32.const 3)))))
+  (i32.load8_u (local.get $p)))"""
+FUNCTIONS = (SCAN, COPY, CHASE, RESULT, COUNT, FIELDS, CHOICE, MEET, ROUNDS)
+TEXT = f"""(module (memory (export "memory") 1) {"".join(FUNCTIONS)})"""
+
+NEAR_ENDS = (*range(-12, 16), *range(PAGE - 20, PAGE + 4))
+
+
+def _outcome(call: Callable[..., int], *arguments: int) -> int | str:
+    try:
+        return call(*arguments) & 0xFFFFFFFF
+    except (Trap, wasmtime.Trap):
+        return "trap"
+
+
+@pytest.mark.parametrize("fill", [0, 2])
+def test_outcome_and_memory_are_wasmtime_s(device: Device, fill: int) -> None:
+    """Loops end by themselves in zeros, and run on to the end of memory, or below address 0, in twos."""
+    engine = wasmtime.Store()
+    whole = wasmtime.Instance(engine, wasmtime.Module(engine.engine, TEXT), []).exports(engine)
+    instance = device.instantiate(TEXT, stack_size=1024)
+    memory: wasmtime.Memory = whole["memory"]  # type: ignore[assignment]
+    traps = 0
+    for name in (function.split('"')[1] for function in FUNCTIONS):
+        call: wasmtime.Func = whole[name]  # type: ignore[assignment]
+        for first in NEAR_ENDS:
+            for second in (0, 1, 6, PAGE - 7):
+                if name == "chase" and fill and 0 <= first < PAGE:
+                    continue  # a ring
+                memory.write(engine, bytes([fill]) * PAGE, 0)
+                instance.memory.write(0, bytes([fill]) * PAGE)
+                expected = _outcome(lambda *a, f=call: f(engine, *a), first, second)  # type: ignore[misc]
+                assert _outcome(getattr(instance.exports, name), first, second) == expected, (name, first, second)
+                assert instance.memory.read(0, PAGE) == memory.read(engine, 0, PAGE), (name, first, second)
+                traps += expected == "trap"
+    assert traps > 200

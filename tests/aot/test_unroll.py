@@ -21,7 +21,7 @@ def test_loops_over_data_are_written_out(text: str, copies: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "inside", ["(call $f)", "(br_table 0 1 (i32.load (i32.const 0)))", "(drop (i64.const 0))" * 20]
+    "inside", ["(call $f)", "(br_table 0 1 (i32.load (i32.const 0)))", "(drop (i64.const 0))" * 40]
 )
 def test_long_ones_and_those_that_go_elsewhere_are_not(inside: str) -> None:
     loop = f"(block (loop {inside} (br_if 0 (i32.load (i32.const 0)))))"

@@ -1,4 +1,4 @@
-"""Checks that others imply are left out, and loops written out: traps come where they came, with the same memory before.
+"""Checks that others imply are left out, loops are written out: traps come where they came, memory before is the same.
 
 wasmtime is the oracle. The memory is a whole page, whose end is one byte exactly.
 """
@@ -53,8 +53,11 @@ FIELDS = """(func (export "fields") (param $p i32) (param $v i32) (result i32)
   (i32.load8_u offset=2 (i32.sub (local.get $p) (i32.const 7))))"""
 CHOICE = """(func (export "choice") (param $p i32) (param $v i32) (result i32)
   (i32.store16 offset=1 (local.get $p) (local.get $v))
-  (i32.store8 (i32.add (local.get $p) (i32.shl (i32.lt_s (local.get $v) (i32.const 5)) (i32.const 2))) (local.get $v))
-  (i32.load8_s (select (i32.add (local.get $p) (i32.const -2)) (i32.add (local.get $p) (i32.const 3)) (local.get $v))))"""
+  (i32.store8
+    (i32.add (local.get $p) (i32.shl (i32.lt_s (local.get $v) (i32.const 5)) (i32.const 2)))
+    (local.get $v))
+  (i32.load8_s
+    (select (i32.add (local.get $p) (i32.const -2)) (i32.add (local.get $p) (i32.const 3)) (local.get $v))))"""
 MEET = """(func (export "meet") (param $p i32) (param $v i32) (result i32) (local $q i32)
   (local.set $q (local.get $p))
   (if (i32.and (local.get $v) (i32.const 1))

@@ -24,6 +24,13 @@ def test_a_table_s_base_is_made_first() -> None:
     llvm.parse_assembly(hoisted).verify()
 
 
+def test_locations_change_nothing() -> None:
+    """The code is the same with them."""
+    located = bases.hoist(_function(f"{SUM}, !dbg !1", f"{TABLE}, !dbg !2", *LOAD))
+    assert located.replace(", !dbg !1", "").replace(", !dbg !2", "") == bases.hoist(_function(SUM, TABLE, *LOAD))
+    assert "%q = getelementptr i32, ptr %insitu.base0, i32 %i, !dbg !2" in located
+
+
 @pytest.mark.parametrize(
     "lines",
     [

@@ -14,8 +14,9 @@ from collections import Counter, defaultdict
 # with 8 at 1.224.
 _MOST = 5
 
-_SUM = re.compile(r"(?m)^  (%[\w.]+) = getelementptr (?:inbounds |nuw |nusw )*(\w+), ptr %inst, i32 (%[\w.]+)$")
-_FIELD = re.compile(r"(?m)^  (%[\w.]+) = getelementptr (?:inbounds |nuw |nusw )*i8, ptr (%[\w.]+), i32 (-?\d+)$")
+_ADDED = r"(?m)^  (%[\w.]+) = getelementptr (?:inbounds |nuw |nusw )*"
+_SUM = re.compile(_ADDED + r"(\w+), ptr %inst, i32 (%[\w.]+)(?:, !dbg !\d+)?$")
+_FIELD = re.compile(_ADDED + r"i8, ptr (%[\w.]+), i32 (-?\d+)((?:, !dbg !\d+)?)$")
 
 
 def hoist(ir: str) -> str:
@@ -30,11 +31,11 @@ def _in_function(text: str) -> str:
     names = {constant: f"%insitu.base{i}" for i, constant in enumerate(_constants(text, indices))}
 
     def field(match: re.Match[str]) -> str:
-        operand, of, constant = match.groups()
+        operand, of, constant, location = match.groups()
         if of not in indices or constant not in names:
             return match[0]
         element, index = indices[of]
-        return f"  {operand} = getelementptr {element}, ptr {names[constant]}, i32 {index}"
+        return f"  {operand} = getelementptr {element}, ptr {names[constant]}, i32 {index}{location}"
 
     signature, label, *body = _FIELD.sub(field, text).split("\n")
     made = [f"  {name} = getelementptr i8, ptr %inst, i32 {constant}" for constant, name in names.items()]

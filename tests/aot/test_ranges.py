@@ -13,6 +13,8 @@ LOAD = "(drop (i32.load {}))"
 P, Q = LOAD.format("(local.get $p)"), LOAD.format("(local.get $q)")
 NEXT = LOAD.format("(i32.add (local.get $p) (i32.const 4))")
 BEFORE = LOAD.format("(i32.sub (local.get $p) (i32.const 4))")
+FAR = "(drop (i32.load offset=8 (local.get $p)))"
+GROW = "(drop (memory.grow (i32.const 1)))"
 ADVANCE = "(local.set $p (i32.add (local.get $p) (i32.const {})))"
 
 
@@ -20,6 +22,10 @@ def _checks(body: str, end: int) -> int:
     """In a memory that ends there, in bytes; 65536: no slack behind it."""
     text = f"""(module (memory 1) (global (export "__data_end") i32 (i32.const 16))
       (global (export "__heap_base") i32 (i32.const {end})) (func (param $p i32) (param $q i32) {body}))"""
+    return _compared(text)
+
+
+def _compared(text: str) -> int:
     return ir.write(Plan(decode(bytes(wasmtime.wat2wasm(text))), TARGETS["cortex-m4f"])).count("icmp ugt i32")
 
 
@@ -48,3 +54,22 @@ def _checks(body: str, end: int) -> int:
 )
 def test_checks_that_are_left(body: str, with_slack: int, without: int) -> None:
     assert (_checks(body, 2048), _checks(body, 65536)) == (with_slack, without)
+
+
+@pytest.mark.parametrize(
+    ("body", "checks"),
+    [
+        (FAR + P, 1),
+        (FAR + GROW + P + NEXT, 1),
+        (FAR + ADVANCE.format(8) + P, 1),
+        (FAR + ADVANCE.format(9) + P, 2),
+        (P + FAR, 2),
+        (P + NEXT, 2),
+        (LOAD.format("(i32.const 65532)"), 0),
+        (LOAD.format("(i32.const 65533)"), 1),  # there once it has grown
+        (FAR + "(drop (i32.load (i32.add (local.get $q) (i32.const 65500))))" + LOAD.format("(i32.const 65536)"), 3),
+    ],
+)
+def test_in_a_memory_that_may_grow(body: str, checks: int) -> None:
+    """What is implied by the size at first is implied by any."""
+    assert _compared(f"(module (memory 1 4) (func (param $p i32) (param $q i32) {body} {GROW}))") == checks

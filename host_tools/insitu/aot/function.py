@@ -118,7 +118,7 @@ class FunctionBuilder:
         """Push an i1 as the i32 that WebAssembly has for it."""
         widened = self.value(f"zext i1 {condition} to i32")
         self._conditions[widened] = condition
-        self.ranges.note_range(widened, 0, 1)
+        self.ranges.note_number(widened, 0, 1)
         self.push("i32", widened)
 
     def pop_condition(self) -> str:

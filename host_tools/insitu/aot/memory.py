@@ -85,8 +85,9 @@ def checked_address(f: FunctionBuilder, address: str, offset: int, width: int) -
         size = _size(f)
         if reach > memory.size:  # what lies below is always there; invariant: memory-minimum
             f.trap_if(f.value(f"icmp ult i32 {size}, {reach}"), layout.TRAP_OUT_OF_BOUNDS_MEMORY)
-        highest = f.value(f"sub i32 {size}, {reach}")
+        highest = f.value(f"sub nuw i32 {size}, {reach}")
         f.trap_if(f.value(f"icmp ugt i32 {address}, {highest}"), layout.TRAP_OUT_OF_BOUNDS_MEMORY)
+        f.ranges.note_check(address, memory.size - reach)
     pointer = f.value(f"getelementptr i8, ptr {_base(f)}, i32 {address}")
     if offset:
         signed = offset - (1 << 32) if offset >= 1 << 31 else offset

@@ -4,6 +4,9 @@ LLVM leaves out what earlier checks imply exactly. It cannot know of the slack b
 bounds implies that p + 4 is in bounds or in the slack. That is found here, before LLVM's passes: what they have already
 made of a check would be wrong where it is taken out again.
 
+Where a memory may grow, the highest numbers of checked roots are those for its size at first: what is implied then is
+implied when all of them are higher by what it has grown.
+
 A value is a root, which stands for one that nothing is known of, and what was added to it. Roots are numbered in the
 order of the code, and what is known of one was checked on every way to the instruction at hand. At the head of a loop,
 each local that the loop sets gets a new root: nothing is carried from one round into the next.
@@ -52,7 +55,7 @@ def _around(one: Range | None, other: Range | None) -> Range | None:
     if one is None or other is None:
         return None
     low, high = min(one[0], other[0]), max(one[1], other[1])
-    return (low, high) if high - low < _ALL else None
+    return (low, high) if high - low < _ALL // 2 else None
 
 
 class Ranges:
@@ -78,17 +81,16 @@ class Ranges:
             return Sum(_ZERO, int(operand), int(operand))
         return self._sums.setdefault(operand, self._new())
 
-    def note_sum(self, operand: str, one: str, other: str) -> None:
-        """operand is the sum of the others: that of the root of one and what the other may be, if it is not much."""
-        for value, added in ((one, other), (other, one)):
-            known = self.range(added)
-            if known and known[1] - known[0] < _NEAR:
-                root, low, high = self.sum(value)
-                self._sums[operand] = Sum(root, low + known[0], high + known[1])
-                return
+    def note_number(self, operand: str, low: int, high: int) -> None:
+        """operand is one of these numbers."""
+        self._sums[operand] = Sum(_ZERO, low, high)
 
-    def range(self, operand: str) -> Range | None:
-        return self.state.range(self.sum(operand))
+    def note_sum(self, operand: str, one: str, other: str) -> None:
+        """operand is the sum of the others: that of the root of one and of the number that the other is."""
+        for value, added in ((self.sum(one), self.sum(other)), (self.sum(other), self.sum(one))):
+            if added.root == _ZERO and added.high - added.low < _NEAR:
+                self._sums[operand] = Sum(value.root, value.low + added.low, value.high + added.high)
+                return
 
     def note_difference(self, operand: str, one: str, other: str) -> None:
         """operand is one less the other."""
@@ -97,14 +99,9 @@ class Ranges:
 
     def note_shifted(self, operand: str, one: str, by: str) -> None:
         """operand is one, shifted left."""
-        known = self.range(one)
-        if not by.startswith("%") and known and 0 <= known[0] <= known[1] < _NEAR:
-            self.note_range(operand, known[0] << int(by) % 32, known[1] << int(by) % 32)
-
-    def note_range(self, operand: str, low: int, high: int) -> None:
-        """operand is one of these numbers."""
-        value = self._sums[operand] = self._new()
-        self.state.ranges[value.root] = (low, high)
+        root, low, high = self.sum(one)
+        if root == _ZERO and 0 <= low <= high < _NEAR and not by.startswith("%"):
+            self.note_number(operand, low << int(by) % 32, high << int(by) % 32)
 
     def note_choice(self, operand: str, one: str, other: str) -> None:
         """operand is one of the others."""
@@ -128,7 +125,7 @@ class Ranges:
 
     def at_most(self, operand: str, highest: int) -> bool:
         """Whether operand is known to be at most this here, as a number without sign."""
-        known = self.range(operand)
+        known = self.state.range(self.sum(operand))
         return known is not None and 0 <= known[0] % _ALL <= known[0] % _ALL + known[1] - known[0] <= highest
 
     def forget(self, locals_: Iterable[int]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import wasmtime
-from insitu.aot import ir
+from insitu.aot import units
 from insitu.aot.plan import Plan
 from insitu.aot.targets import TARGETS
 from insitu.wasm.decode import decode
@@ -26,7 +26,8 @@ def _checks(body: str, end: int) -> int:
 
 
 def _compared(text: str) -> int:
-    return ir.write(Plan(decode(bytes(wasmtime.wat2wasm(text))), TARGETS["cortex-m4f"])).count("icmp ugt i32")
+    plan = Plan(decode(bytes(wasmtime.wat2wasm(text))), TARGETS["cortex-m4f"])
+    return "".join(units.write(plan)).count("icmp ugt i32")
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ from insitu.aot.plan import Plan
 from insitu.aot.targets import target as named
 from insitu.wasm.decode import decode
 
+_RELOCATIONS = {4: 12, 9: 8}  # SHT_RELA, SHT_REL: bytes of an entry
+_NO_RELOCATION = 0  # R_ARM_NONE, R_RISCV_NONE
 Patch = tuple[str, int, bytes]  # kind, offset in the code, bytes
 
 
@@ -46,9 +48,13 @@ class Built:
         piece = self.piece(offset)
         name = list(link.program(self.objects)).index(piece.file)
         of = Object(self.objects[name])
-        at = of.sections[of.by_name[piece.section]].offset + offset - piece.offset
+        section = of.by_name[piece.section]
+        at = of.sections[section].offset + offset - piece.offset
         changed = bytearray(self.objects[name])
         changed[at : at + len(data)] = data
+        for info, r in zip(_places(of, section), of.relocations(section), strict=True):
+            if 0 <= piece.offset + r.offset - offset < len(data):
+                changed[info] = _NO_RELOCATION
         objects = [*self.objects[:name], bytes(changed), *self.objects[name + 1 :]]
         return replace(self.in_image(offset, data), objects=objects)
 
@@ -67,6 +73,16 @@ class Built:
             for r in of.relocations(of.by_name[piece.section]):
                 found.update(range(piece.offset + r.offset, piece.offset + r.offset + 8))
         return found
+
+
+def _places(of: Object, section: int) -> range:
+    """Where the object file has the types of the section's relocations: Elf32_Rel and Elf32_Rela begin alike."""
+    tables = [s for s in of.sections if s.info == section and s.type in _RELOCATIONS]
+    return (
+        range(tables[0].offset + 4, tables[0].offset + tables[0].size, _RELOCATIONS[tables[0].type])
+        if tables
+        else range(0)
+    )
 
 
 def build(wasm: bytes, target: str) -> Built:
@@ -117,7 +133,7 @@ _SYSTEM = {
     (True, 2): ("0290",),
     (True, 4): ("73000000", "73005010", "73100530", "73002030"),
 }
-# MOV sp, r0; ADD.W sp, r0, #0. C.MV sp, a5; MV sp, a5.
+# MOV sp, r12 (r0 may hold sp itself, to compare it); ADD.W sp, r0, #0. C.MV sp, a5; MV sp, a5.
 _MOVED = {(False, 2): "e546", (False, 4): "00f1000d", (True, 2): "3e81", (True, 4): "13810700"}
 _CONDITIONAL = {"beq", "bne", "bhs", "blo", "bhi", "bls", "bge", "blt", "bgt", "ble", "bmi", "bpl", "cbz", "cbnz"}
 _CONDITIONAL |= {"bltu", "bgeu", "c.beqz", "c.bnez", "beqz", "bnez", "bgez", "bltz"}
@@ -221,11 +237,8 @@ def frames(built: Built) -> Iterator[Patch]:
 
 
 def calls(built: Built) -> Iterator[Patch]:
-    """A direct call that the linker leaves alone, to the middle of a function, to a thunk and to the stub's entry."""
-    filled = built.relocated()
+    """A direct call becomes one to the middle of a function, to a thunk and to the stub's entry, which no linker fills in."""
     for offset, size, mnemonic, _ in lines(built):
-        if offset in filled:
-            continue
         for kind, target in (
             ("call of a function's middle", built.code.symbols["f0"] + 4),
             ("call of a thunk", built.code.symbols["t0"]),

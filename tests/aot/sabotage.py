@@ -237,7 +237,7 @@ def frames(built: Built) -> Iterator[Patch]:
 
 
 def calls(built: Built) -> Iterator[Patch]:
-    """A direct call becomes one to the middle of a function, to a thunk and to the stub's entry, which no linker fills in."""
+    """A direct call becomes one to the middle of a function, to a thunk, to the stub's entry; no linker fills it in."""
     for offset, size, mnemonic, _ in lines(built):
         for kind, target in (
             ("call of a function's middle", built.code.symbols["f0"] + 4),

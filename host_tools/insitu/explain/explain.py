@@ -9,7 +9,7 @@ from itertools import groupby
 
 from insitu.errors import InsituError, printable
 from insitu.explain.code_map import Call, CodeMap, Spot
-from insitu.explain.unwind import unwind
+from insitu.explain.unwind import Level, unwind
 from insitu.port.traps import MESSAGES
 from insitu.port.xip import layout
 
@@ -32,6 +32,8 @@ _TRAPPING = {
     layout.TRAP_AUX_STACK_OVERFLOW: r"global\.set",
     layout.TRAP_AUX_STACK_UNDERFLOW: r"global\.set",
 }
+# Where LLVM knows that what follows always traps, the trap is this instruction's.
+_CONTROL = r"br|if|select"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class Frame:
         spots: the instruction, or those that it may have been, as checks share a trap; none: not known.
         inlined: whether LLVM made it a part of the next frame's function.
         from_python: whether Python called it.
+        sure: whether no other call of it fits what was on the stack.
     """
 
     function: str
@@ -67,6 +70,7 @@ class Frame:
     spots: tuple[Spot, ...] = ()
     inlined: bool = False
     from_python: bool = False
+    sure: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,8 @@ class Explanation:
             first, *others = [_described(spot) for spot in frame.spots] or [""]
             yield printable(f"{mark} {frame.function}{first and ' '}{first} (code {frame.code:#x})")
             yield from (printable(f"     or {other}") for other in others)
+            if not frame.sure:
+                yield "     or another call that fits what was on the stack: it was of a function that never returns"
             if times > 1:
                 yield f"     and {times - 1} times more"
             number += times
@@ -124,13 +130,15 @@ def explain(code_map: CodeMap, stopped: Stopped) -> Explanation:
             f"the trap is of an image with CRC {stopped.crc:#010x}, the map of one with {code_map.crc:#010x}: "
             "take the map that `insitu build` wrote with the image on the board"
         )
-    levels = unwind(code_map, stopped.offset, stopped.words)
+    unsure: set[Level] = set()
+    levels = unwind(code_map, stopped.offset, stopped.words, unsure)
     if not levels:
         return Explanation(stopped.message, _place(code_map, stopped.offset))
     frames = _trapped(code_map, levels[0], stopped.message) if levels[0] else []
     for calls in levels[1:]:
         if calls:
-            frames += _frames(code_map, calls[0].code, [code_map.spots_at(call.code) for call in calls])
+            callers = _frames(code_map, calls[0].code, [code_map.spots_at(call.code) for call in calls])
+            frames += [replace(frame, sure=calls not in unsure) for frame in callers]
         elif frames:
             frames[-1] = replace(frames[-1], from_python=True)
     return Explanation(stopped.message, frames)
@@ -149,7 +157,8 @@ def _trapped(code_map: CodeMap, calls: tuple[Call, ...], message: str) -> list[F
         return [Frame(code_map.name_at(calls[0].code), calls[0].code)]
     decided = [(call, place) for call in calls for place in code_map.traps.get(call.code, [call.code])]
     known = [(call, chain) for call, place in decided if (chain := code_map.spots_at(place))]
-    fitting = [(call, chain) for call, chain in known if re.match(kind, chain[0].text)] or known
+    fitting = [(call, chain) for call, chain in known if re.match(kind, chain[0].text)]
+    fitting = fitting or [(call, chain) for call, chain in known if re.match(_CONTROL, chain[0].text)]
     places = [call.code for call, _ in fitting] or [calls[0].code]
     return _frames(code_map, places[0], [chain for _, chain in fitting])
 

@@ -188,7 +188,10 @@ class _Function:
     located: Callable[[int], bool]
 
     def deciding(self, at: int) -> set[int]:
-        """Where it is decided that control comes to an instruction: the nearest places on each way that are located."""
+        """Where it is decided that control comes to an instruction: the nearest places on each way that are located.
+
+        A jump decides nothing, but it may be what is left of an instruction that always traps.
+        """
         found: set[int] = set()
         seen: set[int] = set()
         pending = [at]
@@ -197,7 +200,7 @@ class _Function:
                 seen.add(place)
                 if self.located(place):
                     found.add(place)
-                else:
+                if not self.located(place) or self.decoded[place].flow == do.JUMP:
                     pending.append(place)
         return found
 

@@ -13,19 +13,21 @@ from insitu.explain.code_map import IMPORT, LIBRARY, STUB, THUNK, Call, Code, Co
 
 _WORD = 4
 _MOST_LOST = 8  # return addresses, of one chain
+_MOST_GUESSES = 10_000
 _ROUTINE = 64  # words that a routine of the library has on the stack at most when it traps in its caller's name
 
 # Calls of one function with frames of one size, one of which it was; none: Python's call of what is above.
 Level = tuple[Call, ...]
 
 
-def unwind(code_map: CodeMap, behind: int, words: Mapping[int, int]) -> list[Level]:
+def unwind(code_map: CodeMap, behind: int, words: Mapping[int, int], unsure: set[Level]) -> list[Level]:
     """What was on the stack, last called first; empty where nothing is known of it.
 
     behind: where the code that left would go on; 0: where the stub says, which saved that on the stack.
     words: of the stack that may be return addresses: words above the stack pointer, to offset in the image.
+    unsure: gets the levels that others fit as well.
     """
-    stack = _Stack(code_map, words)
+    stack = _Stack(code_map, words, unsure)
     if not behind:
         return stack.left(0, _MOST_LOST)
     call = code_map.called.get(behind)
@@ -38,8 +40,9 @@ def unwind(code_map: CodeMap, behind: int, words: Mapping[int, int]) -> list[Lev
 
 
 class _Stack:
-    def __init__(self, code_map: CodeMap, words: Mapping[int, int]) -> None:
-        self.map, self.words = code_map, words
+    def __init__(self, code_map: CodeMap, words: Mapping[int, int], unsure: set[Level]) -> None:
+        self.map, self.words, self.unsure = code_map, words, unsure
+        self._guesses = _MOST_GUESSES
 
     def is_routine(self, start: int) -> bool:
         """Whether a routine of the library starts there: of a memory with a window, whose accesses it makes."""
@@ -95,9 +98,16 @@ class _Stack:
 
     def _guessed(self, found: list[Level], function: Code, end: int, lost: int) -> list[Level]:
         """The chain goes on with what may have called the function, at last Python."""
+        fitting: list[list[Level]] = []
         for callers in self._callers(function) if lost else []:
-            if rest := self.follow(callers, end, lost - 1):
-                return found + rest
+            self._guesses -= 1
+            if self._guesses > 0 and (rest := self.follow(callers, end, lost - 1)):
+                fitting.append(rest)
+                if len(fitting) > 1:
+                    self.unsure.update(set(fitting[0]) - set(fitting[1]))
+                    break
+        if fitting:
+            return found + fitting[0]
         return [*found, *self.python(end, lost)] if function.exposed else []
 
     def _may_be_lost(self, call: Call) -> bool:

@@ -1,4 +1,4 @@
-"""A large module, of copies of the kernels: what the compiler's own speed is measured with.
+"""python -m bench.large [BYTES]: the compiler's own speed, with a large module of copies of the kernels.
 
 Its functions are C's, and the same from run to run: the kernels in one module, whose functions, globals aside, stand in
 it as often as is asked for. Each copy calls itself, and exports what the first does, under another name.
@@ -6,17 +6,24 @@ it as often as is asked for. Each copy calls itself, and exports what the first 
 
 from __future__ import annotations
 
+import os
+import resource
 import subprocess
 import sys
+import tempfile
+import time
 from itertools import pairwise
 from pathlib import Path
 
+from insitu.board.boards import load_board
+from insitu.commands.build import built
 from insitu.errors import InsituError
 from insitu.wasm.decode import decode
 from insitu.wasm.module import Module
 
 from bench import kernels
 
+FOLDER = Path(__file__).parents[1] / "build" / "bench" / "large"
 _CALL = 0x10
 _FUNCTION, _EXPORT, _CODE = 3, 7, 10  # sections of the binary format, 5.5
 _OPTIONS = ("-O2", "-target", "wasm32-freestanding", "-nostdlib", "-Wl,--no-entry", "-Wl,--strip-all")
@@ -89,3 +96,27 @@ def copies(wasm: bytes, count: int) -> bytes:
         made += bytes([number]) + _sized(replaced.get(number, wasm[start : start + size]))
         at = start + size
     return bytes(made)
+
+
+def main() -> int:
+    """The module of about so many bytes built, and built again; for a Cortex-M4F."""
+    size = int(sys.argv[1]) if len(sys.argv) > 1 else 1 << 20
+    kernels_wasm = all_kernels(FOLDER)
+    path = FOLDER / "large.wasm"
+    path.write_bytes(copies(kernels_wasm, max(1, round(size / len(kernels_wasm)))))
+    with tempfile.TemporaryDirectory() as cached:
+        os.environ.setdefault("ZIG_GLOBAL_CACHE_DIR", str(Path.home() / ".cache" / "zig"))
+        os.environ["XDG_CACHE_HOME"] = cached
+        for what in ("built", "built again"):
+            began, before = time.monotonic(), os.times()
+            built(path, load_board("qemu_stm32f405"))
+            after, took = os.times(), time.monotonic() - began
+            seconds = sum(after[:4]) - sum(before[:4])
+            print(f"{path.stat().st_size} bytes {what}: {took:.1f} s, of all cores {seconds:.1f} s")
+    own, children = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    print(f"memory at most {(own + (os.cpu_count() or 1) * children) // 1024} MiB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -28,6 +28,7 @@ class HeapError(Error):
 # Compiled code trapped; pc: address of the instruction, offset: the same from the code's start.
 class Trap(Error):
     left = None  # exec env, module, sum of the operand stack's bytes: where compiled code left
+    tell = None  # with left: the functions of run/trapped.py, by name
 
     def __init__(self, message, function=None, offset=0, pc=0):
         text = '"' + message + '"'
@@ -41,14 +42,10 @@ class Trap(Error):
 
     @property
     def frames(self):
-        from .run.trapped import frames
-
-        return frames(self)
+        return self.tell(self, "frames") if self.left else []
 
     def dump(self):
-        from .run.trapped import dump
-
-        return dump(self)
+        return self.tell(self, "dump") if self.left else ""
 
 
 # An import is not what the module asks for.

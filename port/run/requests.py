@@ -35,12 +35,18 @@ def serve(env, instance, kind, operand):
     try:
         _serve(env, instance, kind, operand)
     except Trap as trap:
-        trap.left = env, instance.module, sum(used(env))
+        trap.left, trap.tell = (env, instance.module, sum(_used(env))), _tell
         raise
 
 
+def _tell(trap, what):
+    from . import trapped
+
+    return getattr(trapped, what)(trap, _used(trap.left[0]))
+
+
 # What is in use of the operand stack; nothing where a call found no room to start, and no code ever left.
-def used(env):
+def _used(env):
     base = env.alive().runtime.base
     left, top = [peek_offset(base, env.offset + field) for field in (ENV_LEFT, ENV_TOP)]
     return platform.view(add(base, left), top - left) if env.offset < left < top else b""

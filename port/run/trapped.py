@@ -7,13 +7,11 @@ import struct
 from ..errors import Error
 from ..traps import MESSAGES
 from ..xip.layout import IMAGE_CODE_OFFSET, IMAGE_CRC
-from .requests import used
 
 
 # (words above the stack pointer, offset in the image) of each word that may be a return address, last call first.
-def _words(trap):
-    env, module, total = trap.left
-    stack = used(env)
+def _words(trap, stack):
+    _, module, total = trap.left
     if sum(stack) != total:
         raise Error("something ran on the operand stack after the trap: ask for frames and dump() before")
     start = module.word(IMAGE_CODE_OFFSET)
@@ -26,13 +24,10 @@ def _words(trap):
     return found
 
 
-# Python itself may have raised it, for a table that it was asked to change: then there is nothing to tell.
-def dump(trap):
-    if trap.left is None:
-        return ""
+def dump(trap, stack):
     line = "insitu-trap %08x %d %x" % (trap.left[1].word(IMAGE_CRC), MESSAGES.index(trap.message), trap.offset)
-    return " ".join([line] + ["%x:%x" % pair for pair in _words(trap)])
+    return " ".join([line] + ["%x:%x" % pair for pair in _words(trap, stack)])
 
 
-def frames(trap):
-    return [trap.offset] + [offset for _, offset in _words(trap)] if trap.left else []
+def frames(trap, stack):
+    return [trap.offset] + [offset for _, offset in _words(trap, stack)]

@@ -13,11 +13,11 @@ import pytest
 from esp32_mock_bootloader import mock_bootloader
 from insitu.board import boards
 from insitu.board.boards import load_board
-from insitu.flash import device, esp_partitions, esptool, mapped
+from insitu.flash import esp_partitions, esptool, mapped
 from insitu.link.raw_repl import Link
 from insitu.machine import emulated
 from insitu.package import compile as package
-from insitu.package import files
+from insitu.package import controller, files
 from insitu.package.names import PORT as SOURCES
 
 from tests.cli.conftest import Command, insitu, refused
@@ -73,7 +73,7 @@ def _sources(folder: Path) -> Path:
 def test_every_command(insitu: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = load_board("esp32c3")
     there, sources = moved(real, _WINDOW), _sources(tmp_path)
-    for module in (package, mapped, device):
+    for module in (package, mapped, controller):
         monkeypatch.setattr(module, "PORT", sources)
     system = file_system(files.copied(there), _ROMFS)
     soft_reset = Link.soft_reset

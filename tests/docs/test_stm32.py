@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 from insitu.board import boards
 from insitu.board.boards import load_board
-from insitu.flash import device
 from insitu.link.raw_repl import Link
 from insitu.machine import emulated
-from insitu.package import files
+from insitu.package import controller, files
 
 from tests.cli.conftest import Command, insitu
 from tests.docs.moved import file_system, moved
@@ -54,9 +53,9 @@ def test_every_command(insitu: Command, tmp_path: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(Link, "soft_reset", again)
     monkeypatch.setattr("usb.backend.libusb1.get_backend", lambda: Stm32(*DEVICES["pybv11"]))
-    monkeypatch.setattr(device, "PORT", tmp_path)
+    monkeypatch.setattr(controller, "PORT", tmp_path)
     (tmp_path / "platform").mkdir()
-    for name in device._PROGRAMS[real.chip.controller]:
+    for name in controller._PROGRAMS[real.chip.controller]:
         (tmp_path / name).write_text(_IN_MEMORY)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)  # `python` is ours

@@ -167,6 +167,7 @@ def start(r0, r1, r2, r3) -> object:
     ldr(r7, [r5, ENV_CELL])
     mov(r2, 0)
     str(r2, [r7, CELL_LOCK])
+    b(CHECKED)
     label(READY)
     mov(r2, 0)
     cmp(r1, 2)

@@ -151,6 +151,7 @@ def start(a0, a1, a2, a3) -> object:
     label(ODD)
     lw(a0, ENV_CELL(a5))
     sw(zero, CELL_LOCK(a0))
+    jal(zero, CHECKED)
     label(READY)
     addi(t1, zero, 2)
     bne(a1, t1, CHECKED)

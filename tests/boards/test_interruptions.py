@@ -87,3 +87,15 @@ def test_calls_with_the_heap_locked(device: Device) -> None:
     device.run(f"calls(inst.exports), caught(inst.exports.trap)\n{_LOCKED}locked()")
     assert device.value("found") == [6, -11, "raised", 10]
     assert device.value("calls(inst.exports), inst.exec_env.busy") == (_ALL, 0)
+
+
+def test_a_function_is_an_object_like_others(device: Device) -> None:
+    """The native class that it derives from shows nowhere; names are no arguments, and their number is checked."""
+    _instance(device)
+    device.run("e = inst.exports")
+    same = "{e.deep: 1, e.word: 2}[e.word], e.deep == e.deep, e.deep == e.word, bool(e.deep), callable(e.deep)"
+    assert device.value(same) == (2, True, False, True, True)
+    assert device.value("e.deep.type, e.deep.name, 'Function object' in repr(e.deep)") == ("i:i", "deep", True)
+    for call in ("e.deep(n=3)", "e.deep()", "e.deep(1, 2)", "e.deep(e.deep.plan)"):
+        assert device.value(f"caught(lambda: {call})[0]") == "TypeError", call
+    assert device.value("e.deep(3), e.five(1, 2, 3, 4, 5)") == (6, -13)

@@ -108,6 +108,8 @@ def _put_files(name: str) -> None:
             Path("app.c").write_text(_source("README.md", "app.c"))
             Path("crc.py").write_text(_source("docs/native-modules.md", "crc.py"))
             Path("budget.toml").write_text(_source("docs/footprint.md", "budget.toml"))
+        case "docs/update.md" | "docs/SECURITY.md":
+            Path("app.xip").write_bytes(aot.compile_wasm(bytes(wasmtime.wat2wasm(_PROCESS)), _BOARD.target))
         case "docs/toolchains.md":
             for suffix in ("rs", "ts"):
                 shutil.copy(CHECKOUT / "tests" / "toolchains" / "sources" / f"bare.{suffix}", f"app.{suffix}")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 import wasmtime
+from insitu.aot import units
+from insitu.aot.plan import Plan
+from insitu.aot.targets import TARGETS
 from insitu.aot.unroll import unrolled
 from insitu.wasm.decode import decode
 
@@ -27,3 +30,10 @@ def test_long_ones_and_those_that_go_elsewhere_are_not(inside: str) -> None:
     loop = f"(block (loop {inside} (br_if 0 (i32.load (i32.const 0)))))"
     body = decode(bytes(wasmtime.wat2wasm(f"(module (memory 1) (func $f {loop}))"))).functions[0].body
     assert unrolled(body) == body
+
+
+@pytest.mark.parametrize(("window", "unroll", "copies"), [(None, True, 4), (None, False, 1), (1024, True, 1)])
+def test_not_for_size_and_not_with_a_window(window: int | None, unroll: bool, copies: int) -> None:
+    module = decode(bytes(wasmtime.wat2wasm(f"(module (memory 1) {SCAN})")))
+    (text,) = units.write(Plan(module, TARGETS["cortex-m4f"], 0, window), unroll=unroll)
+    assert text.count("sub i32 %v") == copies

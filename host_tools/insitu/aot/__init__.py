@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from insitu.aot import contract, limits, link, units
 from insitu.aot.contract import StackUse
-from insitu.aot.generate import SPEED
+from insitu.aot.generate import EFFORTS, SPEED
 from insitu.aot.link import Code
 from insitu.aot.plan import Plan
 from insitu.aot.targets import target as _target
@@ -19,7 +19,7 @@ from insitu.wasm.validate import validate
 
 def object_files(plan: Plan, optimise: str = SPEED) -> list[bytes]:
     """The module's own code, not yet linked with the library; optimise: see compile_wasm."""
-    return units.compiled(units.write(plan), plan.target, optimise)
+    return units.compiled(units.write(plan, unroll=not EFFORTS[optimise].size), plan.target, optimise)
 
 
 @dataclass(frozen=True, slots=True)

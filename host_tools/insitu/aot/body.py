@@ -10,7 +10,6 @@ from insitu.aot.function import FunctionBuilder
 from insitu.aot.ir_types import ir_types
 from insitu.aot.numeric import NUMERIC, float_literal
 from insitu.aot.ranges import set_in_loops
-from insitu.aot.unroll import unrolled
 from insitu.port.xip import layout
 from insitu.wasm.opcodes import OPCODES
 
@@ -198,9 +197,8 @@ def build_body(plan: Plan, index: int, function: Function) -> str:
         f.line("call void @insitu_stack_check(ptr %inst)")
     f.ranges.forget(i for i, held in enumerate(f.local_types) if held == "i32")
     f.open("function", (), results)
-    body = unrolled(function.body)
-    skipped, changed = 0, set_in_loops(body)
-    for at, (opcode, immediate, offset) in enumerate(body):
+    skipped, changed = 0, set_in_loops(function.body)
+    for at, (opcode, immediate, offset) in enumerate(function.body):
         if f.reachable:
             if plan.located:
                 f.location = locations.at(offset - function.offset, index)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from insitu.aot import alignment, body, calls, far_calls, locations, numeric, signature
 from insitu.aot.function import FunctionBuilder
 from insitu.aot.ir_types import ir_types, result_type
+from insitu.aot.unroll import unrolled
 from insitu.port.xip import layout
 
 if TYPE_CHECKING:
@@ -52,13 +54,19 @@ attributes #3 = { nounwind willreturn memory(inaccessiblemem: readwrite) }
 _ARGUMENT_WORDS = 4  # in registers, on all targets
 
 
-def parts(plan: Plan) -> list[tuple[str, str]]:
-    """Name and definition of each function: import wrappers, functions, thunks."""
+def parts(plan: Plan, *, unroll: bool) -> list[tuple[str, str]]:
+    """Name and definition of each function: import wrappers, functions, thunks.
+
+    unroll: whether loops over data are written out (unroll.py); with a window their checks imply no others.
+    """
     wasm = plan.wasm
+    functions = wasm.functions
+    if unroll and not plan.memory.window:
+        functions = [replace(function, body=unrolled(function.body)) for function in functions]
     first = wasm.imported_function_count
     return [
         *((f"f{i}", _wrapper(plan, i)) for i in range(first)),
-        *((f"f{first + i}", _function(plan, first + i, function)) for i, function in enumerate(wasm.functions)),
+        *((f"f{first + i}", _function(plan, first + i, function)) for i, function in enumerate(functions)),
         *((f"t{i}", _thunk(plan, i)) for i in plan.thunk_types),
     ]
 

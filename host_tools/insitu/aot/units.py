@@ -30,11 +30,11 @@ _FEW = 2
 _REFERENCE = re.compile(r"@(f\d+)\b")
 
 
-def write(plan: Plan) -> list[str]:
-    """The IR of each unit: its functions, and declarations of those that they call in others."""
+def write(plan: Plan, *, unroll: bool = True) -> list[str]:
+    """The IR of each unit: its functions, and declarations of those that they call in others; unroll: see ir.parts."""
     units: list[dict[str, str]] = [{}]
     size = 0
-    for name, text in ir.parts(plan):
+    for name, text in ir.parts(plan, unroll=unroll):
         lines = text.count("\n")
         if size and size + lines > _UNIT:
             units.append({})

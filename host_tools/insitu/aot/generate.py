@@ -23,6 +23,11 @@ _NARROW = ("-lsr-exp-narrow=true",)
 _SOURCE_ORDER = ("-enable-misched=false",)
 
 
+# How much bytes count: twice as many have to save a quarter of the instructions. Against 0, the kernels take 0.996 of
+# the instructions and 0.997 of the bytes on Cortex-M4F, 1.002 and 0.992 on rv32.
+_BYTES = 0.4
+
+
 @dataclass(frozen=True, slots=True)
 class Effort:
     """What is tried.
@@ -92,5 +97,7 @@ def _generated(module: llvm.ModuleRef, target: Target, options: tuple[str, ...],
 
 def _cheapest(costs: list[cost.Cost | None], size: bool) -> int:
     """Which of them; the first of equals."""
-    found = [(c.bytes if size else c.weighed, c.bytes, i) for i, c in enumerate(costs) if c is not None]
+    found = [
+        (c.bytes if size else c.weighed * c.bytes**_BYTES, c.bytes, i) for i, c in enumerate(costs) if c is not None
+    ]
     return min(found)[2]

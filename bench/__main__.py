@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import allocator, bulk, cycles, device, instances, kernels, native, signature
+from bench import allocator, bulk, cycles, device, instances, kernels, native, signature, smallest
 from bench.bars import Bar, Measured, bars
 
 ROOT = Path(__file__).parents[1]
@@ -23,6 +23,7 @@ _LISTS = (
     "call_ram",
     "memory",
     "verifying",
+    "smallest",
 )  # of Measured, in bench.json as they are
 
 
@@ -143,6 +144,7 @@ def main() -> int:
         *device.measure(folder),
         allocator.measure(),
         signature.measure(),
+        smallest.measure(folder),
     )
     found = bars(measured)
     console = Console(width=120)

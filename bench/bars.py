@@ -13,6 +13,7 @@ from bench.device import CallMemory, Calls, Memory, Package
 from bench.instances import InstanceCalls
 from bench.kernels import FIRST, MIX, Row, geometric_mean
 from bench.signature import Verifying
+from bench.smallest import Smallest
 
 # Of compiled code, by target: in instructions (a byte where it says so), but for the bytes.
 _TARGETS = ("cortex-m0plus", "cortex-m3", "cortex-m4f", "cortex-m7", "cortex-m33", "rv32imc")
@@ -32,6 +33,7 @@ _CODE = {
     "call of another instance against one inside": (2.34, 1.34, 1.34, 1.31, 1.34, 1.22),
 }
 CYCLES = {"cortex-m3": 1.12, "cortex-m4f": 1.13}  # against clang, geometric mean, with each number of wait states
+SMALLEST = {"cortex-m4f": 1.21, "rv32imc": 1.31}
 EXPORT_CALL, IMPORT_CALL = 1.0, 1.2
 ALLOCATION = 1300
 GLOBAL_HEAP, MICROPYTHON_HEAP = 512, 2048
@@ -67,11 +69,13 @@ class Measured:
     packages: list[Package]
     allocator: tuple[float, float]
     verifying: list[Verifying]
+    smallest: list[Smallest]
 
 
 def bars(found: Measured) -> list[Bar]:
     """All of them, in the order of the tables."""
-    return [*_of_code(found), *_of_verifying(found.verifying), *_of_firmware(found)]
+    code = *_of_code(found), *_of_smallest(found.smallest)
+    return [*code, *_of_verifying(found.verifying), *_of_firmware(found)]
 
 
 def _of_code(found: Measured) -> Iterator[Bar]:
@@ -91,6 +95,12 @@ def _of_code(found: Measured) -> Iterator[Bar]:
         column = _TARGETS.index(target)
         for (what, most), value in zip(_CODE.items(), values, strict=True):
             yield Bar(what, target, value, most[column])
+
+
+def _of_smallest(found: list[Smallest]) -> Iterator[Bar]:
+    for target, group in groupby(found, lambda row: row.target):
+        size = geometric_mean(row.size for row in group)
+        yield Bar("smallest code, bytes against clang -Os, geometric mean", target, size, SMALLEST[target])
 
 
 def _of_verifying(found: list[Verifying]) -> Iterator[Bar]:

@@ -8,6 +8,7 @@ import wasmtime
 from insitu import aot, sim
 from insitu.aot import link
 from insitu.aot.contract.elf import Object
+from insitu.aot.generate import SPEED
 from insitu.aot.plan import Plan
 from insitu.aot.targets import Target
 from insitu.toolchain import compile_c
@@ -18,14 +19,14 @@ from bench.native import FLASH
 _HEAP = 0x10000
 
 
-def compile_kernel(source: Path, folder: Path) -> bytes:
+def compile_kernel(source: Path, folder: Path, *, small: bool = False) -> bytes:
     """The kernel as WebAssembly."""
-    return compile_c(source, folder / f"{source.stem}.wasm").read_bytes()
+    return compile_c(source, folder / f"{source.stem}.wasm", small=small).read_bytes()
 
 
-def own_code_bytes(plan: Plan) -> int:
+def own_code_bytes(plan: Plan, optimise: str = SPEED) -> int:
     """Bytes of the module's functions and thunks and of their constants, the library and the stub apart."""
-    objects = aot.object_files(plan)
+    objects = aot.object_files(plan, optimise)
     constants = {section.name for data in objects for section in Object(data).sections if section.name != ".text"}
     return sum(
         piece.size

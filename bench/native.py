@@ -35,7 +35,6 @@ SECTIONS {{
 # bytes, with which the better of both would take 0.97; clang's is no faster. Without -ffreestanding neither is.
 # -ffp-contract=off: WebAssembly cannot fuse a multiplication with an addition, so neither may the yardstick.
 _OPTIONS = [
-    "-O2",
     "-fno-unwind-tables",
     "-fno-asynchronous-unwind-tables",
     "-ffp-contract=off",
@@ -95,11 +94,17 @@ def compile_kernel(source: Path, target: Target, folder: Path, compiler: str) ->
     """The kernel's object file, and it linked with the compiler's library at FLASH and RAM; a name of COMPILERS."""
     with_cpu = COMPILERS[compiler](target)
     stem = folder / f"{source.stem}-{target.name}-{compiler}"
-    _run([*with_cpu.command, *_OPTIONS, "-c", str(source), "-o", f"{stem}.o"])
+    made = compile_object(source, target, Path(f"{stem}.o"), compiler, "-O2")
     script = Path(f"{stem}.ld")  # of its own: kernels are compiled side by side
     script.write_text(_SCRIPT)
     _run([*with_cpu.command, *_LINK, f"-Wl,-T,{script}", f"{stem}.o", *with_cpu.libraries, "-o", f"{stem}.elf"])
-    return Path(f"{stem}.o").read_bytes(), Path(f"{stem}.elf").read_bytes()
+    return made, Path(f"{stem}.elf").read_bytes()
+
+
+def compile_object(source: Path, target: Target, made: Path, compiler: str, level: str) -> bytes:
+    """The kernel's object file; level: what the compiler is to optimise for, -O2 or -Os."""
+    _run([*COMPILERS[compiler](target).command, level, *_OPTIONS, "-c", str(source), "-o", str(made)])
+    return made.read_bytes()
 
 
 def code_bytes(object_file: bytes) -> int:

@@ -33,19 +33,24 @@ STACK = {Kind.BARE: 1024, Kind.PROGRAM: 16384, Kind.LIBRARY: 16384}
 
 @dataclass(frozen=True, slots=True)
 class Compiler:
-    """Attributes: command: its first words; kinds: further words by kind; stack, export, output: how each is said."""
+    """Attributes: command: its first words; kinds: further words by kind; stack, export, output: how each is said.
+
+    small: what is said for the smallest code, where the command does not say it.
+    """
 
     command: tuple[str, ...]
     kinds: dict[Kind, tuple[str, ...]]
     stack: str
     export: str
     output: str
+    small: tuple[str, ...] = ()
 
-    def words(self, kind: Kind, made: Path, exports: Sequence[str]) -> list[str]:
+    def words(self, kind: Kind, made: Path, exports: Sequence[str], *, small: bool = False) -> list[str]:
         """The command up to the source and what the user adds, which counts where it says something else."""
         stack = self.stack.format(STACK[kind]).split()
         marked = [f"{self.export}{name}" for name in (*MARKS, *exports)]
-        return [*self.command, *self.kinds[kind], *stack, *marked, f"{self.output}{made}"]
+        words = [*self.command, *self.kinds[kind], *stack, *marked, f"{self.output}{made}"]
+        return [*words, *self.small] if small else words
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,7 @@ def _clang(driver: str, *options: str) -> Compiler:
         stack="-Wl,-z,stack-size={}",
         export="-Wl,--export=",
         output="-o",
+        small=("-Os",),
     )
 
 
@@ -115,14 +121,17 @@ LANGUAGES = {
 _LIBC_HEADER = re.compile(r'(?m)^# \d+ ".*[/\\]lib[/\\]+libc(xx)?[/\\]')
 
 
-def to_wasm(source: Path, made: Path, *, exports: Sequence[str] = (), flags: Sequence[str] = ()) -> list[str]:
+def to_wasm(
+    source: Path, made: Path, *, exports: Sequence[str] = (), flags: Sequence[str] = (), small: bool = False
+) -> list[str]:
     """Compile a file that is there and whose suffix is in LANGUAGES; the command that did it.
 
     exports: names of functions, beside those that the source marks. flags: for the compiler, which may be further
-    sources. What the compiler warns of goes to this process's stderr. Raises InsituError with what the compiler says.
+    sources. small: whether code is to be small before it is fast. What the compiler warns of goes to this process's
+    stderr. Raises InsituError with what the compiler says.
     """
     language = LANGUAGES[source.suffix]
-    command = [*_command(language, source, made, exports, flags), str(source), *flags]
+    command = [*_command(language, source, made, exports, flags, small), str(source), *flags]
     print(_run(command, source).stderr, end="", file=sys.stderr)
     return command
 
@@ -133,7 +142,9 @@ def shown(command: Sequence[str]) -> str:
     return shlex.join([python if word == sys.executable else word for word in command])
 
 
-def _command(language: Language, source: Path, made: Path, exports: Sequence[str], flags: Sequence[str]) -> list[str]:
+def _command(
+    language: Language, source: Path, made: Path, exports: Sequence[str], flags: Sequence[str], small: bool
+) -> list[str]:
     if language.compiler is None:
         return _assembler(source, made, exports)
     text = _read(language, source, flags)
@@ -142,7 +153,7 @@ def _command(language: Language, source: Path, made: Path, exports: Sequence[str
     if re.search(language.main, text):
         kind = Kind.PROGRAM
     compiler = language.cplusplus if language.cplusplus and "xx" in headers else language.compiler
-    return compiler.words(kind, made, exports)
+    return compiler.words(kind, made, exports, small=small)
 
 
 def _read(language: Language, source: Path, flags: Sequence[str]) -> str:
@@ -169,12 +180,12 @@ def _run(command: list[str], source: Path) -> subprocess.CompletedProcess[str]:
     return done
 
 
-def compile_c(source: Path, made: Path, *, stack_size: int = 1024) -> Path:
+def compile_c(source: Path, made: Path, *, stack_size: int = 1024, small: bool = False) -> Path:
     """Compile one C file without a C library, as selftest, the examples and the benchmarks need it.
 
-    Its exports are marked in the source. Raises InsituError.
+    Its exports are marked in the source. small: see to_wasm. Raises InsituError.
     """
     assert _C.compiler is not None
     options = ["-ffp-contract=off", "-Wl,--strip-debug", f"-Wl,-z,stack-size={stack_size}"]
-    _run([*_C.compiler.words(Kind.BARE, made, ()), *options, str(source)], source)
+    _run([*_C.compiler.words(Kind.BARE, made, (), small=small), *options, str(source)], source)
     return made

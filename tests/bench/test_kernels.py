@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from insitu.sim import CPUS
 
-from bench import bars, bulk, device, instances, kernels, native, signature
+from bench import bars, bulk, device, instances, kernels, native, signature, smallest
 
 
 def test_there_are_enough_kernels() -> None:
@@ -46,6 +46,7 @@ def test_a_missed_bar_is_missed() -> None:
         ],
         allocator=(1300.0, 1301.0),
         verifying=[signature.Verifying("cortex-m3", instructions=32_000_001, ram=3072, image=8000)],
+        smallest=[smallest.Smallest("rv32imc", "k", insitu=132, native=100)],
     )
     missed = [bar.what for bar in bars.bars(measured) if not bar.met]
     assert missed == [
@@ -58,6 +59,7 @@ def test_a_missed_bar_is_missed() -> None:
         "mix of list, matrix, states, CRC against clang",
         "code bytes against clang, geometric mean",
         "memory.copy, onto itself, a byte",
+        "smallest code, bytes against clang -Os, geometric mean",
         "verifying a signature, instructions",
         "export against Python function",
         "allocated by f(1), bytes",

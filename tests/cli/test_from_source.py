@@ -55,6 +55,26 @@ def test_a_source_runs(
     assert (run.status, run.out) == (0, printed), run.err
 
 
+def test_small_code_is_small_from_the_source_on(insitu: Command, tmp_path: Path) -> None:
+    app = tmp_path / "sum.c"
+    app.write_text(
+        '__attribute__((export_name("sum"))) int sum(int n) {\n'
+        "    static int squares[8];\n"
+        "    for (int i = 0; i < 8; i++) squares[i] = i * n;\n"
+        "    return squares[n & 7] + squares[3];\n"
+        "}\n"
+    )
+    sizes = []
+    for more in ([], ["--optimise", "size"], ["--optimise", "size", "--", "-O2"]):
+        done = insitu("build", app, *_BOARD, *more)
+        assert done.status == 0, done.err
+        assert ("-Os" in done.out.splitlines()[0].split()) == ("size" in more)
+        sizes.append(app.with_suffix(".wasm").stat().st_size)
+        run = insitu("run", app.with_suffix(".xip"), *_BOARD, "--sim", "--invoke", "sum", 5)
+        assert (run.status, run.out) == (0, "40\n"), run.err
+    assert sizes[1] < sizes[0] == sizes[2]  # what the user adds counts
+
+
 def test_there_is_a_source_of_each_language() -> None:
     tested = [LANGUAGES[suffix] for suffix, *_ in _SOURCES]
     assert all(language in tested for language in LANGUAGES.values())

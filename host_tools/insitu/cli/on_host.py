@@ -41,7 +41,7 @@ from insitu.toolchain import LANGUAGES
     type=click.Choice([SPEED, MOST, SIZE]),
     default=SPEED,
     show_default=True,
-    help="What the code is to be: fast; fast, and more is tried for it; or small.",
+    help="What the code is to be: fast; fast, and more is tried for it; or small, from its source on.",
 )
 @click.option("--no-cache", is_flag=True, help="Build it anew, also if the same was built before.")
 @click.option("--aux-stack-size", type=options.BYTES, help="Refuse a module whose aux stack is smaller.")
@@ -77,7 +77,7 @@ def build_command(
         module = made.parent / f"{made.stem}.wasm"
         if module == made:
             raise InsituError(f"{made} is where the module goes: give the image another name")
-        command = toolchain.shown(compile_source(app, module, exports, flags))
+        command = toolchain.shown(compile_source(app, module, exports, flags, small=optimise == SIZE))
         remark(command, err=as_json)
     found = built(module, board, app_heap=heap_size, window=window, optimise=optimise, cached=not no_cache)
     data, code_map, mapped = found.image, found.map(), made.with_suffix(MAP_SUFFIX)

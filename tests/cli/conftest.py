@@ -59,6 +59,15 @@ def wasm(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
+def trapped(done: Done, text: str, function: str, instruction: str) -> None:
+    """One call deep: the trap's line on stderr, and where in which function that was."""
+    assert (done.status, done.err.count("\n")) == (1, 2), done
+    trap, frame = done.err.splitlines()
+    assert trap.startswith(f'insitu: trap: "{text}" in function "{function}" at code offset 0x'), trap
+    assert frame.startswith(f"  0 {function} wasm 0x"), frame
+    assert f": {instruction} (code 0x" in frame, frame
+
+
 def refused(done: Done, *texts: str, status: int = 1) -> None:
     """The status, nothing on stdout, one line on stderr that has all texts."""
     assert done.status == status, done

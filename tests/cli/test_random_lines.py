@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
 import shlex
@@ -55,6 +56,7 @@ def files(insitu: Command, wasm: Callable[..., Path], tmp_path: Path, monkeypatc
     Path("board.py").write_text("imports = {'env': {'f': lambda x: 1 // x}}\n")
     Path("board.toml").write_text('description = 5\nchip = "virt"\n')
     Path("cut.toml").write_text("[firmware\n")
+    monkeypatch.setattr("sys.stdin", io.StringIO())
     monkeypatch.setattr("insitu.places.firmware", lambda board, suffix: tmp_path / f"none{suffix}")
     monkeypatch.setattr("insitu.places.flash_file", lambda board: tmp_path / "flash.bin")
     monkeypatch.setattr("insitu.link.raw_repl.Link._enter_raw", _impatient)

@@ -20,7 +20,8 @@ BOARDS = ("qemu_mps2_an385", "qemu_rv32", "rpi_pico")
 
 def _files(name: str) -> dict[str, bytes]:
     board = load_board(name)
-    return {**compiled(board), **modules.compiled(board.target), **device.loader_files(board.target)}
+    own = {path: data for path, data in compiled(board).items() if path.endswith(".mpy")}
+    return {**own, **modules.compiled(board.target), **device.loader_files(board.target)}
 
 
 def _words(data: bytes, at: int, count: int) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import allocator, bulk, cycles, device, instances, kernels, native, signature, smallest
-from bench.bars import Bar, Measured, bars
+from bench.bars import Measured, bars, table_of
 
 ROOT = Path(__file__).parents[1]
 _LISTS = (
@@ -126,15 +126,6 @@ def _call_table(copied: list[bulk.Bulk], called: list[instances.InstanceCalls]) 
     return table
 
 
-def _bar_table(found: list[Bar]) -> Table:
-    table = Table(title="Bars")
-    for name in ("what", "where", "measured", "at most", ""):
-        table.add_column(name, justify="left" if name in ("what", "where", "") else "right")
-    for bar in found:
-        table.add_row(bar.what, bar.where, f"{bar.measured:,.2f}", f"{bar.most:,}", "" if bar.met else "MISSED")
-    return table
-
-
 def main() -> int:
     folder = ROOT / "build" / "bench"
     measured = Measured(
@@ -154,7 +145,7 @@ def main() -> int:
         _call_table(measured.bulk, measured.instances),
         _device_table(measured.calls, measured.call_ram, measured.memory),
         _package_table(measured.packages),
-        _bar_table(found),
+        table_of(found),
     ):
         console.print(table)
     result = {

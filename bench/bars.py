@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
+from rich.table import Table
+
 from bench import allocator
 from bench.bulk import Bulk
 from bench.cycles import WAIT_STATES
@@ -136,3 +138,13 @@ def _of_firmware(found: Measured) -> Iterator[Bar]:
         yield Bar(f"package, {package.way}, bytes", package.board, package.bytes, PACKAGE[package.way])
     for what, cost in zip(("alloc", "free"), found.allocator, strict=True):
         yield Bar(f"worst {what}, instructions", allocator.BOARD, cost, ALLOCATION)
+
+
+def table_of(found: list[Bar]) -> Table:
+    """As a person reads them."""
+    table = Table(title="Bars")
+    for name in ("what", "where", "measured", "at most", ""):
+        table.add_column(name, justify="left" if name in ("what", "where", "") else "right")
+    for bar in found:
+        table.add_row(bar.what, bar.where, f"{bar.measured:,.2f}", f"{bar.most:,}", "" if bar.met else "MISSED")
+    return table

@@ -16,7 +16,7 @@ from insitu.toolchain import compile_c
 from bench import cycles
 from bench.native import FLASH
 
-_HEAP = 0x10000
+_HEAP = 0x20000
 
 
 def compile_kernel(source: Path, folder: Path, *, small: bool = False) -> bytes:
@@ -35,12 +35,12 @@ def own_code_bytes(plan: Plan, optimise: str = SPEED) -> int:
     )
 
 
-def run(wasm: bytes, target: Target, n: int) -> tuple[int, cycles.Executed]:
-    """run(n): its result, unsigned, and what was executed, the way in and out included."""
+def run(wasm: bytes, target: Target, n: int, *, window: int | None = None) -> tuple[int, cycles.Executed]:
+    """run(n): its result, unsigned, and what was executed, the way in and out included; window: see aot."""
     cpu = sim.install(sim.Cpu(target.name))
     from insitu import port
 
-    cpu.map_flash(FLASH, aot.compile_wasm(wasm, target.name))
+    cpu.map_flash(FLASH, aot.compile_wasm(wasm, target.name, window=window))
     runtime = port.Runtime(bytearray(_HEAP))
     instance = runtime.load(FLASH).instantiate(stack_size=4096)
     with cycles.counted(cpu) as executed:

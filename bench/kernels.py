@@ -78,10 +78,10 @@ def _measure(kernel: str, target_name: str, folder: Path) -> Row:
     for compiler in native.COMPILERS:
         object_file, elf = native.compile_kernel(source, target, place, compiler)
         result, executed = native.run(elf, target, TIMES)
-        _check(f"{kernel} on {target_name} by {compiler}", result, wanted)
+        check(f"{kernel} on {target_name} by {compiler}", result, wanted)
         found[compiler] = _cost(target_name, executed, native.code_bytes(object_file))
     result, executed = compiled.run(wasm, target, TIMES)
-    _check(f"{kernel} on {target_name} by insitu", result, wanted)
+    check(f"{kernel} on {target_name} by insitu", result, wanted)
     cost = _cost(target_name, executed, compiled.own_code_bytes(Plan(decode(wasm), target)))
     return Row(target_name, kernel, found, cost)
 
@@ -91,7 +91,8 @@ def _cost(target: str, executed: Executed, code_bytes: int) -> Cost:
     return Cost(executed.instructions, code_bytes, cycles)
 
 
-def _check(what: str, result: int, wanted: int) -> None:
+def check(what: str, result: int, wanted: int) -> None:
+    """Raise InsituError where a result is not wasmtime's."""
     if result != wanted:
         raise InsituError(f"{what}: {result}, by wasmtime {wanted}")
 

@@ -16,13 +16,13 @@ from typing import Any
 import wasmtime
 from insitu import aot, sim
 from insitu.aot.plan import Plan
-from insitu.aot.targets import TARGETS, Target
+from insitu.aot.targets import TARGETS
 from insitu.wasm.decode import decode
 from rich.console import Console
 from rich.table import Table
 
 from bench import compiled, kernels
-from bench.bars import Bar
+from bench.bars import Bar, table_of
 from bench.native import FLASH
 
 FOLDER = Path(__file__).parents[1] / "build" / "bench" / "windows"
@@ -45,30 +45,24 @@ class Row:
     window_bytes: int
 
 
-def _instructions(image: bytes, target: Target, wanted: int) -> int:
-    cpu = sim.install(sim.Cpu(target.name))
-    from insitu import port
-
-    cpu.map_flash(FLASH, image)
-    instance = port.Runtime(bytearray(1 << 17)).load(FLASH).instantiate(stack_size=4096)
-    with cpu.counting() as counter:
-        result = instance.exports.run(kernels.TIMES)
-    assert result & 0xFFFFFFFF == wanted
-    return counter.instructions
-
-
 def _measure(kernel: str, name: str) -> Row:
     target, place = TARGETS[name], FOLDER / name
     place.mkdir(parents=True, exist_ok=True)
     wasm = compiled.compile_kernel(kernels.SOURCES / f"{kernel}.c", place)
     wanted, module = compiled.oracle(wasm, kernels.TIMES), decode(wasm)
+
+    def instructions(window: int | None) -> int:
+        result, executed = compiled.run(wasm, target, kernels.TIMES, window=window)
+        kernels.check(f"{kernel} on {name} with the window {window}", result, wanted)
+        return executed.instructions
+
     fixed, growing = Plan(module, target), Plan(module, target)
     size = fixed.memory.size
     growing.memory = replace(growing.memory, fixed=False, grows=True, slack=0)
     return Row(
         kernel,
-        _instructions(aot.compile_wasm(wasm, name), target, wanted),
-        _instructions(aot.compile_wasm(wasm, name, window=size), target, wanted),
+        instructions(None),
+        instructions(size),
         compiled.own_code_bytes(fixed),
         compiled.own_code_bytes(growing),
         compiled.own_code_bytes(Plan(module, target, window_size=size)),
@@ -122,29 +116,17 @@ def bars(name: str, rows: list[Row]) -> list[Bar]:
     cortex_m, mean = TARGETS[name].code_bit == 1, kernels.geometric_mean
     hit, unwritten, first = accesses(name)
     growing, fixed = SIZES[cortex_m]
-    return [
-        Bar(
-            "instructions in the window against fixed, geometric mean",
-            name,
-            mean(r.window / r.fixed for r in rows),
-            MEAN_SPEED,
-        ),
-        Bar(
-            "instructions in the window against fixed, worst", name, max(r.window / r.fixed for r in rows), WORST_SPEED
-        ),
-        Bar(
-            "code bytes against growing, geometric mean",
-            name,
-            mean(r.window_bytes / r.growing_bytes for r in rows),
-            growing,
-        ),
-        Bar(
-            "code bytes against fixed, geometric mean", name, mean(r.window_bytes / r.fixed_bytes for r in rows), fixed
-        ),
-        Bar("a far access that hits, instructions", name, hit, HIT[cortex_m]),
-        Bar("a read of what was never written, instructions", name, unwritten, UNWRITTEN),
-        Bar("a first write from a chunk, instructions", name, first, FIRST_WRITE),
-    ]
+    speeds = [r.window / r.fixed for r in rows]
+    found = {
+        "instructions in the window against fixed, geometric mean": (mean(speeds), MEAN_SPEED),
+        "instructions in the window against fixed, worst": (max(speeds), WORST_SPEED),
+        "code bytes against growing, geometric mean": (mean(r.window_bytes / r.growing_bytes for r in rows), growing),
+        "code bytes against fixed, geometric mean": (mean(r.window_bytes / r.fixed_bytes for r in rows), fixed),
+        "a far access that hits, instructions": (hit, HIT[cortex_m]),
+        "a read of what was never written, instructions": (unwritten, UNWRITTEN),
+        "a first write from a chunk, instructions": (first, FIRST_WRITE),
+    }
+    return [Bar(what, name, measured, most) for what, (measured, most) in found.items()]
 
 
 def main() -> int:
@@ -165,10 +147,7 @@ def main() -> int:
             )
         console.print(table)
         found += bars(name, rows)
-    table = Table("what", "where", "measured", "at most", "", title="Bars")
-    for bar in found:
-        table.add_row(bar.what, bar.where, f"{bar.measured:,.3f}", f"{bar.most:,}", "" if bar.met else "MISSED")
-    console.print(table)
+    console.print(table_of(found))
     return 0 if all(bar.met for bar in found) else 1
 
 

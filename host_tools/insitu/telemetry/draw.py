@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from xml.sax.saxutils import escape
+from html import escape
 
 from insitu.errors import InsituError
 from insitu.port.xip.layout import FAR_PAGE
@@ -109,7 +109,7 @@ def _shape(part: Part, y: float, height: float) -> list[str]:
             f'<rect x="{_BAR}" y="{y:.1f}" width="{_BAR_WIDTH}" height="{unused:.1f}" fill="#fff" fill-opacity=".6"/>'
         )
     middle = y + height / 2 + 4
-    lines.append(f'<text x="{_LABEL}" y="{middle:.1f}">{escape(part.text)}</text>')
+    lines.append(f'<text x="{_LABEL}" y="{middle:.1f}">{escape(part.text, quote=False)}</text>')
     lines.append(f'<text class="small" x="{_LABEL + 270}" y="{middle:.1f}">{note}</text>')
     return lines
 
@@ -121,7 +121,7 @@ def svg(snapshot: Snapshot, title: str) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_TOP + _HEIGHT + 50}" width="{_WIDTH}">',
         f"<style>{_STYLE}</style>",
         '<rect width="100%" height="100%" fill="#fff"/>',
-        f'<text class="title" x="{_BAR}" y="26">{escape(title)}</text>',
+        f'<text class="title" x="{_BAR}" y="26">{escape(title, quote=False)}</text>',
         f'<text class="small" x="{_BAR}" y="48">global heap, {sum(part.size for part in found):,} bytes</text>',
     ]
     y = float(_TOP)

@@ -11,7 +11,7 @@ from insitu.aot.ir_types import ir_types
 from insitu.aot.numeric import NUMERIC, float_literal
 from insitu.aot.ranges import set_in_loops
 from insitu.port.xip import layout
-from insitu.wasm.opcodes import OPCODES
+from insitu.wasm.opcodes import OPCODES, codes
 
 if TYPE_CHECKING:
     from insitu.aot.plan import Plan
@@ -182,7 +182,7 @@ def first(immediate: Any) -> int:
 
 _BY_NAME = _by_name()
 EMITTERS: dict[int, Emit] = {code: _BY_NAME[op.name] for code, op in OPCODES.items() if op.name in _BY_NAME}
-_BLOCK, _LOOP, _IF, _ELSE, _END = 0x02, 0x03, 0x04, 0x05, 0x0B
+_BLOCK, _LOOP, _IF, _ELSE, _END = codes("block", "loop", "if", "else", "end")
 
 
 def build_body(plan: Plan, index: int, function: Function) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from insitu.wasm.opcodes import codes
 from insitu.wasm.types import ValType
 
 if TYPE_CHECKING:
@@ -12,9 +13,11 @@ if TYPE_CHECKING:
     from insitu.aot.plan import Table
     from insitu.wasm.module import Module
 
-_CALL_INDIRECT, _I32_CONST = 0x11, 0x41
+_CALL_INDIRECT, _I32_CONST = codes("call_indirect", "i32.const")
 # Instructions that write to a table, and where their immediate has its index.
-_WRITES = {0x26: 0, 0xFC00 | 12: 1, 0xFC00 | 14: 0, 0xFC00 | 15: 0, 0xFC00 | 17: 0}  # set, init, copy, grow, fill
+_WRITES = dict(
+    zip(codes("table.set", "table.init", "table.copy", "table.grow", "table.fill"), (0, 1, 0, 0, 0), strict=True)
+)
 _MOST_CHOICES = 4  # of functions: a comparison with each of more takes as long as asking the table
 
 Entries = dict[int, int]  # entry to function; what is not there is null

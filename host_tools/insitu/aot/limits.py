@@ -9,13 +9,13 @@ from insitu.aot.body import EMITTERS
 from insitu.aot.plan import PAGE, Plan
 from insitu.port.xip import layout
 from insitu.wasm.errors import Unsupported
-from insitu.wasm.opcodes import OPCODES
+from insitu.wasm.opcodes import OPCODES, codes
 
 if TYPE_CHECKING:
     from insitu.wasm.module import Function, Module
     from insitu.wasm.types import FuncType
 
-_STRUCTURE = {0x05, 0x0B}  # else, end: body.py's own
+_STRUCTURE = codes("else", "end")  # body.py's own
 _CHECKED = memory.LOADS.keys() | memory.STORES.keys()
 # Checks that LLVM must order take it time that grows with the square of their number in a function: 15 s for
 # as many as this, whatever they are.

@@ -13,6 +13,7 @@ from insitu.aot import aux_stack, constant_tables, window
 from insitu.image.read import has_allocator
 from insitu.port.host.app_heap import ENV
 from insitu.port.xip import layout
+from insitu.wasm.opcodes import codes
 from insitu.wasm.types import ValType
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from insitu.wasm.types import FuncType, Limits, TableType
 
 PAGE = 65536
-_CALL_OPCODES = (0x10, 0x11)
-_REF_FUNC, _TABLE_GROW, _MEMORY_SIZE, _MEMORY_GROW = 0xD2, 0xFC00 | 15, 0x3F, 0x40
+_CALL_OPCODES = codes("call", "call_indirect")
+_REF_FUNC, _TABLE_GROW, _MEMORY_SIZE, _MEMORY_GROW = codes("ref.func", "table.grow", "memory.size", "memory.grow")
 _MOST_ENTRIES_INSIDE = 1 << 16  # of a table in the instance block
 _REQUEST_SLOTS = 3  # what the widest of layout.REQUEST_* passes
 _OFFSETS = 32  # of accesses that have one limit

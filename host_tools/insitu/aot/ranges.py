@@ -17,13 +17,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
+from insitu.wasm.opcodes import codes
+
 if TYPE_CHECKING:
     from insitu.wasm.module import Expression
 
 _ALL = 1 << 32
 _ZERO = 0  # the root of constants
 _NEAR = 1 << 10  # what is worth to be added to a root
-_BLOCK, _LOOP, _IF, _END, _LOCAL_SET, _LOCAL_TEE = 0x02, 0x03, 0x04, 0x0B, 0x21, 0x22
+_BLOCK, _LOOP, _IF, _END = codes("block", "loop", "if", "end")
+_LOCAL_SET, _LOCAL_TEE = codes("local.set", "local.tee")
 
 Range = tuple[int, int]  # the lowest and the highest; a value is one of them modulo 2^32
 

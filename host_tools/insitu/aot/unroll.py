@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from insitu.wasm.opcodes import OPCODES
+from insitu.wasm.opcodes import OPCODES, codes
 from insitu.wasm.types import FuncType
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 _LONGEST, _MOST = 64, 64
 _COPIES = 4
 
-_BLOCK, _LOOP, _IF, _END, _BR, _BR_IF = 0x02, 0x03, 0x04, 0x0B, 0x0C, 0x0D
-_BR_TABLE, _CALL, _CALL_INDIRECT = 0x0E, 0x10, 0x11
-_LOCAL_GET, _LOCAL_SET, _LOCAL_TEE = 0x20, 0x21, 0x22
+_BLOCK, _LOOP, _IF, _END, _BR, _BR_IF = codes("block", "loop", "if", "end", "br", "br_if")
+_BR_TABLE, _CALL, _CALL_INDIRECT = codes("br_table", "call", "call_indirect")
+_LOCAL_GET, _LOCAL_SET, _LOCAL_TEE = codes("local.get", "local.set", "local.tee")
 
 
 def unrolled(body: Expression) -> Expression:

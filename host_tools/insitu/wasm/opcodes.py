@@ -127,6 +127,14 @@ def _table() -> dict[int, Opcode]:
 
 
 OPCODES = _table()
+_CODES = {row.name: row.code for row in OPCODES.values()}
+
+
+def codes(*names: str) -> tuple[int, ...]:
+    """The opcodes of instructions by name."""
+    return tuple(_CODES[name] for name in names)
+
+
 # First bytes of later proposals' instructions, refused by name, with what to do where a compiler has a switch.
 UNSUPPORTED = {
     0x06: "exceptions are not supported",

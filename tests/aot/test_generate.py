@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -132,3 +133,12 @@ def test_what_leads_to_a_trap_costs_nothing_but_its_bytes() -> None:
     (data,) = aot.object_files(plan)
     found = cost.of_functions(data, plan.target)["f0"]
     assert found.weighed == 0 and found.bytes >= 4
+
+
+def test_threads_get_the_same_bytes() -> None:
+    """LLVM's options are the process's: a thread had those that another was just trying."""
+    names = ["cortex-m0plus", "cortex-m4f", "rv32imc"] * 2
+    alone = {name: aot.compile_wasm(_WASM, name) for name in names}
+    with ThreadPoolExecutor(len(names)) as pool:
+        made = list(pool.map(lambda name: aot.compile_wasm(_WASM, name), names))
+    assert made == [alone[name] for name in names]

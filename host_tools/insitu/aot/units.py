@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from insitu.aot import generate, ir, optimise
@@ -26,6 +27,9 @@ _UNIT = 20_000
 
 # Units of a module whose functions are generated more than once: beyond, it would take longer than a person waits.
 _FEW = 2
+
+# LLVM's options, which generate.py changes, are the process's: threads compile one after the other.
+_LLVM = Lock()
 
 _REFERENCE = re.compile(r"@(f\d+)\b")
 
@@ -76,8 +80,9 @@ def compiled(texts: list[str], target: Target, effort: str) -> list[bytes]:
 
 def compile_unit(text: str, target: Target, effort: str, *, light: bool = False) -> list[bytes]:
     """The object files of one unit. light: see optimise.optimise."""
-    module = optimise.optimise(text, target, size=generate.EFFORTS[effort].size, light=light)
-    return generate.generate(optimise.finished(module, target), target, effort)
+    with _LLVM:
+        module = optimise.optimise(text, target, size=generate.EFFORTS[effort].size, light=light)
+        return generate.generate(optimise.finished(module, target), target, effort)
 
 
 def _in_process(text: str, target: Target, effort: str) -> list[bytes]:

@@ -1,11 +1,13 @@
 """The main job, end to end, on every QEMU board: `make demo`.
 
 C to WebAssembly, to an image, into flash, executed in place under MicroPython, its output compared with
-wasmtime's to the byte, its memory read back over the serial line; at the end a report of where the bytes are.
+wasmtime's to the byte, its memory read back over the serial line. Then a program with a C library and a heap, by a
+window on its memory, on the emulated Pico; at the end a report of where the bytes are.
 """
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +30,9 @@ from rich.console import Console
 
 SOURCE = places.CHECKOUT / "examples" / "fir" / "app.c"
 REPORTED = ("rpi_pico", "qemu_stm32f405")
+STRINGS = places.CHECKOUT / "examples" / "strings" / "app.c"
+PLAIN = (sys.executable, "-m", "ziglang", "cc", "-target", "wasm32-wasi", "-Os")
+WINDOWED, WINDOW_HEAP, WINDOW_STACK = "rpi_pico", 16 * 1024, 4096
 SAMPLE_RATE, CUTOFF, BLOCKS = 8000, 1000, 4
 
 # A sawtooth of 250 Hz and noise: the same integers on the device and on the host.
@@ -101,6 +106,44 @@ def run_board(board: Board, wasm: bytes, wanted: bytes) -> tuple[Board, str, byt
     return board, capture.get(), printed
 
 
+def program_output(wasm: bytes, output: Path) -> str:
+    """What a WASI program prints under wasmtime, by way of a file."""
+    engine = wasmtime.Engine()
+    linker, store, config = wasmtime.Linker(engine), wasmtime.Store(engine), wasmtime.WasiConfig()
+    linker.define_wasi()
+    config.argv = ["app"]
+    config.stdout_file = str(output)
+    store.set_wasi(config)
+    exports = linker.instantiate(store, wasmtime.Module(engine, wasm)).exports(store)
+    try:
+        exports["_start"](store)  # type: ignore[operator]
+    except wasmtime.ExitTrap as end:
+        if end.code:
+            raise
+    return output.read_text()
+
+
+def run_window(board: Board, folder: Path) -> str:
+    """A program with printf and malloc, linked without an option, in a heap that its stack alone would not fit."""
+    made = folder / "strings.wasm"
+    subprocess.run([*PLAIN, str(STRINGS), "-o", str(made)], check=True)
+    wasm = made.read_bytes()
+    wanted = program_output(wasm, folder / "strings.txt")
+    image = compile_wasm(wasm, board.target, window=0)
+    with Session(board, image, imports={}, stack=WINDOW_STACK, heap=WINDOW_HEAP) as session:
+        printed = session.invoke("_start", [])[0].decode().replace("\r", "")
+        memory = ask.snapshot(session.link)
+    if printed != wanted:
+        raise InsituError(f"{board.name} printed {printed!r}, wasmtime {wanted!r}")
+    (folder / "memory-window.svg").write_text(draw.svg(memory, f"{board.description}, a window of 0 bytes"))
+    console = Console(width=100, force_terminal=sys.stdout.isatty())
+    with console.capture() as capture:
+        console.print(f"\n[bold]{board.description}[/bold]: printf and malloc in a global heap of {WINDOW_HEAP} bytes")
+        console.print(f"{len(printed.splitlines())} lines as under wasmtime, and of linear memory what was written:")
+        console.print(ask.table(memory))
+    return capture.get()
+
+
 def write_report(path: Path) -> None:
     """Of the Pico and the board with floats, side by side, with the same calls on their simulated CPUs."""
     calls = (Call("init", (str(SAMPLE_RATE), str(CUTOFF))), Call("process", (str(BLOCKS),)))
@@ -121,7 +164,9 @@ def main() -> int:
         with ThreadPoolExecutor(2) as pool:
             for _, text, _ in pool.map(lambda board: run_board(board, wasm, wanted), all_boards):
                 print(text, end="")
-        write_report(folder / "report.html")
+            report_written = pool.submit(write_report, folder / "report.html")
+            print(run_window(boards.load_board(WINDOWED), folder), end="")
+            report_written.result()
     except InsituError as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1

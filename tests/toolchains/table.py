@@ -69,8 +69,6 @@ def _asc(*options: str) -> list[str]:
     return [str(_ASC), "--optimize", "--noAssert", "--use", "abort=", *options]
 
 
-# Without an option for the linker: 16 MiB of stack come first.
-PLAIN = Module("zig", "plain", "ziglang", "strings.c", [*_ZIG, "-target", "wasm32-wasi", "-Os"], True)
 MODULES = (
     Module("wasi-sdk", "libc", "clang, wasi-libc", "heap.c", ["clang", *_CLANG_LIBC, *_MARKS], True),
     Module("wasi-sdk", "libc stripped", "clang, wasi-libc", "heap.c", ["clang", *_CLANG_LIBC, *_MARKS, "-s"], True),

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from insitu import aot
 from insitu.board import boards
-from insitu.session.session import Session
 
+from examples import demo
 from tests.boards.device import slow
 from tests.toolchains.run import oracle, printed
-from tests.toolchains.table import MODULES, PLAIN
+from tests.toolchains.table import MODULES
 
 LIBC = ("wasi-sdk-libc", "emsdk-libc-stripped", "rust-std-stripped", "AssemblyScript-incremental", "zig-libc")
 
@@ -19,13 +19,11 @@ LIBC = ("wasi-sdk-libc", "emsdk-libc-stripped", "rust-std-stripped", "AssemblySc
 @pytest.mark.qemu
 @pytest.mark.parametrize("name", [pytest.param(name, marks=slow(name)) for name in ("qemu_stm32f405", "rpi_pico")])
 def test_printf_and_malloc_without_a_linker_s_option_in_16_kib(name: str, tmp_path: Path) -> None:
-    """Operand stack and all; 16 MiB of stack come first in its linear memory."""
-    board, wasm = boards.load_board(name), PLAIN.compile(tmp_path)
-    wanted = oracle(PLAIN, wasm, tmp_path / "stdout")
-    assert wanted.count("string") == 20
-    image = aot.compile_wasm(wasm, board.target, window=0)
-    with Session(board, image, imports={}, stack=4096, heap=16 * 1024) as session:
-        assert session.invoke("_start", [])[0].decode().replace("\r", "") == wanted
+    """Operand stack and all; 16 MiB of stack come first in its linear memory. It compares with wasmtime."""
+    shown = demo.run_window(boards.load_board(name), tmp_path)
+    assert (demo.WINDOW_HEAP, "global heap of 16384 bytes" in shown) == (16 * 1024, True)
+    assert "21 lines as under wasmtime" in shown
+    assert "far pages" in (tmp_path / "memory-window.svg").read_text()
 
 
 @pytest.mark.slow

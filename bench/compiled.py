@@ -8,7 +8,7 @@ import wasmtime
 from insitu import aot, sim
 from insitu.aot import link
 from insitu.aot.contract.elf import Object
-from insitu.aot.generate import SPEED
+from insitu.aot.efforts import SPEED
 from insitu.aot.plan import Plan
 from insitu.aot.targets import Target
 from insitu.toolchain import compile_c

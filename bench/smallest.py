@@ -6,7 +6,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from insitu.aot.generate import SIZE
+from insitu.aot.efforts import SIZE
 from insitu.aot.plan import Plan
 from insitu.aot.targets import TARGETS
 from insitu.wasm.decode import decode

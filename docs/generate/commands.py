@@ -6,14 +6,16 @@ import inspect
 
 import click
 from insitu.cli import cli
+from insitu.cli.verbs import VERBS, load
 
 
 def page() -> str:
     """Exit statuses, and every verb with its options, their defaults, and an example."""
     above = click.Context(cli, info_name="insitu", terminal_width=100, **cli.context_settings)
     statuses = inspect.cleandoc(cli.epilog or "").replace("\b\n", "").replace("status:\n", "status:\n\n")
-    verbs = [_verb(command, click.Context(command, above, name)) for name, command in cli.commands.items()]
-    return "\n" + "\n".join([f"{statuses}\n", *verbs])
+    commands = {name: load(name) for name in VERBS}
+    parts = [_verb(command, click.Context(command, above, name)) for name, command in commands.items()]
+    return "\n" + "\n".join([f"{statuses}\n", *parts])
 
 
 def _verb(command: click.Command, context: click.Context) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import wasmtime
 from insitu import aot, sim
-from insitu.aot import cost, generate, loops, units
+from insitu.aot import cost, efforts, generate, loops, units
 from insitu.aot.contract.elf import Object
 from insitu.aot.plan import Plan
 from insitu.aot.targets import target
@@ -67,7 +67,7 @@ def _behaves(image: bytes, name: str) -> None:
         f.sum(65536 - 40, 11)
 
 
-@pytest.mark.parametrize("effort", generate.EFFORTS)
+@pytest.mark.parametrize("effort", efforts.EFFORTS)
 @pytest.mark.parametrize("name", _TARGETS)
 def test_each_effort_does_the_same(name: str, effort: str) -> None:
     _behaves(aot.compile_wasm(_WASM, name, optimise=effort), name)
@@ -111,12 +111,12 @@ def test_the_cheaper_code_is_taken(tmp_path: Path) -> None:
     wasm = compile_c(ROOT / "bench" / "kernels" / "fir.c", tmp_path / "fir.wasm").read_bytes()
     plan = Plan(decode(wasm), target("cortex-m4f"))
     counts = {}
-    for effort in (generate.ONCE, generate.SPEED):
+    for effort in (efforts.ONCE, efforts.SPEED):
         _, instance = _instance(aot.compile_wasm(wasm, "cortex-m4f", optimise=effort), "cortex-m4f")
         with sim.current().counting() as counter:
             instance.exports.run(1)
         counts[effort] = counter.instructions
-    assert counts[generate.SPEED] < 0.9 * counts[generate.ONCE]
+    assert counts[efforts.SPEED] < 0.9 * counts[efforts.ONCE]
     objects = [Object(data) for data in aot.object_files(plan)]
     defined = [symbol.name for of in objects for symbol in of.symbols if symbol.function]
     assert len(defined) == len(set(defined))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 import pytest
-from insitu.cli import cli
+from insitu.cli import verbs
 
 from tests.cli.conftest import Command
 
@@ -17,8 +17,8 @@ HUGE = 99999999999
 
 
 def _numbers() -> Iterator[tuple[str, str, click.ParamType]]:
-    for verb, command in cli.commands.items():
-        for parameter in command.params:
+    for verb in verbs.VERBS:
+        for parameter in verbs.load(verb).params:
             kind = parameter.type
             if isinstance(parameter, click.Option) and kind.name.startswith(("integer", "float")):
                 yield verb, parameter.opts[-1], kind
@@ -38,7 +38,7 @@ def test_a_number_has_a_range(
     """Issue 7: build --heap-size 99999999999 wrapped to 1,215,753,216."""
     assert isinstance(kind, click.IntRange)
     assert kind.max is not None
-    board = ["-b", "qemu_rv32"] if any("-b" in parameter.opts for parameter in cli.commands[verb].params) else []
+    board = ["-b", "qemu_rv32"] if any("-b" in parameter.opts for parameter in verbs.load(verb).params) else []
     app = wasm(MODULE)
     for value in (HUGE, -1, kind.max + 1, -HUGE):
         done = insitu(verb, app, *board, f"{option}={value}")

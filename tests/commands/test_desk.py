@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 from insitu.board.boards import load_board
 from insitu.cli import desk as shown
-from insitu.cli.on_device import selftest_command
+from insitu.cli.desk import selftest_command
 from insitu.commands import desk, selftest
 from insitu.commands.desk import LABGRID, PORT, Result
 from insitu.machine import emulated

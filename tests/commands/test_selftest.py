@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from insitu.board.boards import load_board
-from insitu.cli.on_device import selftest_command
+from insitu.cli.desk import selftest_command
 from insitu.commands import selftest
 from insitu.errors import InsituError
 from insitu.flash import write

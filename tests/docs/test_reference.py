@@ -7,7 +7,7 @@ import runpy
 from pathlib import Path
 
 import pytest
-from insitu.cli import cli
+from insitu.cli.verbs import VERBS
 from insitu.errors import InsituError, LineError, QuietError
 from insitu.port import PUBLIC
 
@@ -44,6 +44,6 @@ def test_what_has_a_name_has_a_text() -> None:
 
 def test_every_verb_has_an_example_and_every_status_a_line() -> None:
     page = pages()["cli.md"]
-    assert [verb for verb in cli.commands if f"$ insitu {verb}" not in page] == []
+    assert [verb for verb in VERBS if f"$ insitu {verb}" not in page] == []
     shown = re.findall(r"^ +(\d+)  ", page, re.MULTILINE)
     assert [*map(int, shown)] == [0, InsituError.status, 2, LineError.status, QuietError.status, 130]

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from insitu.cli import cli
+from insitu.cli import verbs
 
 from tests.docs.page import ALL, INDENTED, blocks
 
@@ -18,7 +18,7 @@ _LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 @pytest.mark.parametrize("name", ALL)
 def test_verbs_and_options(name: str) -> None:
     for verb, rest in _COMMAND.findall(ALL[name].read_text()):
-        known = {option for parameter in cli.commands[verb].params for option in parameter.opts} | {"--help"}
+        known = {option for parameter in verbs.load(verb).params for option in parameter.opts} | {"--help"}
         words = rest.partition(" -- ")[0].split()
         assert {word.partition("=")[0] for word in words if re.match("--?[a-z]", word)} <= known, f"{verb}{rest}"
 

@@ -1,24 +1,28 @@
-"""Ahead-of-time compilation: WebAssembly to LLVM IR to position-independent machine code to an image."""
+"""Ahead-of-time compilation: WebAssembly to LLVM IR to position-independent machine code to an image.
+
+LLVM, and all that compiles, is imported when something is compiled: whoever reads an image needs none of it.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from insitu.aot import contract, limits, link, units
-from insitu.aot.contract import StackUse
-from insitu.aot.generate import EFFORTS, SPEED
-from insitu.aot.link import Code
-from insitu.aot.plan import Plan
+from insitu.aot.efforts import EFFORTS, SPEED
 from insitu.aot.targets import target as _target
-from insitu.image.pack import pack
 from insitu.steps import step
-from insitu.wasm.decode import decode
-from insitu.wasm.module import Module
-from insitu.wasm.validate import validate
+
+if TYPE_CHECKING:
+    from insitu.aot.contract import StackUse
+    from insitu.aot.link import Code
+    from insitu.aot.plan import Plan
+    from insitu.wasm.module import Module
 
 
 def object_files(plan: Plan, optimise: str = SPEED) -> list[bytes]:
     """The module's own code, not yet linked with the library; optimise: see compile_wasm."""
+    from insitu.aot import units
+
     return units.compiled(units.write(plan, unroll=not EFFORTS[optimise].size), plan.target, optimise)
 
 
@@ -55,11 +59,14 @@ def compile_module(
         global heap by small pages, when it is first written. None: all of it is RAM. Without a memory of the module's
         own it changes nothing.
     located: with what explain.make.code_map needs to know of instructions; the image is the same.
-    optimise: a name of generate.EFFORTS: "speed"; "most", which takes longer for a little more speed; "size".
+    optimise: a name of efforts.EFFORTS: "speed"; "most", which takes longer for a little more speed; "size".
 
     Raises WasmError where the module is malformed, invalid or uses what is not supported; InsituError for an
     unknown target. The same input gives the same bytes.
     """
+    from insitu.wasm.decode import decode
+    from insitu.wasm.validate import validate
+
     wasm = decode(data)
     validate(wasm)
     return compile_decoded(wasm, target, app_heap=app_heap, window=window, located=located, optimise=optimise)
@@ -75,6 +82,10 @@ def compile_decoded(
     optimise: str = SPEED,
 ) -> Compiled:
     """The same of a module that is valid."""
+    from insitu.aot import contract, limits, link
+    from insitu.aot.plan import Plan
+    from insitu.image.pack import pack
+
     plan = Plan(wasm, _target(target), app_heap, window, located=located)
     limits.check(plan)
     made = object_files(plan, optimise)

@@ -7,48 +7,22 @@ is there. Only functions with a loop are generated more than once.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import llvmlite.binding as llvm
 
 from insitu.aot import cost, far_calls, object_file, optimise
+from insitu.aot.efforts import EFFORTS
 
 if TYPE_CHECKING:
     from insitu.aot.targets import Target
 
 _OFF = "-disable-lsr=false", "-lsr-exp-narrow=false", "-enable-misched=true"
-_NO_STRENGTH_REDUCTION = ("-disable-lsr=true",)
-_NARROW = ("-lsr-exp-narrow=true",)
-_SOURCE_ORDER = ("-enable-misched=false",)
-
 
 # How much bytes count: twice as many have to save a quarter of the instructions. Against 0, the kernels take 0.996 of
 # the instructions and 0.997 of the bytes on Cortex-M4F, 1.002 and 0.992 on rv32.
 _BYTES = 0.4
 
-
-@dataclass(frozen=True, slots=True)
-class Effort:
-    """What is tried.
-
-    Attributes:
-        size: whether code is to be small before it is fast.
-        variants: LLVM's options, for one generation of code each, beside the one without any.
-    """
-
-    size: bool
-    variants: tuple[tuple[str, ...], ...]
-
-
-SPEED, MOST, SIZE = "speed", "most", "size"
-ONCE = "once"  # what becomes of SPEED in a large module: see units.py
-EFFORTS = {
-    SPEED: Effort(False, (_NO_STRENGTH_REDUCTION, _NARROW)),
-    MOST: Effort(False, (_NO_STRENGTH_REDUCTION, _NARROW, _SOURCE_ORDER, _NO_STRENGTH_REDUCTION + _SOURCE_ORDER)),
-    SIZE: Effort(True, (_NO_STRENGTH_REDUCTION,)),
-    ONCE: Effort(False, ()),
-}
 
 _LABEL = re.compile(r"^([^\s:]+):|label %([^\s,\]]+)", re.MULTILINE)
 

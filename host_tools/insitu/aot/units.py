@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from insitu.aot import generate, ir, optimise
+from insitu.aot import efforts, generate, ir, optimise
 from insitu.steps import step
 
 if TYPE_CHECKING:
@@ -64,9 +64,9 @@ def _seen(definition: str, by_others: bool) -> str:
 
 
 def compiled(texts: list[str], target: Target, effort: str) -> list[bytes]:
-    """The object files of all units, in order. effort: a name of generate.EFFORTS."""
-    if len(texts) > _FEW and effort == generate.SPEED:
-        effort = generate.ONCE
+    """The object files of all units, in order. effort: a name of efforts.EFFORTS."""
+    if len(texts) > _FEW and effort == efforts.SPEED:
+        effort = efforts.ONCE
     with step("generating machine code") as progress:
         if len(texts) == 1 and not optimise.may_abort(texts[0]):
             return compile_unit(texts[0], target, effort)
@@ -81,7 +81,7 @@ def compiled(texts: list[str], target: Target, effort: str) -> list[bytes]:
 def compile_unit(text: str, target: Target, effort: str, *, light: bool = False) -> list[bytes]:
     """The object files of one unit. light: see optimise.optimise."""
     with _LLVM:
-        module = optimise.optimise(text, target, size=generate.EFFORTS[effort].size, light=light)
+        module = optimise.optimise(text, target, size=efforts.EFFORTS[effort].size, light=light)
         return generate.generate(optimise.finished(module, target), target, effort)
 
 

@@ -14,7 +14,7 @@ import click
 
 from insitu import steps
 from insitu.cli import loudness
-from insitu.cli.verbs import COMMANDS
+from insitu.cli.verbs import Verbs
 from insitu.errors import InsituError
 
 _STATUSES = """
@@ -30,16 +30,13 @@ and a WASI program's own.
 """
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=_STATUSES)
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_STATUSES)
 @click.version_option(package_name="insitu")
 def cli() -> None:
     """WebAssembly on microcontrollers under MicroPython, executed in place from flash."""
 
 
-for command in COMMANDS:
-    cli.add_command(command)
-for command in (cli, *COMMANDS):
-    command.params += loudness.options()
+cli.params += loudness.options()
 
 
 _SIGNALS = (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))  # Windows has but the first

@@ -1,10 +1,11 @@
-"""`insitu selftest` of many boards: a line of progress each, a table at the end."""
+"""`insitu selftest`; of many boards: a line of progress each, a table at the end."""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -12,11 +13,55 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
+from insitu import places
+from insitu.board.record import Board
+from insitu.cli import options
 from insitu.commands.build import write_file
-from insitu.commands.desk import Result, run_all
+from insitu.commands.desk import LABGRID, PORT, Result, run_all
+from insitu.commands.selftest import selftest
+from insitu.machine.place import place
 from insitu.selftest import CHECKS
 
 _STATES = ("passed", "failed", "skipped")
+
+
+@click.command("selftest")
+@options.maybe_board
+@click.option("--port", "ports", multiple=True, help="As of the other verbs; several: all of them, side by side.")
+@click.option("--labgrid", "farm", multiple=True, metavar="PLACE", help="A place of a labgrid board farm; several.")
+@click.option("--sim", is_flag=True, help="On the simulated CPU instead of an emulator.")
+@click.option("--to", "made", type=click.Path(path_type=Path), help="Write the report as JSON into a file, too.")
+@options.json
+def selftest_command(
+    board_name: str | None, ports: tuple[str, ...], farm: tuple[str, ...], sim: bool, made: Path | None, as_json: bool
+) -> None:
+    """Run the device part of insitu's tests on a board, and print a report to send in; status 1 if a check fails."""
+    many = [*((PORT, port) for port in ports), *((LABGRID, name) for name in farm)]
+    if sim and many:
+        raise click.UsageError("--sim goes without --port and --labgrid")
+    if len(many) > 1:
+        if board_name is not None:
+            raise click.UsageError("several boards are known by what their firmware says: no -b goes with them")
+        selftest_all(many, made, as_json)
+        return
+    with place(farm[0]) if farm else nullcontext(ports[0] if ports else None) as port:
+        _selftest(options.find_board(board_name, port), port, sim, made, as_json)
+
+
+def _selftest(board: Board, port: str | None, sim: bool, made: Path | None, as_json: bool) -> None:
+    report = selftest(
+        board,
+        port=port,
+        sim=sim,
+        flash_file=places.flash_file(board),
+        say=lambda text: click.echo(text, err=as_json),
+    )
+    if made is not None:
+        write_file(made, json.dumps(report.as_json(), indent=2).encode())
+    if as_json:
+        click.echo(json.dumps(report.as_json()))
+    if not report.passed:
+        raise SystemExit(1)
 
 
 def selftest_all(boards: Sequence[tuple[str, str]], made: Path | None, as_json: bool) -> None:

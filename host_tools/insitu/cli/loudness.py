@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from insitu import steps
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 
 class Loudness:
@@ -24,25 +27,40 @@ class Loudness:
     def heard(self, what: str) -> Iterator[steps.Progress]:
         """A listener of steps: a bar on stderr for each where that is a terminal."""
         began = time.monotonic()
+        if self.quiet or not sys.stderr.isatty():
+            try:
+                yield lambda done, whole: None
+            finally:
+                self._took(what, began)
+            return
         with self._shown() as bars:
             task = bars.add_task(what, total=None)
             try:
                 yield lambda done, whole: bars.update(task, completed=done, total=whole)
             finally:
                 bars.remove_task(task)
-                if self.verbose:
-                    bars.console.out(f"{what}: {time.monotonic() - began:.1f} s", highlight=False)
+                self._took(what, began)
+
+    def _took(self, what: str, began: float) -> None:
+        if not self.verbose:
+            return
+        text = f"{what}: {time.monotonic() - began:.1f} s"
+        if self._bars is None:
+            click.echo(text, err=True)
+        else:
+            self._bars.console.out(text, highlight=False)
 
     @contextlib.contextmanager
     def _shown(self) -> Iterator[Progress]:
         """One display for all steps that lie in each other: a terminal has room for one."""
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
         if self._bars is not None:
             yield self._bars
             return
         columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
-        console = Console(stderr=True)
-        hidden = self.quiet or not console.is_terminal
-        with Progress(*columns, console=console, transient=True, disable=hidden) as bars:
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
             self._bars = bars
             try:
                 yield bars

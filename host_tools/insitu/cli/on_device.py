@@ -1,4 +1,4 @@
-"""Verbs that have to do with a board, its emulator or a serial port: flash, deploy, run, mem, selftest."""
+"""Verbs that have to do with a board, its emulator or a serial port: flash, partition, deploy, run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import codecs
 import json
 import shlex
 import sys
-from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TextIO
@@ -19,18 +18,14 @@ from insitu import places
 from insitu.board import boards
 from insitu.board.record import Board
 from insitu.cli import given, options
-from insitu.cli.desk import selftest_all
 from insitu.cli.given import Told
 from insitu.cli.loudness import remark
 from insitu.cli.on_images import flash_named
 from insitu.commands import deploy as deploying
 from insitu.commands.build import build, built, check_output, is_image, read_file, write_file
-from insitu.commands.desk import LABGRID, PORT
 from insitu.commands.explain import explaining
-from insitu.commands.memory import Shown, of_emulated, replay, words_of_a_call
 from insitu.commands.partition import partition
 from insitu.commands.profile import profiled
-from insitu.commands.selftest import selftest
 from insitu.errors import InsituError, printable
 from insitu.explain.profile import Profile
 from insitu.flash import WRITERS, file
@@ -39,14 +34,11 @@ from insitu.flash.romfs import in_flash
 from insitu.flash.write import Flashed, check_fits, flash
 from insitu.image.read import read
 from insitu.link.printed import Say
-from insitu.link.raw_repl import Link
-from insitu.machine.place import place
 from insitu.package.deploy import METHODS
 from insitu.session import session as run
 from insitu.session import values
 from insitu.session.given import bind
 from insitu.telemetry import ask
-from insitu.telemetry.source import Asked, Heard
 
 _DEPLOY_HELP = "How the device package gets there; the way that costs the board the least unless given."
 
@@ -269,95 +261,3 @@ def _echo(stream: TextIO) -> Say:
         stream.flush()
 
     return say
-
-
-@click.command("mem")
-@click.option("-b", "--board", "board_name", help="A board whose emulator is started with the flashed image.")
-@click.option("--port", help="A serial port with a MicroPython board that runs insitu.")
-@click.option("--listen", is_flag=True, help="With --port: ask nothing, wait for what the program sends by itself.")
-@click.option("--watch", is_flag=True, help="Again and again until interrupted; in a terminal a screen that stays.")
-@click.option("--record", "recorded", type=click.Path(path_type=Path), help="Keep what comes in a file; with --watch.")
-@click.option("--replay", "replayed", type=click.Path(path_type=Path), help="Show what --record kept; no board.")
-@click.option("--plot", "plotted", type=click.Path(path_type=Path), help="Draw the curves: a .svg or .png file.")
-@given.options
-@options.json
-def mem_command(
-    board_name: str | None,
-    port: str | None,
-    listen: bool,
-    watch: bool,
-    recorded: Path | None,
-    replayed: Path | None,
-    plotted: Path | None,
-    told: Told,
-    as_json: bool,
-) -> None:
-    """Read back over serial how much of every pool of memory is in use.
-
-    With -b the image is only instantiated: `insitu run --mem` shows what a call used.
-    """
-    shown = Shown(watch, as_json, recorded, plotted)
-    if replayed is not None:
-        if board_name is not None or port is not None or recorded is not None:
-            raise click.UsageError("--replay needs no board, and there is nothing to --record")
-        replay(replayed, shown)
-        return
-    if board_name is None and port is None:
-        raise click.UsageError("give -b BOARD, --port PATH or --replay FILE")
-    if recorded is not None and not watch:
-        raise click.UsageError("--record goes with --watch")
-    if listen and port is None:
-        raise click.UsageError("--listen goes with --port")
-    if port is not None:
-        if told.words:
-            raise click.UsageError(f"the program at --port has what it imports: {told.words[0]} goes with -b")
-        if listen:
-            shown.show(Heard(port))
-            return
-        with Link(port) as link:
-            shown.show(Asked(link, port))
-        return
-    board = boards.load_board(board_name or "")
-    things = told.given(board)
-    of_emulated(board, told.bindings, things, timeout=told.timeout, show=shown.show)
-    if not as_json and (words := words_of_a_call(board, told.bindings, things)):
-        remark(shlex.join(["insitu", "run", *words, *told.words, "-b", board_name or ""]))
-
-
-@click.command("selftest")
-@options.maybe_board
-@click.option("--port", "ports", multiple=True, help="As of the other verbs; several: all of them, side by side.")
-@click.option("--labgrid", "farm", multiple=True, metavar="PLACE", help="A place of a labgrid board farm; several.")
-@click.option("--sim", is_flag=True, help="On the simulated CPU instead of an emulator.")
-@click.option("--to", "made", type=click.Path(path_type=Path), help="Write the report as JSON into a file, too.")
-@options.json
-def selftest_command(
-    board_name: str | None, ports: tuple[str, ...], farm: tuple[str, ...], sim: bool, made: Path | None, as_json: bool
-) -> None:
-    """Run the device part of insitu's tests on a board, and print a report to send in; status 1 if a check fails."""
-    many = [*((PORT, port) for port in ports), *((LABGRID, name) for name in farm)]
-    if sim and many:
-        raise click.UsageError("--sim goes without --port and --labgrid")
-    if len(many) > 1:
-        if board_name is not None:
-            raise click.UsageError("several boards are known by what their firmware says: no -b goes with them")
-        selftest_all(many, made, as_json)
-        return
-    with place(farm[0]) if farm else nullcontext(ports[0] if ports else None) as port:
-        _selftest(options.find_board(board_name, port), port, sim, made, as_json)
-
-
-def _selftest(board: Board, port: str | None, sim: bool, made: Path | None, as_json: bool) -> None:
-    report = selftest(
-        board,
-        port=port,
-        sim=sim,
-        flash_file=places.flash_file(board),
-        say=lambda text: click.echo(text, err=as_json),
-    )
-    if made is not None:
-        write_file(made, json.dumps(report.as_json(), indent=2).encode())
-    if as_json:
-        click.echo(json.dumps(report.as_json()))
-    if not report.passed:
-        raise SystemExit(1)

@@ -1,4 +1,4 @@
-"""Verbs that need no board: build, inspect, tune, boards, firmware."""
+"""Verbs that need no board: build, inspect, tune, bind."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.table import Table
 
 from insitu import toolchain
-from insitu.aot.generate import MOST, SIZE, SPEED
+from insitu.aot.efforts import MOST, SIZE, SPEED
 from insitu.board import boards
 from insitu.board.record import Board
 from insitu.cli import given, options
@@ -20,13 +19,10 @@ from insitu.cli.given import Told
 from insitu.cli.loudness import remark
 from insitu.commands import find_window, inspect, tune
 from insitu.commands.bind import bind
-from insitu.commands.boards import rows
 from insitu.commands.build import build, built, check_output, compile_source, is_image, read_file, write_file
 from insitu.commands.explain import SUFFIX as MAP_SUFFIX
 from insitu.errors import InsituError
 from insitu.flash.write import check_fits
-from insitu.machine import stock_firmware
-from insitu.package.firmware import built_firmware, frozen_firmware
 from insitu.toolchain import LANGUAGES
 
 
@@ -228,35 +224,3 @@ def bind_command(
     stub = output.with_suffix(".pyi")
     text = f"{output}, {stub}: a global heap of {pools.heap} bytes, {pools.stack} of them for the operand stack"
     options.done(as_json, {"output": str(output), "stub": str(stub), **asdict(pools)}, text)
-
-
-@click.command("boards")
-@options.json
-def boards_command(as_json: bool) -> None:
-    """List the boards: what each is, and what has run on it."""
-    found, others = rows(), boards.unsupported()
-    if as_json:
-        record = {"boards": [asdict(row) for row in found], "unsupported": [asdict(other) for other in others]}
-        click.echo(json.dumps(record))
-        return
-    table = Table("board", "chip", "builds", "emulated", "on hardware", "written by", "package", box=None)
-    for row in found:
-        builds = f"yes, {row.target}"
-        emulated = row.emulated if row.ready or row.emulated == "no" else f"{row.emulated} (no firmware yet)"
-        table.add_row(row.name, row.chip, builds, emulated, row.hardware, row.written, row.package)
-    width = max(Console().width, 150)  # a pipe gets whole lines
-    Console(width=width).print(table)
-    for other in others:
-        click.echo(f" {other.name} ({other.chip}, {other.core}) is not supported: {other.why}")
-
-
-@click.command("firmware")
-@options.board
-@click.option("--frozen", is_flag=True, help="With the device package frozen in; built if it is not there.")
-@click.option("--build", "build_it", is_flag=True, help="Build it if it is not there: minutes, the first time.")
-@options.json
-def firmware_command(board_name: str, frozen: bool, build_it: bool, as_json: bool) -> None:
-    """Say where the firmware of a board's emulator is; made of Debian's sources of MicroPython, or of MICROPY_DIR's."""
-    board = boards.load_board(board_name)
-    path = frozen_firmware(board) if frozen else built_firmware(board_name) if build_it else stock_firmware(board)
-    options.say(as_json, {"board": board.name, "firmware": str(path)}, str(path))

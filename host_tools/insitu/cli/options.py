@@ -15,7 +15,6 @@ from insitu.board.record import Board
 from insitu.cli.loudness import remark
 from insitu.port.update.images import MOST_STARTS
 from insitu.port.xip import layout
-from insitu.session.which import board_at
 
 _MOST_BYTES = 0x3FFFFFFF  # a small int of the device, which has 31 bits
 BYTES = click.IntRange(0, _MOST_BYTES)
@@ -71,6 +70,8 @@ def _is_number(word: str) -> bool:
 def find_board(name: str | None, port: str | None) -> Board:
     """The board called name, or the one that is at port."""
     if port is not None:
+        from insitu.session.which import board_at  # with all that talks to boards
+
         return board_at(port, name)
     if name is None:
         raise click.UsageError("give -b BOARD, or --port with a board that insitu knows")

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from insitu.aot import Compiled, cache, compile_module
-from insitu.aot.generate import SPEED
+from insitu.aot.efforts import SPEED
 from insitu.board.record import Board
 from insitu.errors import InsituError
-from insitu.explain.make import code_map
 from insitu.port.xip import layout
 from insitu.toolchain import LANGUAGES, to_wasm
 from insitu.wasm.decode import MAGIC, decode
@@ -64,7 +63,13 @@ class Built:
         if self.again is None:
             return None
         again = self.again
-        return _cached(self.name and f"{self.name}.map", lambda: code_map(again()).written())
+
+        def made() -> bytes:
+            from insitu.explain.make import code_map  # with the compiler, which what was built before does not need
+
+            return code_map(again()).written()
+
+        return _cached(self.name and f"{self.name}.map", made)
 
 
 def _cached(name: str | None, make: Callable[[], bytes]) -> bytes:

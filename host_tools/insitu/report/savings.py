@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from insitu.aot import Compiled, compile_decoded
-from insitu.aot.generate import SIZE, SPEED
+from insitu.aot.efforts import SIZE, SPEED
 from insitu.aot.plan import Plan
 from insitu.errors import InsituError
 from insitu.image.pack import pack

@@ -38,8 +38,11 @@ class Images:
     def __init__(self, flash: Any = None) -> None:
         """flash: what programs it, in a test of one's own; the board's unless given."""
 
-    def found(self, name: str | None = None) -> list[Image]:
-        """Those that are whole; of one name in the order in which load tries them."""
+    def found(self, name: str | None = None, first: int = 65535) -> list[Image]:
+        """Those that are whole; of one name in the order in which load tries them.
+
+        first: those that go with so many blocks at the start of the place.
+        """
 
     def rows(self) -> list[tuple[str, int, int, int, str]]:
         """Of each: name, version, address, bytes, and "current", "previous", "old", "on trial, ...", "failed"."""

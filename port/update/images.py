@@ -151,17 +151,17 @@ class Images:
             at = image.end
         yield at
 
-    # Every image that has a record, whole or not.
-    def records(self):
+    # Every image that has a record, whole or not. first: only of segments that begin in so many first ones.
+    def records(self, first=MOST_BLOCKS):
         for block, blocks, kind in self.segments():
-            if kind == 1:
+            if kind == 1 and block < first:
                 for image in self._in_segment(block, blocks):
                     if isinstance(image, Image):
                         yield image
 
-    # Those that are there, in the order in which load tries those of one name; name: only those.
-    def found(self, name=None):
-        images = [i for i in self.records() if name in (None, i.name) and not i.removed() and i.whole()]
+    # Those that are there, in the order in which load tries those of one name; name: only those; first: see records.
+    def found(self, name=None, first=MOST_BLOCKS):
+        images = [i for i in self.records(first) if name in (None, i.name) and not i.removed() and i.whole()]
         return sorted(images, key=lambda i: (self._may_start(i), i.sequence), reverse=True)
 
     def _may_start(self, image):

@@ -230,6 +230,22 @@ def test_what_runs_is_in_flash_then(insitu: Command, wasm: Callable[..., Path], 
     assert "operand stack" in done.out
 
 
+@pytest.mark.parametrize("verb", ["flash", "run"])
+def test_an_image_with_a_name_is_not_overwritten(
+    insitu: Command, wasm: Callable[..., Path], state: Path, verb: str
+) -> None:
+    board, app = ("-b", "qemu_stm32f405"), wasm(APP)
+    assert insitu("flash", app, *board, "--name", "net").status == 0
+    more = ("--invoke", "ask", "--import", "env.note=print") if verb == "run" else ()
+    refused(
+        insitu(verb, app, *board, *more), "where net lies: give --name, or remove it with `insitu images --remove NAME`"
+    )
+    assert insitu("images", *board).out.startswith("net version 1 ")
+    assert insitu("images", *board, "--remove", "net").status == 0
+    if verb == "flash":
+        assert insitu(verb, app, *board).status == 0
+
+
 @pytest.mark.qemu
 def test_run_traps(insitu: Command, wasm: Callable[..., Path], state: Path) -> None:
     run = ("run", wasm(APP), "-b", "qemu_stm32f405", "--import", "env.note=print", "--invoke")

@@ -136,6 +136,19 @@ def test_an_image_that_has_no_name_stays() -> None:
     assert ("", 0, "flashed without a name") not in _states(images)
 
 
+def test_what_goes_when_the_start_is_erased() -> None:
+    """Two large images of a segment each, then a small one in what the first has left."""
+    images = restart(Flash(8, 4096, 32))
+    for name, size in (("a", 6000), ("b", 9000), ("c", 500)):
+        _add(images, name, image(_SEED, size))
+    assert [{i.name for i in images.found(None, blocks)} for blocks in range(4)] == [
+        set(),
+        {"a", "c"},
+        {"a", "c"},
+        {"a", "b", "c"},
+    ]
+
+
 def test_what_is_no_whole_image_never_counts() -> None:
     images = restart(Flash(8, 4096, 32))
     data = image(_SEED, 3000)

@@ -31,7 +31,9 @@ from insitu.explain.profile import Profile
 from insitu.flash import WRITERS, file
 from insitu.flash.modules import flash_modules, kind_of
 from insitu.flash.romfs import in_flash
+from insitu.flash.store import check_overwrites_nothing
 from insitu.flash.write import Flashed, check_fits, flash
+from insitu.flash.writer import Over
 from insitu.image.read import read
 from insitu.link.printed import Say
 from insitu.package.deploy import METHODS
@@ -94,6 +96,8 @@ def flash_command(
             address, data = in_flash(board, data)
         _make_file(made, board, address, data, as_json)
         return
+    if writer is None or WRITERS[writer].over is Over.LINK:
+        check_overwrites_nothing(board, port, len(data))
     _say_flashed(board.name, flash(data, board, port=port, writer=writer), as_json)
 
 

@@ -61,6 +61,9 @@ class Store(Protocol):
     def remove(self, name: str, version: int | None) -> None:
         """Remove all of a name, or one. Raises InsituError where there is none."""
 
+    def begun_in(self, blocks: int) -> set[str]:
+        """Names of images that go when so many first blocks are erased: the blocks' own, and what goes on behind."""
+
 
 @contextmanager
 def opened(board: Board, port: str | None) -> Iterator[Store]:
@@ -74,6 +77,28 @@ def opened(board: Board, port: str | None) -> Iterator[Store]:
     with Link(port) as link:
         link.soft_reset()  # which ends what runs from there
         yield OnBoard(link, board)
+
+
+def check_overwrites_nothing(board: Board, port: str | None, size: int) -> None:
+    """Raise InsituError where an image without a name, of size bytes, would lie over images that have names.
+
+    What is behind a boot loader is not looked at: it has no MicroPython that could say what is there.
+    """
+    if port is None and board.emulator is None:
+        return
+    try:
+        _, _, block = controller.place(board)
+    except InsituError:
+        return  # no image has a name there
+    if port is not None and not controller.is_programmed(board):
+        return
+    with opened(board, port) as store:
+        lost = store.begun_in(-(-size // block))
+    if lost:
+        raise InsituError(
+            f"{board.name}: an image without a name goes to the start of the place for images, where "
+            f"{', '.join(sorted(lost))} lies: give --name, or remove it with `insitu images --remove NAME`"
+        )
 
 
 def next_version(store: Store, name: str) -> int:
@@ -123,6 +148,9 @@ class OnBoard:
     def remove(self, name: str, version: int | None) -> None:
         self._ask(f"_images.remove({name!r}, {version})")
 
+    def begun_in(self, blocks: int) -> set[str]:
+        return {*ast.literal_eval(self._ask(f"print([i.name for i in _images.found(None, {blocks})])").strip())}
+
 
 class FileFlash:
     """What port/update/images.py has for a board's flash, in the file that an emulated board starts with."""
@@ -167,6 +195,9 @@ class _InFile:
     def remove(self, name: str, version: int | None) -> None:
         with self._said():
             self._images.remove(name, version)
+
+    def begun_in(self, blocks: int) -> set[str]:
+        return {image.name for image in self._images.found(None, blocks)}
 
     @contextmanager
     def _said(self) -> Iterator[None]:

@@ -16,6 +16,7 @@ from insitu.board.record import Board
 from insitu.errors import InsituError, printable
 from insitu.flash.mapped import map_images
 from insitu.flash.package import put_code
+from insitu.flash.store import check_overwrites_nothing
 from insitu.flash.write import check_fits, flash
 from insitu.image.read import Image, read
 from insitu.link.memory import device_crc
@@ -224,6 +225,8 @@ class Session(AbstractContextManager["Session"]):
         if self.sim:
             return Simulated(self.board, contents)
         emulator(self.board)
+        if self.flash_file is not None:
+            check_overwrites_nothing(self.board, None, len(self.data))
         method = METHODS[self.deploy]
         firmware = method.firmware(self.board)
         contents += method.contents(self.board)
@@ -236,6 +239,7 @@ class Session(AbstractContextManager["Session"]):
             crc = device_crc(link, self.board.image.address, len(self.data))
             link.soft_reset()
         if crc != zlib.crc32(self.data):
+            check_overwrites_nothing(self.board, self.port, len(self.data))
             flash(self.data, self.board, port=self.port)
         if self.deploy == "files":
             put_code(self.board, self.port)

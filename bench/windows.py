@@ -65,7 +65,7 @@ def _measure(kernel: str, name: str) -> Row:
         instructions(size),
         compiled.own_code_bytes(fixed),
         compiled.own_code_bytes(growing),
-        compiled.own_code_bytes(Plan(module, target, window_size=size)),
+        compiled.own_code_bytes(Plan(module, target, wanted=size)),
     )
 
 

@@ -1,14 +1,11 @@
 # Peaks that begin anew. Few programs ask for it.
 from .. import platform
 from ..heap.control import PEAK
-from ..store.far import pages
+from ..store.far import parts
 from ..store.variables import global_offset
 from ..xip.layout import (
     ENV_SIZE,
     ENV_SP,
-    FAR_HIGH,
-    FAR_PAGE,
-    FAR_SHIFT,
     FLAG_MEMORY_WINDOW,
     IMAGE_STACK_POINTER,
     NONE,
@@ -51,18 +48,14 @@ def _clear(base, instance):
         if not 0 <= depth <= size:
             return
         if instance.module.flags() & FLAG_MEMORY_WINDOW:
-            _clear_pages(base, instance, bottom, bottom + depth)
+            _clear_parts(instance, bottom, bottom + depth)
         else:
             platform.fill(add(base, instance.memory_offset() + bottom), depth, 0)
 
 
 # In a window and in those far pages that are there.
-def _clear_pages(base, instance, start, end):
-    high = min(instance.get(FAR_HIGH), end)
-    if start < high:
-        platform.fill(add(base, instance.pointer + start), high - start, 0)
-    for page, address in pages(instance):
-        at = page << FAR_SHIFT
-        low, top = max(at, start), min(at + FAR_PAGE, end)
+def _clear_parts(instance, start, end):
+    for at, length, address in parts(instance):
+        low, top = max(at, start), min(at + length, end)
         if low < top:
             platform.fill(add(address, low - at), top - low, 0)

@@ -25,6 +25,7 @@ from ..xip.layout import (
     FAR_COUNT,
     FAR_HIGH,
     FAR_LEFT,
+    FAR_LOW,
     FAR_PAGES,
     FLAG_MEMORY,
     FLAG_MEMORY_WINDOW,
@@ -141,7 +142,10 @@ def _far(instance):
     ready = instance.get(FAR_LEFT)
     _put(RECORD_FAR, 1)
     _put(instance.id)
-    _put(instance.get(FAR_HIGH))
+    low = instance.get(FAR_LOW)
+    _put(low)
+    _put(instance.get(FAR_HIGH) - low)
+    _put(1 << instance.far_shift)
     _put(instance.get(FAR_PAGES) - ready)
     _put(ready)
     _put(instance.get(FAR_COUNT))

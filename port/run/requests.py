@@ -33,7 +33,10 @@ from ..xip.scan import nearest_below
 
 def serve(env, instance, kind, operand):
     try:
-        _serve(env, instance, kind, operand)
+        if kind == REQUEST_FAR_PAGE:
+            instance.refill(instance)
+        else:
+            _serve(env, instance, kind, operand)
     except Trap as trap:
         trap.left, trap.tell = (env, instance.module, sum(_used(env))), _tell
         raise
@@ -74,12 +77,10 @@ def _serve(env, instance, kind, operand):
     elif kind == REQUEST_TABLE_FILL:
         _check(instance, operand, a, c)
         table.fill(instance, operand, a, c, struct.unpack_from("<II", slots, 8))
-    elif kind in (REQUEST_FAR_PAGE, REQUEST_MEMORY_FILL, REQUEST_MEMORY_COPY):
+    elif kind in (REQUEST_MEMORY_FILL, REQUEST_MEMORY_COPY):
         from ..store import far
 
-        if kind == REQUEST_FAR_PAGE:
-            far.refill(instance)
-        elif kind == REQUEST_MEMORY_FILL:
+        if kind == REQUEST_MEMORY_FILL:
             far.fill(instance, a, b & 255, c)
         else:
             far.copy(instance, a, b, c)

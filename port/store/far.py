@@ -2,6 +2,7 @@
 # Compiled code finds them through a hash table, and takes new ones from a chunk that lies ready, as the far routine
 # (aot/stubs/far_*.S) does; this is the same for Python, and what gets chunks. The table has more slots than pages.
 
+import micropython
 from micropython import const
 
 from .. import platform
@@ -11,77 +12,99 @@ from ..xip.layout import (
     FAR_HASH_SHIFT,
     FAR_HIGH,
     FAR_LEFT,
+    FAR_LOW,
     FAR_MASK,
     FAR_NEXT,
     FAR_NONE,
-    FAR_PAGE,
     FAR_PAGES,
-    FAR_SHIFT,
     FAR_SLOT,
     FAR_SLOTS,
     FAR_STEP,
     FAR_TABLE,
+    FLAGS_FAR_SHIFT,
+    IMAGE_APP_HEAP,
+    IMAGE_FLAGS,
     IMAGE_MEMORY_SLACK,
     TRAP_OUT_OF_BOUNDS_MEMORY,
 )
 from ..xip.raw import add, peek, peek_offset, poke, poke_address
 
-_CHUNK = const(8)  # pages that are taken at a time, where there is room
+_CHUNK = const(1024)  # bytes of pages that are taken at a time, where there is room
 
 
 def prepare(instance):
+    module = instance.module
     instance.owned = list(instance.owned)
-    instance.put(FAR_HIGH, instance.module.word(IMAGE_MEMORY_SLACK))
+    instance.far_shift = module.word(IMAGE_FLAGS) >> FLAGS_FAR_SHIFT & 15  # log2 of a page's bytes
+    instance.refill = refill  # for requests.py, which finds it so without an import
+    low = module.word(IMAGE_APP_HEAP)
+    instance.put(FAR_LOW, low)
+    instance.put(FAR_HIGH, low + module.word(IMAGE_MEMORY_SLACK))
     _use_table(instance, instance.runtime.alloc(FAR_SLOTS * FAR_SLOT, "the table of far pages"), FAR_SLOTS)
 
 
 def _use_table(instance, table, slots):
-    base, old = instance.runtime.base, instance.memory_block
+    base, old, mask = instance.runtime.base, instance.memory_block, (slots - 1) * FAR_SLOT
     platform.fill(add(base, table), slots * FAR_SLOT, 255)
     if old:
-        for at in range(old, old + instance.get(FAR_MASK) + FAR_SLOT, FAR_SLOT):
-            page = peek(base, at)
-            if page != FAR_NONE:
-                slot = _slot(base, table, (slots - 1) * FAR_SLOT, page)
-                poke(base, slot, page)
-                poke(base, slot + 4, peek(base, at + 4))
+        _move(base, old, old + instance.get(FAR_MASK), table, mask)
     instance.memory_block = table
     instance.put_address(FAR_TABLE, base, table)
-    instance.put(FAR_MASK, (slots - 1) * FAR_SLOT)
+    instance.put(FAR_MASK, mask)
     if old:
         instance.runtime.heap.free(old)
 
 
+# What the slots at, and so on up to last have, into a table that is empty.
+@micropython.viper
+def _move(base: uint, at: int, last: int, table: int, mask: int):
+    while at <= last:
+        p = ptr32(base + uint(at))
+        page = p[0]
+        if page != -1:
+            slot = (page + (page >> FAR_HASH_SHIFT)) * FAR_SLOT & mask
+            while ptr32(base + uint(table + slot))[0] != -1:
+                slot = slot + FAR_STEP & mask
+            to = ptr32(base + uint(table + slot))
+            to[0] = page
+            to[1] = p[1]
+        at += FAR_SLOT
+
+
 # Offset of a page's slot, or of the empty one where it belongs.
-def _slot(base, table, mask, page):
+@micropython.viper
+def _slot(base: uint, table: int, mask: int, page: int) -> int:
     at = (page + (page >> FAR_HASH_SHIFT)) * FAR_SLOT & mask
-    while peek(base, table + at) not in (page, FAR_NONE):
+    found = ptr32(base + uint(table + at))[0]
+    while found != page and found != -1:
         at = at + FAR_STEP & mask
+        found = ptr32(base + uint(table + at))[0]
     return table + at
 
 
 # Pages that lie ready, where none do any more.
 def refill(instance):
-    runtime = instance.runtime
-    pages, slots = instance.get(FAR_PAGES), instance.get(FAR_MASK) // FAR_SLOT + 1
-    if pages + _CHUNK > slots * 3 // 4:
-        table = runtime.heap.alloc(2 * slots * FAR_SLOT)
+    runtime, shift = instance.runtime, instance.far_shift
+    heap = runtime.heap
+    pages, slots, count = instance.get(FAR_PAGES), instance.get(FAR_MASK) // FAR_SLOT + 1, _CHUNK >> shift
+    if pages + count > slots * 3 // 4:
+        table = heap.alloc(2 * slots * FAR_SLOT)
         if table:
             slots *= 2
             _use_table(instance, table, slots)
-    count = min(_CHUNK, slots - 1 - pages)
+    count = min(count, slots - 1 - pages)
     offset = 0
     while count > 0 and not offset:
-        offset = runtime.heap.alloc(count * FAR_PAGE)
+        offset = heap.alloc(count << shift)
         if not offset:
             count >>= 1
     if not offset:
         raise Trap(
             "no room in the global heap for linear memory at %d, the %d. far page of %d bytes"
-            % (instance.get(FAR_ADDRESS), pages + 1, FAR_PAGE)
+            % (instance.get(FAR_ADDRESS), pages + 1, 1 << shift)
         )
     instance.owned.append(offset)
-    platform.fill(add(runtime.base, offset), count * FAR_PAGE, 0)
+    platform.fill(add(runtime.base, offset), count << shift, 0)
     instance.put(FAR_PAGES, pages + count)
     instance.put_address(FAR_NEXT, runtime.base, offset)
     instance.put(FAR_LEFT, count)
@@ -90,16 +113,17 @@ def refill(instance):
 # Where an address lies, as a view from there to the end of its page or the window, of length bytes at most; None where
 # it reads as zeros, which it does not if it is to be written.
 def _part(instance, at, length, written):
-    base, high = instance.runtime.base, instance.get(FAR_HIGH)
-    if at < high:
-        return platform.view(add(base, instance.pointer + at), min(length, high - at))
-    page, within = at >> FAR_SHIFT, at & FAR_PAGE - 1
+    base, low, high = instance.runtime.base, instance.get(FAR_LOW), instance.get(FAR_HIGH)
+    if low <= at < high:
+        return platform.view(add(base, instance.pointer + at - low), min(length, high - at))
+    page, end = at >> instance.far_shift, 1 << instance.far_shift
+    within = at & end - 1
     slot = _slot(base, instance.memory_block, instance.get(FAR_MASK), page)
     if peek(base, slot) == FAR_NONE:
         if not written:
             return None
         slot = _make(instance, at, page, slot)
-    return platform.view(add(peek(base, slot + 4), within), min(length, FAR_PAGE - within))
+    return platform.view(add(peek(base, slot + 4), within), min(length, end - within))
 
 
 def _make(instance, at, page, slot):
@@ -111,7 +135,7 @@ def _make(instance, at, page, slot):
     offset = peek_offset(base, instance.pointer - FAR_NEXT)
     poke(base, slot, page)
     poke_address(base, slot + 4, base, offset)
-    instance.put_address(FAR_NEXT, base, offset + FAR_PAGE)
+    instance.put_address(FAR_NEXT, base, offset + (1 << instance.far_shift))
     instance.put(FAR_LEFT, instance.get(FAR_LEFT) - 1)
     return slot
 
@@ -119,6 +143,14 @@ def _make(instance, at, page, slot):
 # The device's address of a byte, good up to the end of its page.
 def address_of(instance, at):
     return platform.address_of(_part(instance, at, 1, True))
+
+
+# Of the window and of each far page: where it begins in linear memory, its bytes, its address.
+def parts(instance):
+    low, shift = instance.get(FAR_LOW), instance.far_shift
+    yield low, instance.get(FAR_HIGH) - low, add(instance.runtime.base, instance.pointer)
+    for page, address in pages(instance):
+        yield page << shift, 1 << shift, address
 
 
 # Of each far page: its number and its address.
@@ -132,27 +164,17 @@ def pages(instance):
 
 # The address in linear memory of a byte of the device's, -1: none.
 def app_address(instance, address):
-    at = address - add(instance.runtime.base, instance.pointer)
-    if 0 <= at < instance.get(FAR_HIGH):
-        return at
-    for page, start in pages(instance):
-        if start <= address < start + FAR_PAGE:
-            return (page << FAR_SHIFT) + address - start
+    for at, length, start in parts(instance):
+        if start <= address < start + length:
+            return at + address - start
     return -1
 
 
 # Bytes of a range from the first one that is not 0 to its end.
 def from_first(instance, start, size):
-    high = instance.get(FAR_HIGH)
     first = end = start + size
-    if start < high:
-        near = min(end, high) - start
-        zeros = platform.count(add(instance.runtime.base, instance.pointer + start), near, 0)
-        if zeros < near:
-            return size - zeros
-    for page, address in pages(instance):
-        at = page << FAR_SHIFT
-        low, top = max(at, start), min(at + FAR_PAGE, first)
+    for at, length, address in parts(instance):
+        low, top = max(at, start), min(at + length, first)
         if low < top:
             zeros = platform.count(add(address, low - at), top - low, 0)
             if zeros < top - low:
@@ -169,11 +191,11 @@ def _check(instance, start, length):
 
 def read(instance, start, length):
     result = bytearray(length)
-    done = 0
+    done, mask = 0, (1 << instance.far_shift) - 1
     while done < length:
         part = _part(instance, start + done, length - done, False)
         if part is None:
-            done += min(length - done, FAR_PAGE - (start + done & FAR_PAGE - 1))
+            done += min(length - done, -(start + done) & mask or mask + 1)
         else:
             result[done : done + len(part)] = part
             done += len(part)
@@ -191,9 +213,10 @@ def write(instance, start, data):
 
 def fill(instance, start, byte, length):
     _check(instance, start, length)
+    mask = (1 << instance.far_shift) - 1
     while length:
         part = _part(instance, start, length, byte)
-        count = min(length, FAR_PAGE - (start & FAR_PAGE - 1))
+        count = min(length, -start & mask or mask + 1)
         if part is not None:
             count = len(part)
             part[:] = bytes((byte,)) * count
@@ -208,7 +231,7 @@ def copy(instance, to, source, length):
     _check(instance, to, length)
     done = 0
     while done < length:
-        count = min(length - done, FAR_PAGE)
+        count = min(length - done, 1 << instance.far_shift)
         at = length - done - count if to > source else done
         write(instance, to + at, read(instance, source + at, count))
         done += count

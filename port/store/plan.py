@@ -3,11 +3,11 @@ from .. import platform
 from ..errors import Error
 from ..heap.heap import heap_in, region_of
 from ..xip.layout import (
-    FAR_PAGE,
     FLAG_MEMORY_FIXED,
     FLAG_MEMORY_GROWS,
     FLAG_MEMORY_IMPORTED,
     FLAG_MEMORY_WINDOW,
+    FLAGS_FAR_SHIFT,
     IMAGE_APP_HEAP,
     IMAGE_FLAGS,
     IMAGE_MEMORY_MAX,
@@ -41,7 +41,7 @@ def plan_memory(module, heap_size, initial, maximum, region):
     elif not plan.grows or not pages <= initial <= plan.maximum:
         raise Error("the memory has %d pages at first and at most %d" % (pages, plan.maximum))
     # the app heap comes last: in what the compiler kept for it, in whole pages of a memory that grows
-    kept = module.word(IMAGE_APP_HEAP)
+    kept = 0 if flags & FLAG_MEMORY_WINDOW else module.word(IMAGE_APP_HEAP)
     plan.size = module.word(IMAGE_MEMORY_SIZE) + (initial - pages) * PAGE_SIZE - kept
     plan.pages = initial
     extra = plan.heap_size
@@ -58,7 +58,8 @@ def plan_memory(module, heap_size, initial, maximum, region):
         if plan.pages > plan.maximum:
             raise Error("an app heap of %d pages does not fit: at most %d" % (extra // PAGE_SIZE, plan.maximum))
     elif flags & FLAG_MEMORY_WINDOW:
-        extra = (extra + FAR_PAGE - 1) & -FAR_PAGE
+        page = 1 << (flags >> FLAGS_FAR_SHIFT & 15)
+        extra = (extra + page - 1) & -page
     plan.heap_start = plan.size
     plan.size += extra
     return plan

@@ -10,7 +10,7 @@ FRAME_END = const(0xC0)
 FRAME_ESCAPE = const(0xFE)
 FRAME_FLIP = const(0x20)
 # The body: version (1 byte), records, CRC-32 (4 bytes, little-endian, zlib's, of all before it).
-FRAME_VERSION = const(2)
+FRAME_VERSION = const(3)
 # A record: kind (1 byte), then the words of its kind, little-endian; a mark: length (1 byte), then a name in UTF-8.
 # Pools add up: used = runtime + host + each instance's block, memory in heap and apart + each exec env's block,
 # and of a pool (kind 0) used + overhead + free = size.
@@ -23,6 +23,6 @@ RECORD_EXEC_ENV = const(4)  # instance id, address, block bytes, stack size, sta
 RECORD_PYTHON = const(5)  # MicroPython's heap: size, used
 RECORD_MARK = const(6)  # what the program calls this moment
 RECORD_TRAPS = const(7)  # how many there were
-# Of a memory with a window: instance id, bytes of the window, far pages: in use, lying ready, accesses to any (and to
-# what was never written, and coarse at the window's end: aot/window.py)
+# Of a memory with a window: instance id, where the window begins, its bytes, bytes of a far page, far pages: in use,
+# lying ready, accesses to any (and to what was never written, and coarse at the window's end: aot/window.py)
 RECORD_FAR = const(8)

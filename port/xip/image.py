@@ -30,7 +30,8 @@ from .layout import (
     EXPR_GLOBAL,
     EXPR_NULL,
     EXTERNREF_SIZE,
-    FAR_PAGE,
+    FAR_LEAST_SHIFT,
+    FAR_MOST_SHIFT,
     FEATURE_ARMV8M,
     FEATURE_BITS,
     FEATURE_DOUBLE,
@@ -41,6 +42,7 @@ from .layout import (
     FLAG_MEMORY_GROWS,
     FLAG_MEMORY_IMPORTED,
     FLAG_MEMORY_WINDOW,
+    FLAGS_FAR_SHIFT,
     FORMAT_VERSION,
     FUNCREF_SIZE,
     FUNCTION_CODE,
@@ -305,7 +307,8 @@ class Checker:
             not window or flags & (FLAG_MEMORY | FLAG_MEMORY_IMPORTED | FLAG_MEMORY_FIXED) == FLAG_MEMORY,
             "memory flags",
         )
-        kept, whole = self.word(IMAGE_APP_HEAP), pages * 65536
+        start, whole = self.word(IMAGE_APP_HEAP), pages * 65536
+        kept = 0 if window else start
         # nothing but a memory that is fixed has room kept in it; nothing but what neither grows nor is imported is
         # not whole pages
         self.demand(not kept or flags & FLAG_MEMORY_FIXED, "app heap")
@@ -314,7 +317,13 @@ class Checker:
         self.demand(not flags & FLAG_MEMORY or least <= size - kept <= whole, "memory size")
         slack = self.word(IMAGE_MEMORY_SLACK)
         if window:
-            self.demand(slack <= whole and not slack & FAR_PAGE - 1, "memory window")
+            shift = flags >> FLAGS_FAR_SHIFT & 15
+            self.demand(
+                FAR_LEAST_SHIFT <= shift <= FAR_MOST_SHIFT
+                and start + slack <= whole
+                and not (start | slack) & (1 << shift) - 1,
+                "memory window",
+            )
         else:
             self.demand(
                 not slack or (flags & FLAG_MEMORY_FIXED and not slack & 7 and slack <= whole - size), "memory slack"

@@ -42,8 +42,9 @@ IMAGE_DATA_END = const(156)  # __data_end, or NONE
 IMAGE_HEAP_BASE = const(160)  # __heap_base, or NONE
 IMAGE_STACK_GUARD = const(164)  # bytes of an operand stack that only unchecked frames may use
 IMAGE_STACK_NEEDED = const(168)  # operand stack that the call graph needs, NONE with recursion
-IMAGE_APP_HEAP = const(172)  # bytes at the end of a fixed linear memory that are kept for an app heap
-# bytes behind a truncated memory that its code may come to, multiple of 8; of a memory with a window, the window's
+# bytes at the end of a fixed linear memory that are kept for an app heap; of a memory with a window, its start
+IMAGE_APP_HEAP = const(172)
+# bytes behind a truncated memory that its code may come to, multiple of 8; of a memory with a window, bytes of that
 IMAGE_MEMORY_SLACK = const(176)
 HEADER_SIZE = const(180)
 MOST_IMAGE = const(0x1000000)  # bytes of an image
@@ -66,7 +67,8 @@ FLAG_MEMORY_FIXED = const(4)  # linear memory starts at the instance pointer and
 FLAG_MEMORY_TRUNCATED = const(8)  # ends at __heap_base, not at the page
 FLAG_MEMORY_GROWS = const(16)
 FLAG_EXTERNREF = const(32)  # in a type, a global or a table
-FLAG_MEMORY_WINDOW = const(64)  # its lowest addresses lie at the instance pointer, all others in far pages
+FLAG_MEMORY_WINDOW = const(64)  # a range of it lies at the instance pointer, all else in far pages
+FLAGS_FAR_SHIFT = const(16)  # with a window: where in the flags log2 of a far page's bytes is, 4 bits
 
 # Words in the code by which a loader knows that an offset is what it is said to be: before the entry stub; before a
 # thunk, xored with its type's signature word. Before a function that is reached other than by a direct call stands
@@ -152,19 +154,20 @@ INSTANCE_MEMORY_PAGES = const(20)  # what memory.size answers, where memory is n
 INSTANCE_ID = const(24)  # the runtime's number for the instance
 INSTANCE_HEADER = const(32)  # then: globals, import slots, args area, tables
 # Of a memory with a window: its far pages, and what follows the header begins at INSTANCE_FAR. A page's slot in the
-# table is its number (address >> FAR_SHIFT) and its address, or FAR_NONE. The slot's place is the number and the number
-# >> FAR_HASH_SHIFT, added, so that pages in a row never share one; or the next one FAR_STEP on.
+# table is its number (address / a page's bytes) and its address, or FAR_NONE. The slot's place is the number and the
+# number >> FAR_HASH_SHIFT, added, so that pages in a row never share one; or the next one FAR_STEP on.
 FAR_COUNT = const(36)  # accesses that came to the routine, since the instance was made
 FAR_PAGES = const(40)  # pages that the runtime took from the global heap
-FAR_HIGH = const(44)  # bytes of the window
+FAR_HIGH = const(44)  # the address behind the window
 FAR_ADDRESS = const(48)  # that a page is asked for
 FAR_LEFT = const(52)  # pages that are still to be had without the runtime
 FAR_NEXT = const(56)  # address of the first of them
 FAR_MASK = const(60)  # bytes of the table less one slot
 FAR_TABLE = const(64)  # its address
-INSTANCE_FAR = const(64)
-FAR_SHIFT = const(7)
-FAR_PAGE = const(128)  # bytes
+FAR_LOW = const(68)  # the window's first address
+INSTANCE_FAR = const(72)
+FAR_LEAST_SHIFT = const(6)  # of a far page's bytes, log2
+FAR_MOST_SHIFT = const(8)
 FAR_HASH_SHIFT = const(6)
 FAR_NONE = const(0xFFFFFFFF)
 FAR_SLOT = const(8)  # bytes

@@ -19,7 +19,6 @@ from insitu.aot.function import FunctionBuilder
 from insitu.aot.plan import Plan
 from insitu.aot.targets import TARGETS
 from insitu.aot.targets import target as named
-from insitu.port.xip import layout
 from insitu.wasm.decode import decode
 
 PAGE = 65536
@@ -37,7 +36,6 @@ _TO_REGISTER = (
     do.SHIFT_RIGHT,
 )
 _OFFSETS = (0, 5, 47, 48, 300, PAGE)
-_WINDOWS = (0, 64, 1024, 4096)
 _LOADS = {
     "i32.load8_s": 1, "i32.load8_u": 1, "i32.load16_s": 2, "i32.load16_u": 2, "i32.load": 4, "i64.load8_s": 1,
     "i64.load16_s": 2, "i64.load32_s": 4, "i64.load32_u": 4, "i64.load": 8, "f32.load": 4, "f64.load": 8,
@@ -76,16 +74,18 @@ def _wasm() -> bytes:
     return bytes(wasmtime.wat2wasm(_text()))
 
 
-def _address(chance: random.Random, window_size: int) -> int:
+def _address(chance: random.Random, wanted: window.Wanted) -> int:
     """Near what may go wrong: the ends of memory, window, far pages, and 32 bits."""
-    border = chance.choice((0, window_size, window_size + 64, 128 * chance.randrange(600), PAGE, 2 * PAGE, 1 << 32))
+    page = 128 * chance.randrange(600)
+    ends = wanted.low, wanted.low // wanted.page * wanted.page, wanted.high, wanted.high + 64
+    border = chance.choice((0, *ends, page, PAGE, 2 * PAGE, 1 << 32))
     return (border + chance.randint(-9, 9) - chance.choice((0, 0, 5, 47, 48, 300))) & 0xFFFFFFFF
 
 
-def _calls(window_size: int, count: int) -> list[tuple[str, list[Any]]]:
-    chance, calls = random.Random(window_size), []
+def _calls(wanted: window.Wanted, count: int) -> list[tuple[str, list[Any]]]:
+    chance, calls = random.Random(wanted.high), []
     for i in range(count):
-        address = _address(chance, window_size)
+        address = _address(chance, wanted)
         kind = chance.randrange(20)
         if i == count // 2:
             calls += [("grow", [1]), ("size", []), ("grow", [2])]
@@ -112,20 +112,28 @@ def _said(value: Any, name: str) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("target", "size"),
-    [("cortex-m0plus", 0), ("cortex-m4f", 64), ("rv32imc", 1024), ("cortex-m3", 4096), ("rv32imc", 0)],
+    ("target", "low", "high", "page"),
+    [
+        ("cortex-m0plus", 0, 0, 64),
+        ("cortex-m4f", 0, 64, 128),
+        ("rv32imc", 0, 1024, 128),
+        ("cortex-m3", 0, 4096, 256),
+        ("cortex-m0plus", 3000, 5000, 64),
+        ("rv32imc", PAGE - 2000, PAGE, 256),
+        ("cortex-m4f", 100, 300, 128),
+    ],
 )
-def test_accesses_are_the_standard_s_wherever_the_window_ends(target: str, size: int) -> None:
+def test_accesses_are_the_standard_s_wherever_the_window_lies(target: str, low: int, high: int, page: int) -> None:
     """Each value, each trap, and all of memory in the end."""
     cpu = insitu.sim.install(insitu.sim.Cpu(target))
     from insitu import port
 
-    cpu.map_flash(0x08000000, aot.compile_wasm(_wasm(), target, window=size))
+    cpu.map_flash(0x08000000, aot.compile_wasm(_wasm(), target, window=window.Wanted(low, high, page)))
     runtime = port.Runtime(bytearray(400_000))
     ours = runtime.load(0x08000000).instantiate(stack_size=2048)
     store = wasmtime.Store()
     theirs: Any = wasmtime.Instance(store, wasmtime.Module(store.engine, _wasm()), []).exports(store)
-    for name, arguments in _calls(size, 1200):
+    for name, arguments in _calls(window.Wanted(low, high, page), 900):
         try:
             expected = _said(theirs[name](store, *arguments), name)
         except wasmtime.Trap:
@@ -164,7 +172,7 @@ def test_the_far_routine_is_given_the_instance_pointer_or_the_module_is_not_buil
 @pytest.mark.parametrize("target", TARGETS)
 def test_what_stands_in_for_the_far_routine_changes_its_result_and_no_other_register(target: str) -> None:
     """For LLVM takes it that the routine does the same; what that keeps, the accesses above show."""
-    plan = Plan(decode(_wasm()), named(target), window_size=0)
+    plan = Plan(decode(_wasm()), named(target), wanted=0)
     made, machine = Object(aot.object_files(plan)[0]), ARCHITECTURES[plan.target.arch]
     code = made.bytes_of(made.sections[made.by_name[".insitu_far_stand_in"]])
     at, changed = 0, set()
@@ -179,7 +187,13 @@ def test_what_stands_in_for_the_far_routine_changes_its_result_and_no_other_regi
 def test_the_window_is_in_what_the_memory_has_at_first_and_whole_pages() -> None:
     for size in (1, 64, 100, 4096, PAGE, 3 * PAGE):
         made = window.plan(size, PAGE)
-        assert made.high % layout.FAR_PAGE == 0
+        assert made.high % window.PAGE == 0
         assert made.near + 64 <= made.high <= PAGE
     assert window.plan(4096, PAGE).near == 4096
-    assert window.plan(4096, 0) == window.plan(0, PAGE) == window.Window(0, 0)
+    for low, high, page in ((100, 5000, 64), (PAGE - 300, PAGE, 256), (PAGE - 70, PAGE, 128), (5000, 70000, 128)):
+        made = window.plan(window.Wanted(low, high, page), PAGE)
+        assert (made.low % page, made.high % page, made.page) == (0, 0, page)
+        assert made.low <= low < made.low + made.near <= high
+        assert made.low + made.near + 64 <= made.high <= PAGE
+    assert window.plan(window.Wanted(PAGE, PAGE + 100), PAGE) == window.plan(window.Wanted(0, 0), PAGE) != made
+    assert window.plan(4096, 0) == window.plan(0, PAGE) == window.Window(0, 0, 0)

@@ -110,12 +110,12 @@ def test_a_start_without_an_end_is_not_kept_for_ever() -> None:
 
 @pytest.mark.parametrize("version", [0, 1, 255])
 def test_another_version(version: int) -> None:
-    with pytest.raises(InsituError, match=f"telemetry version {version} from the device, this insitu reads 2"):
+    with pytest.raises(InsituError, match=f"telemetry version {version} from the device, this insitu reads 3"):
         decode(bytes((version,)))
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"\x02\x01", b"\x02\x05" + bytes(7), b"\x02\x63", b"\x02\x00", b"\x02\x06", b"\x02\x06\x02a"]
+    "body", [b"", b"\x03\x01", b"\x03\x05" + bytes(7), b"\x03\x63", b"\x03\x00", b"\x03\x06", b"\x03\x06\x02a"]
 )
 def test_records_that_are_not_whole_or_not_known(body: bytes) -> None:
     with pytest.raises(InsituError, match="telemetry"):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from insitu.aot.efforts import EFFORTS, SPEED
 from insitu.aot.targets import target as _target
+from insitu.aot.window import Wanted
 from insitu.steps import step
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Compiled:
 
 
 def compile_wasm(
-    data: bytes, target: str, *, app_heap: int = 0, window: int | None = None, optimise: str = SPEED
+    data: bytes, target: str, *, app_heap: int = 0, window: Wanted | int | None = None, optimise: str = SPEED
 ) -> bytes:
     """The image of a WebAssembly module for the target of that name; see compile_module."""
     return compile_module(data, target, app_heap=app_heap, window=window, optimise=optimise).image
@@ -48,16 +49,16 @@ def compile_module(
     target: str,
     *,
     app_heap: int = 0,
-    window: int | None = None,
+    window: Wanted | int | None = None,
     located: bool = False,
     optimise: str = SPEED,
 ) -> Compiled:
     """A WebAssembly module compiled for the target of that name.
 
     app_heap: bytes to keep for an app heap at the end of a linear memory that cannot grow.
-    window: bytes of linear memory, from address 0 on, that are RAM from the start; what lies beyond is taken from the
-        global heap by small pages, when it is first written. None: all of it is RAM. Without a memory of the module's
-        own it changes nothing.
+    window: bytes of linear memory, from address 0 on or as Wanted says, that are RAM from the start; all else is taken
+        from the global heap by small pages, when it is first written. None: all of it is RAM. Without a memory of the
+        module's own it changes nothing.
     located: with what explain.make.code_map needs to know of instructions; the image is the same.
     optimise: a name of efforts.EFFORTS: "speed"; "most", which takes longer for a little more speed; "size".
 
@@ -77,7 +78,7 @@ def compile_decoded(
     target: str,
     *,
     app_heap: int = 0,
-    window: int | None = None,
+    window: Wanted | int | None = None,
     located: bool = False,
     optimise: str = SPEED,
 ) -> Compiled:

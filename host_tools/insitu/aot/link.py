@@ -111,9 +111,9 @@ def stub(target: Target) -> bytes:
 
 
 @functools.cache
-def _far(target: Target) -> bytes:
-    """The object file of the target's routine for accesses outside of a memory's window."""
-    defines = stubs.far_defines(window.OFFSETS) + [f"-D{name}" for name in target.stub_defines]
+def _far(target: Target, page: int) -> bytes:
+    """The object file of the target's routine for accesses outside of a memory's window, by pages of so many bytes."""
+    defines = stubs.far_defines(window.OFFSETS, page) + [f"-D{name}" for name in target.stub_defines]
     defines += ["-DUNALIGNED"] if target.unaligned else []
     return _compiled(target, [*defines, str(stubs.path(f"far_{target.stub}"))])
 
@@ -169,9 +169,9 @@ def archive(said: str) -> Path | None:
     return None
 
 
-def own_objects(target: Target, *, far: bool = False) -> dict[str, bytes]:
-    """What a module is linked with beside the library: file name to object file. far: its memory has a window."""
-    first = {FAR: _far(target)} if far else {}
+def own_objects(target: Target, *, far: int | None = None) -> dict[str, bytes]:
+    """What a module is linked with beside the library: file name to object file. far: see Plan.far_page."""
+    first = {FAR: _far(target, far)} if far else {}
     return first | {STUB: stub(target), HELPERS: _helpers(target)}
 
 
@@ -216,7 +216,7 @@ def link(objects: list[bytes], plan: Plan) -> Code:
     Where the module's memory has a window, the far routine comes first, so that its entries are taken and not the
     stand-ins that the module has of them (far_calls.py).
     """
-    target, far = plan.target, plan.memory.window is not None
+    target, far = plan.target, plan.far_page
     entered = [f"f{i}" for i in sorted(plan.exposed)]
     roots = " ".join(["insitu_enter", *entered, *(f"t{i}" for i in plan.thunk_types)])
     with tempfile.TemporaryDirectory(prefix="insitu-") as name:

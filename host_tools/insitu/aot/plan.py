@@ -119,7 +119,7 @@ class Plan:
         wasm: Module,
         target: Target,
         app_heap: int = 0,
-        window_size: int | None = None,
+        wanted: window.Wanted | int | None = None,
         *,
         located: bool = False,
     ) -> None:
@@ -128,8 +128,8 @@ class Plan:
         self.located = located
         self.aux_stack = aux_stack.find(wasm)
         self.memory = self._plan_memory((app_heap + 7) & ~7)
-        if window_size is not None and wasm.memory_types and not wasm.imported_memory_count:
-            self.memory = self._plan_window(window_size)
+        if wanted is not None and wasm.memory_types and not wasm.imported_memory_count:
+            self.memory = self._plan_window(wanted)
         self.imported_globals = wasm.imported_global_count
         self._plan_instance()
 
@@ -159,11 +159,11 @@ class Plan:
         memory = LinearMemory(True, cut + app_heap, limits.minimum, truncated=cut < size, app_heap=app_heap)
         return memory.with_slack() if memory.truncated else memory
 
-    def _plan_window(self, size: int) -> LinearMemory:
+    def _plan_window(self, wanted: window.Wanted | int) -> LinearMemory:
         """Whole pages, and as much growth as the module allows: what is not touched costs nothing."""
         limits = self.wasm.memory_types[0].limits
         whole, grows = limits.minimum * PAGE, limits.maximum != limits.minimum
-        return LinearMemory(False, whole, limits.minimum, grows, window=window.plan(size, whole))
+        return LinearMemory(False, whole, limits.minimum, grows, window=window.plan(wanted, whole))
 
     def _invites_growth(self, limits: Limits) -> bool:
         """Whether another module may count on growing this one's memory: it is exported with a maximum."""
@@ -177,6 +177,11 @@ class Plan:
         if not self._opcodes.isdisjoint((_MEMORY_SIZE, _MEMORY_GROW)):
             return size
         return (max(aux.heap_base, aux.top) + 7) & ~7
+
+    @property
+    def far_page(self) -> int | None:
+        """Bytes of a far page, where the memory has a window."""
+        return self.memory.window.page if self.memory.window else None
 
     @property
     def exports_allocator(self) -> bool:

@@ -1,9 +1,9 @@
-"""A memory of which only a window, [0, high), lies in RAM: at the instance pointer, as a fixed one does.
+"""A memory of which only a window, [low, high), lies in RAM: at the instance pointer, as a fixed one does.
 
-An access in the window is one comparison with a constant. Any other goes to a cold block, and there to the image's far
-routine (stubs/far_*.S), which finds the page that holds the address, and comes back with the value. It also serves
-accesses that lie in the window after all: the comparison in line is the same for all small offsets of an address, so
-that LLVM makes it once, and is coarse near the window's end.
+An access in the window is one comparison with a constant; of a difference where low is not 0, which costs code. Any
+other goes to a cold block, and there to the image's far routine (stubs/far_*.S), which finds the page that holds the
+address, and comes back with the value. It also serves accesses that lie in the window after all: the comparison in line
+is the same for all small offsets of an address, so that LLVM makes it once, and is coarse near the window's end.
 
 The routine checks the bounds; that it is called with the instance pointer, and that it keeps all registers but its
 result's, is what contract/ and far_calls.py see to.
@@ -23,6 +23,17 @@ if TYPE_CHECKING:
 
 _REACH = 64  # offset and width of accesses that share a comparison
 OFFSETS = 48  # so many from 0 on have an entry of their own in the far routine, for each kind of access
+PAGE = 128  # bytes of a far page, unless another size is asked for
+PAGES = tuple(1 << shift for shift in range(layout.FAR_LEAST_SHIFT, layout.FAR_MOST_SHIFT + 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is asked for: addresses low to high - 1 are to be fast. Attributes: page: bytes of a far page, of PAGES."""
+
+    low: int
+    high: int
+    page: int = PAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,20 +41,33 @@ class Window:
     """The part of a memory that RAM at the instance pointer backs.
 
     Attributes:
-        near: an address below may be accessed at any offset that with the width is at most _REACH.
-        high: bytes of it, whole pages.
+        low, high: its first address and the one behind it, multiples of page.
+        near: an address less than low + near, and no less than low, may be accessed at any offset that with the width
+            is at most _REACH.
+        page: bytes of a far page.
     """
 
-    near: int
+    low: int
     high: int
+    near: int
+    page: int = PAGE
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.high - self.low
 
 
-def plan(size: int, memory_size: int) -> Window:
-    """A window in which size bytes are fast, inside of what the memory has at first. All in bytes."""
-    if not size or not memory_size:
-        return Window(0, 0)
-    high = min(-(-(size + _REACH) // layout.FAR_PAGE) * layout.FAR_PAGE, memory_size)
-    return Window(_compared(min(size, high - _REACH)), high)
+def plan(wanted: Wanted | int, memory_size: int) -> Window:
+    """The window in which what is wanted is fast, inside of what the memory has at first. An int: so many from 0 on."""
+    if isinstance(wanted, int):
+        wanted = Wanted(0, wanted)
+    page = wanted.page
+    low, most = wanted.low // page * page, memory_size // page * page
+    if wanted.high <= low or low + _REACH > most:
+        return Window(0, 0, 0, page)
+    high = min(-(-(wanted.high + _REACH) // page) * page, most)
+    return Window(low, high, _compared(min(wanted.high - low, high - low - _REACH)), page)
 
 
 def _compared(limit: int) -> int:
@@ -58,14 +82,28 @@ def _window(f: FunctionBuilder) -> Window:
     return window
 
 
+def _from_low(f: FunctionBuilder, address: str, offset: int) -> tuple[str, int]:
+    """The same place from the window's begin: a difference that wraps for what lies below it, and an offset."""
+    low = _window(f).low
+    if not low or offset > low:  # then it lies above low, unless the sum wraps, which no address that is near does
+        return address, offset - low
+    if offset <= _REACH:
+        return f.value(f"sub i32 {address}, {low}"), offset
+    return f.value(f"sub i32 {address}, {low - offset}"), 0
+
+
 def _near(f: FunctionBuilder, address: str, offset: int, width: int) -> str:
-    """i1: the access lies in the window, and so in memory; false for some that do. invariant: far-memory."""
+    """i1: the access, from the window's begin, lies in it, and so in memory; false for some that do.
+
+    invariant: far-memory.
+    """
     window, reach = _window(f), offset + width
-    limit = window.near if reach <= _REACH else window.high - reach + 1
+    limit = window.near if reach <= _REACH else window.size - reach + 1
     return f.value(f"icmp ult i32 {address}, {limit}") if limit > 0 else "false"
 
 
 def _pointer(f: FunctionBuilder, address: str, offset: int) -> str:
+    """address and offset: from the window's begin."""
     pointer = f.value(f"getelementptr i8, ptr %inst, i32 {address}")
     return f.value(f"getelementptr i8, ptr {pointer}, i32 {offset}") if offset else pointer
 
@@ -95,7 +133,8 @@ def emit_load(
     """A load. row: memory.LOADS'; near: emits that of the window, at a pointer, and gives what memory has there."""
     memory_type, width, conversion, result = row
     warm, cold, end = f.name("near"), f.name("far"), f.name("b")
-    f.line(f"br i1 {_near(f, address, offset, width)}, label %{warm}, label %{cold}, !prof !likely")
+    place = _from_low(f, address, offset)
+    f.line(f"br i1 {_near(f, *place, width)}, label %{warm}, label %{cold}, !prof !likely")
     f.start_block(cold)
     sign = "" if width >= 4 else "s" if conversion == "sext" else "u"
     ir_type = "i64" if width == 8 else "i32"
@@ -106,7 +145,7 @@ def emit_load(
         value = f.value(f"bitcast {ir_type} {value} to {result}")
     f.line(f"br label %{end}")
     f.start_block(warm)
-    loaded = near(_pointer(f, address, _signed(offset)))
+    loaded = near(_pointer(f, place[0], _signed(place[1])))
     if conversion:
         loaded = f.value(f"{conversion} {memory_type} {loaded} to {result}")
     loaded_in = f.block
@@ -126,7 +165,8 @@ def emit_store(
     """A store. row: memory.STORES'; near: emits that of the window, at a pointer."""
     _, width, value_type = row
     warm, cold, end = f.name("near"), f.name("far"), f.name("b")
-    f.line(f"br i1 {_near(f, address, offset, width)}, label %{warm}, label %{cold}, !prof !likely")
+    place = _from_low(f, address, offset)
+    f.line(f"br i1 {_near(f, *place, width)}, label %{warm}, label %{cold}, !prof !likely")
     f.start_block(cold)
     ir_type, passed = _bits(value_type), value
     if ir_type != value_type:
@@ -136,7 +176,7 @@ def emit_store(
     _far(f, "i32", f"s{8 * width}", address, offset, f", {ir_type} {passed}")
     f.line(f"br label %{end}")
     f.start_block(warm)
-    near(_pointer(f, address, _signed(offset)))
+    near(_pointer(f, place[0], _signed(place[1])))
     f.line(f"br label %{end}")
     f.start_block(end)
 
@@ -145,9 +185,10 @@ def emit_store(
 
 
 def _inside(f: FunctionBuilder, address: str, length: str) -> str:
-    high = _window(f).high
-    short = f.value(f"icmp ule i32 {length}, {high}")
-    low = f.value(f"icmp ule i32 {address}, {f.value(f'sub i32 {high}, {length}')}")
+    """address: from the window's begin."""
+    size = _window(f).size
+    short = f.value(f"icmp ule i32 {length}, {size}")
+    low = f.value(f"icmp ule i32 {address}, {f.value(f'sub i32 {size}, {length}')}")
     return f.value(f"and i1 {short}, {low}")
 
 
@@ -164,9 +205,10 @@ def _or_request(f: FunctionBuilder, inside: str, request: int, arguments: list[s
 
 def emit_fill(f: FunctionBuilder, destination: str, value: str, length: str) -> None:
     """memory.fill."""
-    inside = _inside(f, destination, length)
+    place, _ = _from_low(f, destination, 0)
+    inside = _inside(f, place, length)
     end = _or_request(f, inside, layout.REQUEST_MEMORY_FILL, [destination, value, length])
-    byte, to = f.value(f"trunc i32 {value} to i8"), _pointer(f, destination, 0)
+    byte, to = f.value(f"trunc i32 {value} to i8"), _pointer(f, place, 0)
     f.line(f"call void @llvm.memset.p0.i32(ptr align 1 {to}, i8 {byte}, i32 {length}, i1 false)")
     f.line(f"br label %{end}")
     f.start_block(end)
@@ -174,9 +216,10 @@ def emit_fill(f: FunctionBuilder, destination: str, value: str, length: str) -> 
 
 def emit_copy(f: FunctionBuilder, destination: str, source: str, length: str) -> None:
     """memory.copy."""
-    both = f.value(f"and i1 {_inside(f, destination, length)}, {_inside(f, source, length)}")
+    (to_place, _), (of_place, _) = _from_low(f, destination, 0), _from_low(f, source, 0)
+    both = f.value(f"and i1 {_inside(f, to_place, length)}, {_inside(f, of_place, length)}")
     end = _or_request(f, both, layout.REQUEST_MEMORY_COPY, [destination, source, length])
-    to, of = _pointer(f, destination, 0), _pointer(f, source, 0)
+    to, of = _pointer(f, to_place, 0), _pointer(f, of_place, 0)
     f.line(f"call void @llvm.memmove.p0.p0.i32(ptr align 1 {to}, ptr align 1 {of}, i32 {length}, i1 false)")
     f.line(f"br label %{end}")
     f.start_block(end)

@@ -184,7 +184,8 @@ class _Packer:
         flags |= layout.FLAG_MEMORY_IMPORTED * bool(self.m.imported_memory_count)
         flags |= layout.FLAG_MEMORY_FIXED * memory.fixed
         flags |= layout.FLAG_MEMORY_GROWS * memory.grows
-        flags |= layout.FLAG_MEMORY_WINDOW * (memory.window is not None)
+        if memory.window:
+            flags |= layout.FLAG_MEMORY_WINDOW | memory.window.page.bit_length() - 1 << layout.FLAGS_FAR_SHIFT
         return flags | layout.FLAG_MEMORY_TRUNCATED * memory.truncated
 
     def fill_header(self) -> None:
@@ -202,9 +203,10 @@ class _Packer:
         self.set(layout.IMAGE_MEMORY_MAX, _none(limits.maximum) if limits else 0)
         self.set(layout.IMAGE_AUX_STACK_BOTTOM, aux.bottom, aux.top - aux.bottom, _none(aux.pointer))
         self.set(layout.IMAGE_DATA_END, _none(aux.data_end), _none(aux.heap_base))
-        self.set(layout.IMAGE_STACK_GUARD, self.stack.guard, self.stack.needed, plan.memory.app_heap)
+        self.set(layout.IMAGE_STACK_GUARD, self.stack.guard, self.stack.needed)
         window = plan.memory.window
-        self.set(layout.IMAGE_MEMORY_SLACK, window.high if window else plan.memory.slack)
+        kept = (window.low, window.size) if window else (plan.memory.app_heap, plan.memory.slack)
+        self.set(layout.IMAGE_APP_HEAP, *kept)
 
     def pack(self) -> bytes:
         self.types()

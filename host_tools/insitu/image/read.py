@@ -93,6 +93,11 @@ class Image:
         windowed = self.word(layout.IMAGE_FLAGS) & layout.FLAG_MEMORY_WINDOW
         return self.word(layout.IMAGE_MEMORY_SLACK) if windowed else None
 
+    @property
+    def far_page(self) -> int:
+        """Bytes of a far page, where its linear memory has a window."""
+        return 1 << (self.word(layout.IMAGE_FLAGS) >> layout.FLAGS_FAR_SHIFT & 15)
+
     def uses(self, module: str) -> bool:
         """Whether anything is imported from the module of that name."""
         return any(name == module for name, _, _, _ in self.imports)
@@ -109,7 +114,9 @@ class Image:
         if flags & layout.FLAG_MEMORY_IMPORTED:
             return "imported"
         if self.window is not None:
-            return f"{self.window} bytes of RAM as its window, the rest in far pages of {layout.FAR_PAGE} when written"
+            start = self.word(layout.IMAGE_APP_HEAP)
+            window = f"{self.window} bytes of RAM as its window" + (f" at {start}" if start else "")
+            return f"{window}, the rest in far pages of {self.far_page} when written"
         if flags & layout.FLAG_MEMORY_TRUNCATED:
             return "fixed, ends at __heap_base"
         if flags & layout.FLAG_MEMORY_GROWS:
@@ -140,7 +147,7 @@ class Image:
     def _window_hint(self, window: int) -> str:
         """Where the stack, which comes first, leaves no room in the window for the data behind it."""
         stack = self._aux_stack_size()
-        if not window or stack < window:
+        if not window or self.word(layout.IMAGE_APP_HEAP) or stack < window:
             return ""
         least = STACK[Kind.PROGRAM if self.uses(WASI) else Kind.BARE]
         return (

@@ -8,7 +8,6 @@ from rich.table import Table
 
 from insitu.errors import LineError
 from insitu.link.runner import DeviceError, Runner
-from insitu.port.xip.layout import FAR_PAGE
 from insitu.telemetry.decode import Snapshot, check_sums, decode
 from insitu.telemetry.frames import Scanner
 
@@ -96,9 +95,10 @@ def pools(found: Snapshot) -> list[tuple[str, int | None, int | None, int | None
 
 def _far(far: dict[str, int]) -> list[tuple[str, int | None, int | None, int | None, str]]:
     """The rows of a memory with a window; both lie in its instance's bytes."""
-    pages, used = (far["pages"] + far["ready"]) * FAR_PAGE, far["pages"] * FAR_PAGE
-    note = f"{far['pages']} pages of {FAR_PAGE}, {far['accesses']} far accesses"
-    return [("    window", far["window"], None, None, ""), ("    far pages", pages, used, None, note)]
+    pages, used = (far["pages"] + far["ready"]) * far["page"], far["pages"] * far["page"]
+    note = f"{far['pages']} pages of {far['page']}, {far['accesses']} far accesses"
+    place = f"from {far['start']} on" if far["start"] else ""
+    return [("    window", far["window"], None, None, place), ("    far pages", pages, used, None, note)]
 
 
 def table(found: Snapshot) -> Table:

@@ -24,7 +24,7 @@ FIELDS: dict[int, tuple[str, tuple[str, ...]]] = {
         ),
     ),
     frames.RECORD_EXEC_ENV: ("exec_envs", ("instance", "address", "block", "stack_size", "stack_peak")),
-    frames.RECORD_FAR: ("far_memories", ("instance", "window", "pages", "ready", "accesses")),
+    frames.RECORD_FAR: ("far_memories", ("instance", "start", "window", "page", "pages", "ready", "accesses")),
     frames.RECORD_PYTHON: ("micropython_heap", ("size", "used")),
     frames.RECORD_TRAPS: ("traps", ("count",)),
 }

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from html import escape
 
 from insitu.errors import InsituError
-from insitu.port.xip.layout import FAR_PAGE
 from insitu.telemetry.decode import Snapshot
 
 _WIDTH, _TOP, _HEIGHT = 760, 64, 560
@@ -71,8 +70,9 @@ def parts(snapshot: Snapshot) -> list[Part]:
 
 def _far(row: dict[str, int]) -> list[Part]:
     """The window, which lies in the instance's block, and its far pages."""
-    pages, used = (row["pages"] + row["ready"]) * FAR_PAGE, row["pages"] * FAR_PAGE
-    return [Part("data", "linear memory: window", row["window"]), Part("data", "linear memory: far pages", pages, used)]
+    pages, used = (row["pages"] + row["ready"]) * row["page"], row["pages"] * row["page"]
+    text = f"linear memory: window at {row['start']}" if row["start"] else "linear memory: window"
+    return [Part("data", text, row["window"]), Part("data", "linear memory: far pages", pages, used)]
 
 
 def _memory(instance: dict[str, int]) -> list[Part]:

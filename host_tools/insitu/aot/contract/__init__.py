@@ -73,7 +73,7 @@ def check(code: Code, objects: list[bytes], plan: Plan) -> StackUse:
 
     Raises ContractError, which names the function and the offset in it.
     """
-    origin = Provenance(code, objects, plan.target, far=plan.memory.window is not None)
+    origin = Provenance(code, objects, plan.target, far=plan.far_page)
     origin.prove()
     return _Image(code, origin, plan).check()
 
@@ -141,7 +141,7 @@ class _Image:
                 places.append((-table.entries, table.entry_size * table.length - table.entries))
         end = plan.memory.size + plan.memory.slack if plan.memory.fixed else 0
         if plan.memory.window:
-            end = plan.memory.window.high
+            end = plan.memory.window.size
         words: dict[int, tuple[int, int]] = {}
         for t in plan.wasm.types:
             words[signature.word(t)] = self._of_type(t)

@@ -41,7 +41,7 @@ class Placed:
 
 
 @cache
-def _standing(target: Target, far: bool) -> dict[str, Object]:
+def _standing(target: Target, far: int | None) -> dict[str, Object]:
     """What every module is linked with, by the name that the linker's map has for it; in an archive, each member."""
     path = link.library(target)
     found = {name: Object(data) for name, data in link.own_objects(target, far=far).items()}
@@ -56,7 +56,7 @@ class Provenance:
         functions: (offset, symbol, role) of every function, in order of offset.
     """
 
-    def __init__(self, code: Code, objects: list[bytes], target: Target, *, far: bool = False) -> None:
+    def __init__(self, code: Code, objects: list[bytes], target: Target, *, far: int | None = None) -> None:
         self._code, self._target = code, target
         self._program = {name: Object(data) for name, data in link.program(objects).items()}
         self._inputs = self._program | _standing(target, far)

@@ -36,9 +36,8 @@ _USED_FAR = [
     "FAR_LEFT",
     "FAR_ADDRESS",
     "FAR_HIGH",
+    "FAR_LOW",
     "FAR_COUNT",
-    "FAR_SHIFT",
-    "FAR_PAGE",
     "FAR_HASH_SHIFT",
     "FAR_STEP",
     "REQUEST_FAR_PAGE",
@@ -57,9 +56,10 @@ def defines() -> list[str]:
     return _defines(_USED)
 
 
-def far_defines(offsets: int) -> list[str]:
-    """The same for the far routines, whose entries are for so many offsets."""
-    return [*_defines(_USED_FAR), f"-DFAR_OFFSETS={offsets}"]
+def far_defines(offsets: int, page: int) -> list[str]:
+    """The same for the far routines, whose entries are for so many offsets, and whose pages have so many bytes."""
+    own = {"FAR_OFFSETS": offsets, "FAR_PAGE": page, "FAR_SHIFT": page.bit_length() - 1}
+    return [*_defines(_USED_FAR), *(f"-D{name}={value}" for name, value in own.items())]
 
 
 def _defines(names: list[str]) -> list[str]:

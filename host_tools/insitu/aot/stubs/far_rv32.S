@@ -59,8 +59,11 @@
     bgeu  t0, t2, 15f
     lw    t2, -FAR_HIGH(a0)
     bgeu  t0, t2, \absent
+    lw    t2, -FAR_LOW(a0)
+    bltu  t0, t2, \absent
     andi  t1, t0, FAR_PAGE - 1
-    add   t3, a0, t0
+    sub   t2, t0, t2
+    add   t3, a0, t2
     sub   t3, t3, t1
     j     13b
     .endm

@@ -19,6 +19,7 @@
     .equ LEFT, INSTANCE_FAR - FAR_LEFT
     .equ ADDRESS, INSTANCE_FAR - FAR_ADDRESS
     .equ HIGH, INSTANCE_FAR - FAR_HIGH
+    .equ LOW, INSTANCE_FAR - FAR_LOW
     .equ COUNT, INSTANCE_FAR - FAR_COUNT
     .equ SIZE, INSTANCE_FAR - INSTANCE_MEMORY_SIZE
     .equ RUNTIME, INSTANCE_FAR - INSTANCE_RUNTIME
@@ -197,12 +198,15 @@
     ldr   r6, [r0, #HIGH]
     cmp   r1, r6
     blo   8f
-    adr   r6, far_zeros
+16: adr   r6, far_zeros
     subs  r6, r5                        // not Z
     bx    lr
-8:  movs  r6, #INSTANCE_FAR
+8:  ldr   r6, [r0, #LOW]
+    cmp   r1, r6
+    blo   16b
+    subs  r6, r1, r6
+    adds  r6, #INSTANCE_FAR
     adds  r6, r0
-    adds  r6, r1
     subs  r6, r5
     cmp   r6, r6
     bx    lr

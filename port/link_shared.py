@@ -8,6 +8,7 @@ from .store.memory import place_memory
 from .store.table import entries, length, owner_of, place, table_word
 from .store.variables import global_offset, global_type
 from .xip.layout import (
+    FLAG_MEMORY_SHARED,
     FLAG_MEMORY_WINDOW,
     GLOBAL_SIZE,
     GLOBAL_SLOT,
@@ -68,6 +69,10 @@ def memory(instance, index, value, what):
     owner, module = value.instance.memory_owner, instance.module
     if owner.module.word(IMAGE_FLAGS) & FLAG_MEMORY_WINDOW:
         incompatible("%s has a window, which no importer's code knows: build its module without --window" % what)
+    if (owner.module.word(IMAGE_FLAGS) ^ module.word(IMAGE_FLAGS)) & FLAG_MEMORY_SHARED:
+        kinds = "a memory that is not shared", "a shared memory"
+        wanted = module.word(IMAGE_FLAGS) & FLAG_MEMORY_SHARED > 0
+        wrong(what, kinds[wanted], kinds[not wanted])
     _check_limits(
         what,
         owner.get(INSTANCE_MEMORY_PAGES),

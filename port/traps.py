@@ -12,4 +12,6 @@ MESSAGES = (
     "wasm operand stack overflow",
     "wasm auxiliary stack overflow",
     "wasm auxiliary stack underflow",
+    "unaligned atomic",
+    "expected shared memory",
 )

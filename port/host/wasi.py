@@ -109,12 +109,9 @@ class Clock:
 
 
 def _sleep(milliseconds):
-    import time
+    from .sleep import sleep
 
-    if hasattr(time, "sleep_ms"):
-        time.sleep_ms(milliseconds)
-    else:
-        time.sleep(milliseconds / 1000)
+    sleep(milliseconds)
 
 
 # length random bytes, None where the firmware has no source of them.

@@ -12,6 +12,8 @@ from ..xip.layout import (
     FUNCTION_CODE,
     FUNCTION_SIZE,
     IMAGE_FUNCTIONS,
+    REQUEST_ATOMIC_NOTIFY,
+    REQUEST_ATOMIC_WAIT,
     REQUEST_DATA_DROP,
     REQUEST_ELEM_DROP,
     REQUEST_FAR_PAGE,
@@ -77,6 +79,14 @@ def _serve(env, instance, kind, operand):
     elif kind == REQUEST_TABLE_FILL:
         _check(instance, operand, a, c)
         table.fill(instance, operand, a, c, struct.unpack_from("<II", slots, 8))
+    elif kind == REQUEST_ATOMIC_WAIT:
+        from .waiting import wait
+
+        _answer(slots, wait(instance, operand, a))
+    elif kind == REQUEST_ATOMIC_NOTIFY:
+        from .waiting import notify
+
+        _answer(slots, notify(instance, a, b))
     elif kind in (REQUEST_MEMORY_FILL, REQUEST_MEMORY_COPY):
         from ..store import far
 

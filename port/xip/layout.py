@@ -67,6 +67,7 @@ FLAG_MEMORY_FIXED = const(4)  # linear memory starts at the instance pointer and
 FLAG_MEMORY_TRUNCATED = const(8)  # ends at __heap_base, not at the page
 FLAG_MEMORY_GROWS = const(16)
 FLAG_EXTERNREF = const(32)  # in a type, a global or a table
+FLAG_MEMORY_SHARED = const(256)  # of the threads proposal
 FLAG_MEMORY_WINDOW = const(64)  # a range of it lies at the instance pointer, all else in far pages
 FLAGS_FAR_SHIFT = const(16)  # with a window: where in the flags log2 of a far page's bytes is, 4 bits
 
@@ -227,6 +228,8 @@ REQUEST_TABLE_FILL = const(10)  # operand: table; args: index, reference, count
 REQUEST_MEMORY_FILL = const(12)  # args: destination, byte, length
 REQUEST_MEMORY_COPY = const(13)  # args: destination, source, length
 REQUEST_FAR_PAGE = const(14)  # a page for FAR_ADDRESS is to be had
+REQUEST_ATOMIC_WAIT = const(17)  # operand: bytes; args: address, expected value, timeout in ns; result in args[0]
+REQUEST_ATOMIC_NOTIFY = const(18)  # args: address, count; result in args[0]
 REQUEST_BUSY = const(11)  # from the stub: not entered, for compiled code runs already, or an interrupt's handler calls
 
 # --- traps: texts in port/traps.py, in this order ---
@@ -242,3 +245,5 @@ TRAP_OUT_OF_BOUNDS_TABLE = const(8)
 TRAP_OPERAND_STACK_OVERFLOW = const(9)
 TRAP_AUX_STACK_OVERFLOW = const(10)
 TRAP_AUX_STACK_UNDERFLOW = const(11)
+TRAP_UNALIGNED_ATOMIC = const(12)
+TRAP_EXPECTED_SHARED_MEMORY = const(13)

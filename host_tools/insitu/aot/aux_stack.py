@@ -59,15 +59,21 @@ def _pointer(module: Module, exported: set[int]) -> int | None:
     return None
 
 
+def _is_shared(module: Module) -> bool:
+    return any(memory.shared for memory in module.memory_types)
+
+
 def find(module: Module) -> AuxStack:
     """The aux stack of module; with pointer None where there is none that can be told.
 
     Only a module with a linear memory of its own and a toolchain's marks (__heap_base or __data_end exported)
-    is taken to have one: a hand-written module's first global may be anything.
+    is taken to have one: a hand-written module's first global may be anything. Where memory is shared, each thread has
+    a stack of its own, wherever the program has allocated it.
     """
     data_end, heap_base = _exported(module, "__data_end"), _exported(module, "__heap_base")
     exported = {export.index for export in module.exports if export.kind == "global"}
-    pointer = _pointer(module, exported) if data_end is not None or heap_base is not None else None
+    marked = (data_end is not None or heap_base is not None) and not _is_shared(module)
+    pointer = _pointer(module, exported) if marked else None
     if pointer is None:
         return AuxStack(None, 0, 0, data_end, heap_base)
     top = _constant(module, pointer) or 0

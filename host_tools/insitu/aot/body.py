@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from insitu.aot import calls, locations, memory, tables, variables
+from insitu.aot import atomics, calls, locations, memory, tables, variables
 from insitu.aot.function import FunctionBuilder
 from insitu.aot.ir_types import ir_types
 from insitu.aot.numeric import NUMERIC, float_literal
@@ -161,6 +161,7 @@ def _by_name() -> dict[str, Emit]:
         "table.fill": tables.emit_table_fill,
         "table.init": tables.emit_table_init,
         "table.copy": tables.emit_table_copy,
+        "atomic.fence": lambda f, _: atomics.emit_fence(f),
         "ref.null": tables.emit_null,
         "ref.is_null": lambda f, _: tables.emit_is_null(f),
         "ref.func": tables.emit_ref_func,
@@ -172,6 +173,7 @@ def _by_name() -> dict[str, Emit]:
     table |= {name: _numeric(emit) for name, emit in NUMERIC.items()}
     table |= {name: _load(name) for name in memory.LOADS}
     table |= {name: _store(name) for name in memory.STORES}
+    table |= atomics.ACCESSES | atomics.WAITING
     return table
 
 

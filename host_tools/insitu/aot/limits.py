@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from insitu.aot import memory, signature
+from insitu.aot import atomics, memory, signature
 from insitu.aot.body import EMITTERS
 from insitu.aot.plan import PAGE, Plan
 from insitu.port.xip import layout
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from insitu.wasm.types import FuncType
 
 _STRUCTURE = codes("else", "end")  # body.py's own
-_CHECKED = memory.LOADS.keys() | memory.STORES.keys()
+_CHECKED = memory.LOADS.keys() | memory.STORES.keys() | atomics.ACCESSES.keys()
 # Checks that LLVM must order take it time that grows with the square of their number in a function: 15 s for
 # as many as this, whatever they are.
 MOST_CHECKS = 20000

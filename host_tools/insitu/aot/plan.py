@@ -128,7 +128,7 @@ class Plan:
         self.located = located
         self.aux_stack = aux_stack.find(wasm)
         self.memory = self._plan_memory((app_heap + 7) & ~7)
-        if wanted is not None and wasm.memory_types and not wasm.imported_memory_count:
+        if wanted is not None and wasm.memory_types and not wasm.imported_memory_count and not self._shared:
             self.memory = self._plan_window(wanted)
         self.imported_globals = wasm.imported_global_count
         self._plan_instance()
@@ -139,6 +139,11 @@ class Plan:
     @cached_property
     def _opcodes(self) -> set[int]:
         return {instruction[0] for function in self.wasm.functions for instruction in function.body}
+
+    @property
+    def _shared(self) -> bool:
+        """Whether the memory is shared between threads, each an instance: others import it, with all its pages."""
+        return any(memory.shared for memory in self.wasm.memory_types)
 
     def _plan_memory(self, app_heap: int) -> LinearMemory:
         """Fixed where nothing can grow or share it and no app heap of a size yet unknown lies in it.
@@ -172,7 +177,7 @@ class Plan:
     def _truncated_size(self, size: int) -> int:
         """Up to __heap_base, where nothing lies above it: no allocator, exported or going by memory's size."""
         aux = self.aux_stack
-        if aux.heap_base is None or aux.data_end is None or self.exports_allocator:
+        if aux.heap_base is None or aux.data_end is None or self.exports_allocator or self._shared:
             return size
         if not self._opcodes.isdisjoint((_MEMORY_SIZE, _MEMORY_GROW)):
             return size

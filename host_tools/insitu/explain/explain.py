@@ -21,7 +21,7 @@ _OFFSET = re.compile(r"\s*(0x[0-9a-fA-F]+|\d+)\s*")
 # Instructions that trap so, by their names.
 _TRAPPING = {
     layout.TRAP_UNREACHABLE: r"unreachable",
-    layout.TRAP_OUT_OF_BOUNDS_MEMORY: r".*\.(load|store)|memory\.",
+    layout.TRAP_OUT_OF_BOUNDS_MEMORY: r".*\.(load|store|atomic)|memory\.",
     layout.TRAP_INTEGER_OVERFLOW: r".*\.div_s|.*\.trunc_",
     layout.TRAP_INTEGER_DIVIDE_BY_ZERO: r".*\.(div|rem)_",
     layout.TRAP_INVALID_CONVERSION: r".*\.trunc_",
@@ -31,6 +31,8 @@ _TRAPPING = {
     layout.TRAP_OUT_OF_BOUNDS_TABLE: r"table\.",
     layout.TRAP_AUX_STACK_OVERFLOW: r"global\.set",
     layout.TRAP_AUX_STACK_UNDERFLOW: r"global\.set",
+    layout.TRAP_UNALIGNED_ATOMIC: r".*\.atomic\.",
+    layout.TRAP_EXPECTED_SHARED_MEMORY: r"memory\.atomic\.",
 }
 # Where LLVM knows that what follows always traps, the trap is this instruction's.
 _CONTROL = r"br|if|select"

@@ -12,7 +12,7 @@ from insitu.wasm.reader import Reader
 
 _END, _ELSE, _IF = 0x0B, 0x05, 0x04
 _OPENERS = (0x02, 0x03, _IF)
-_LAST_FC = 17
+_PREFIXES = (0xFC, 0xFE)  # the second: the threads proposal's
 
 
 def _memarg(r: Reader) -> tuple[int, int]:
@@ -83,9 +83,9 @@ def _prefixed(r: Reader, code: int, at: int) -> int:
     """The whole opcode of one that the first byte does not name."""
     if code in UNSUPPORTED:
         raise Unsupported(f"illegal opcode {code:02x}: {UNSUPPORTED[code]}", at)
-    if code != 0xFC:
+    if code not in _PREFIXES:
         raise Malformed(f"illegal opcode {code:02x}", at)
     sub = r.unsigned()
-    if sub > _LAST_FC:
+    if sub > 0xFF or code << 8 | sub not in OPCODES:
         raise Malformed(f"illegal opcode {code:02x} {sub:02x}", at)
-    return 0xFC00 | sub
+    return code << 8 | sub

@@ -9,7 +9,7 @@ from typing import Any
 from insitu.wasm.names import Names
 from insitu.wasm.types import FuncType, GlobalType, MemoryType, TableType, ValType
 
-# (opcode, immediate, file offset). Opcodes above 0xFF are 0xFC00 | sub-opcode.
+# (opcode, immediate, file offset). Opcodes above 0xFF are the prefix << 8 | sub-opcode.
 Instruction = tuple[int, Any, int]
 Expression = list[Instruction]
 

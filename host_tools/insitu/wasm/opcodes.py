@@ -2,7 +2,7 @@
 
 A row is the opcode, the name, the immediate's kind, and for instructions of a fixed type the operands and
 results as letters (i i32, I i64, f f32, F f64). Those without letters have a rule of their own in validate.py.
-Opcodes with the prefix 0xFC are 0xFC00 | sub-opcode.
+Opcodes with the prefix 0xFC are 0xFC00 | sub-opcode, those of the threads proposal 0xFE00 | sub-opcode.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ _SPECIAL = """
 fc08 memory.init init; fc09 data.drop index; fc0a memory.copy zeros; fc0b memory.fill zero
 fc0c table.init pair; fc0d elem.drop index; fc0e table.copy pair; fc0f table.grow index
 fc10 table.size index; fc11 table.fill index
+fe03 atomic.fence zero
 """
 
 _ACCESSES = """
@@ -50,6 +51,14 @@ _ACCESSES = """
 36 i32.store ii: 4; 37 i64.store iI: 8; 38 f32.store if: 4; 39 f64.store iF: 8
 3a i32.store8 ii: 1; 3b i32.store16 ii: 2; 3c i64.store8 iI: 1; 3d i64.store16 iI: 2; 3e i64.store32 iI: 4
 """
+
+_WAITING = """
+fe00 memory.atomic.notify ii:i 4; fe01 memory.atomic.wait32 iiI:i 4; fe02 memory.atomic.wait64 iII:i 8
+"""
+# What the threads proposal has each of its instructions for, in the order of their opcodes: type, and bytes in memory.
+ATOMIC_WIDTHS = (("i32", 4), ("i64", 8), ("i32", 1), ("i32", 2), ("i64", 1), ("i64", 2), ("i64", 4))
+_ATOMIC = ("load", "store", "rmw.add", "rmw.sub", "rmw.and", "rmw.or", "rmw.xor", "rmw.xchg", "rmw.cmpxchg")
+_FIRST_ATOMIC = 0xFE10
 
 _INTEGER_COMPARISONS = ["eq", "ne", "lt_s", "lt_u", "gt_s", "gt_u", "le_s", "le_u", "ge_s", "ge_u"]
 _FLOAT_COMPARISONS = ["eq", "ne", "lt", "gt", "le", "ge"]
@@ -97,6 +106,28 @@ def _simple(code: int, name: str, signature: str, immediate: str = "-", width: i
     return Opcode(code, name, immediate, _types(params), _types(results), width)
 
 
+def atomic_name(t: str, width: int, operation: str) -> str:
+    """The name of the atomic instruction that does an operation, "rmw.add", on width bytes as values of the type t."""
+    if width == int(t[1:]) // 8:
+        return f"{t}.atomic.{operation}"
+    first, _, second = operation.partition(".")
+    narrow = f"{t}.atomic.{first}{8 * width}" + (f".{second}" if second else "")
+    return narrow if operation == "store" else f"{narrow}_u"
+
+
+def _atomic() -> list[Opcode]:
+    rows = [_simple(int(c, 16), n, s, "memarg", int(w)) for c, n, s, w in _rows(_WAITING)]
+    code = _FIRST_ATOMIC
+    for operation in _ATOMIC:
+        for t, width in ATOMIC_WIDTHS:
+            value = "i" if t == "i32" else "I"
+            params = {"load": "i", "rmw.cmpxchg": f"i{value}{value}"}.get(operation, f"i{value}")
+            results = "" if operation == "store" else value
+            rows.append(_simple(code, atomic_name(t, width, operation), f"{params}:{results}", "memarg", width))
+            code += 1
+    return rows
+
+
 def _numeric() -> list[tuple[str, str]]:
     """Opcodes 0x45 to 0xC4 in order: comparisons, then arithmetic, then conversions."""
     rows: list[tuple[str, str]] = []
@@ -123,11 +154,16 @@ def _table() -> dict[int, Opcode]:
     ]
     rows += [_simple(0x45 + i, name, signature) for i, (name, signature) in enumerate(_numeric())]
     rows += [_simple(0xFC00 + i, name, signature) for i, (name, signature) in enumerate(_rows(_SATURATING))]
-    return {row.code: row for row in rows}
+    return {row.code: row for row in rows + _atomic()}
 
 
 OPCODES = _table()
 _CODES = {row.name: row.code for row in OPCODES.values()}
+
+
+def is_atomic(code: int) -> bool:
+    """Whether an opcode is the threads proposal's."""
+    return code >> 8 == 0xFE
 
 
 def codes(*names: str) -> tuple[int, ...]:
@@ -155,5 +191,4 @@ UNSUPPORTED = {
     0xD6: "typed function references are not supported",
     0xFB: "garbage collection is not supported",
     0xFD: "SIMD is not supported; clang: -mno-simd128",
-    0xFE: "threads are not supported; clang: -mno-atomics",
 }

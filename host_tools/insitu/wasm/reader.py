@@ -17,6 +17,7 @@ MAX_PARAMS = 1_000  # and results; the same limit as browsers have
 _T = TypeVar("_T")
 _VALTYPES = {int(t): t for t in ValType}
 _V128 = 0x7B
+_HAS_MAXIMUM, _SHARED = 1, 2  # flags of limits
 # Block types written as one byte.
 _SHORT_BLOCKS = {0x40: FuncType((), ())} | {code: FuncType((), (t,)) for code, t in _VALTYPES.items()}
 
@@ -144,21 +145,23 @@ class Reader:
             raise self.fail(f"malformed functype: form {form:#04x}", self.position - 1)
         return FuncType(self._functype_part("parameters"), self._functype_part("results"))
 
-    def limits(self) -> Limits:
+    def _limits(self, most_flags: int) -> tuple[Limits, int]:
+        """Limits, and their flags."""
         flags = self.byte()
         if flags & 0x80:
             raise self.fail("integer representation too long", self.position - 1)
-        if flags > 1:
-            proposal = "; shared memory (threads) and 64-bit memory are not supported" if flags < 8 else ""
+        if flags > most_flags:
+            proposal = "; 64-bit memories are not supported" if flags < 8 else ""
             raise self.fail(f"integer too large: limits {flags:#04x}{proposal}", self.position - 1)
         minimum = self.unsigned()
-        return Limits(minimum, self.unsigned() if flags else None)
+        return Limits(minimum, self.unsigned() if flags & _HAS_MAXIMUM else None), flags
 
     def tabletype(self) -> TableType:
-        return TableType(self.reftype(), self.limits())
+        return TableType(self.reftype(), self._limits(_HAS_MAXIMUM)[0])
 
     def memorytype(self) -> MemoryType:
-        return MemoryType(self.limits())
+        limits, flags = self._limits(_HAS_MAXIMUM | _SHARED)
+        return MemoryType(limits, bool(flags & _SHARED))
 
     def globaltype(self) -> GlobalType:
         valtype, mutable = self.valtype(), self.byte()

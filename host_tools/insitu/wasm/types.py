@@ -44,7 +44,10 @@ class TableType:
 
 @dataclass(frozen=True, slots=True)
 class MemoryType:
+    """shared: as the threads proposal has it."""
+
     limits: Limits
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)

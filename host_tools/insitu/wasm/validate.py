@@ -7,7 +7,7 @@ from typing import Any
 
 from insitu.wasm.errors import Invalid, WasmError
 from insitu.wasm.module import Expression, Function, Module
-from insitu.wasm.opcodes import OPCODES
+from insitu.wasm.opcodes import OPCODES, is_atomic
 from insitu.wasm.types import FuncType, GlobalType, Limits, ValType
 
 _I32 = ValType.i32
@@ -137,6 +137,8 @@ class _FunctionValidator:
                 self.memory()
                 if 1 << immediate[0] > row.width:
                     raise self.fail("alignment must not be larger than natural")
+                if 1 << immediate[0] < row.width and is_atomic(opcode):
+                    raise self.fail("atomic alignment must be natural")
             for expected in reversed(row.params):
                 self.pop(expected)
             stack.extend(row.results or ())
@@ -373,6 +375,7 @@ _RULES: dict[str, _Rule] = {
     "memory.fill": _memory_run,
     "memory.init": _memory_init,
     "data.drop": lambda v, index: v.data(index),
+    "atomic.fence": lambda v, _: None,
     "ref.null": lambda v, reftype: v.stack.append(reftype),
     "ref.is_null": _is_null,
     "ref.func": _ref_func,
@@ -417,6 +420,8 @@ def _module_parts(m: Module, refs: set[int]) -> None:
         _limits(table.limits, 0xFFFFFFFF, "table size", at.get("table", 0))
     for memory in m.memory_types:
         _limits(memory.limits, MAX_PAGES, "memory size must be at most 65536 pages (4GiB)", at.get("memory", 0))
+        if memory.shared and memory.limits.maximum is None:
+            raise Invalid("shared memory must have maximum", at.get("memory", 0))
     if len(m.memory_types) > 1:
         raise Invalid("multiple memories", at.get("memory", 0))
     imported = m.imported_global_count

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from insitu.aot.contract import values as v
 from insitu.aot.contract.values import State, Value
+from insitu.aot.contract.walk import Walker
+
+from tests.aot.machine_code import walk
 
 _SP, _REGISTER, _SLOT, _PLACE = 0, 1, -4, 100
 
@@ -23,3 +27,19 @@ def test_a_name_that_gets_another_meaning_is_no_longer_the_slot_s() -> None:
     again.registers[_REGISTER] = (v.SYMBOL, 3, 0)
     assert known.join(again, _SP, _PLACE)
     assert known.registers[_REGISTER] != known.slots[_SLOT]
+
+
+def test_a_loop_s_counter_is_not_followed_round_by_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is added to one of several constants is any number: of the constants here, 0 and 1 are all."""
+    counter = (
+        0x2100,  # 0: movs r1, #0
+        0x3101,  # 2: adds r1, #1
+        0x3A01,  # 4: subs r2, #1
+        0xD1FC,  # 6: bne 2
+        0x4770,  # 8: bx lr
+    )
+    followed = []
+    straight = Walker._straight
+    monkeypatch.setattr(Walker, "_straight", lambda self, at: followed.append(at) or straight(self, at))
+    assert walk(counter).frame == 0
+    assert followed.count(2) <= 4

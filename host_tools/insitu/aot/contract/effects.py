@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from insitu.aot.contract import instruction as do
@@ -25,78 +26,100 @@ class Effects:
     def __init__(self, around: Surroundings, function: Function, walk: Walk) -> None:
         self.around, self.function, self.walk = around, function, walk
         self.machine = around.architecture
+        self._sp = self.machine.sp
 
     def apply(self, effect: Effect, state: State, at: int) -> None:
         """Change state as the effect of the instruction at that offset does. Raises Broken."""
-        kind = effect[0]
+        _APPLY[effect[0]](self, effect, state, at)
+
+    # --- one a kind of effect ---
+
+    def _apply_write(self, effect: Effect, state: State, at: int) -> None:
+        if effect[1] == self._sp:
+            raise Broken("the stack pointer is changed by what is no constant")
+        state.registers[effect[1]] = None
+
+    def _apply_copy(self, effect: Effect, state: State, at: int) -> None:
+        self._set(state, effect[1], self._kept(state, effect[2], at))
+
+    def _apply_set(self, effect: Effect, state: State, at: int) -> None:
+        self._set(state, effect[1], v.constant(effect[2]))
+
+    def _apply_set_high(self, effect: Effect, state: State, at: int) -> None:
+        low = v.number(state.registers[effect[1]])
+        high = None if low is None else v.constant(low & 0xFFFF | effect[2] << 16)
+        self._set(state, effect[1], high)
+
+    def _apply_add(self, effect: Effect, state: State, at: int) -> None:
+        self._set(state, effect[1], self._plus(state.registers[effect[2]], effect[3]))
+
+    def _apply_sum(self, effect: Effect, state: State, at: int) -> None:
+        self._set(state, effect[1], self._sum(state, effect[2], effect[3], effect[4]))
+
+    def _apply_difference(self, effect: Effect, state: State, at: int) -> None:
         registers = state.registers
-        if kind == do.WRITE:
-            if effect[1] == self.machine.sp:
-                raise Broken("the stack pointer is changed by what is no constant")
-            registers[effect[1]] = None
-        elif kind == do.COPY:
-            self._set(state, effect[1], self._kept(state, effect[2], at))
-        elif kind == do.LOAD:
-            place = self._plus(registers[effect[2]], effect[3])
-            self._set(state, effect[1], self._load(state, effect, at))
-            self._named(state, effect, at, place)
-        elif kind == do.STORE:
-            self._store(state, effect, at)
-        elif kind == do.ADD:
-            self._set(state, effect[1], self._plus(registers[effect[2]], effect[3]))
-        elif kind == do.SET:
-            self._set(state, effect[1], v.constant(effect[2]))
-        elif kind == do.COMPARE_CONSTANT:
-            self._compare(state, at, effect[1], v.constant(effect[2]))
-        elif kind == do.COMPARE:
-            self._compare_registers(state, at, effect[1], effect[2])
-        elif kind == do.COMPARE_SHIFTED:
-            n = v.number(registers[effect[2]])
-            if n is None:
-                state.flags = None
-            else:
-                self._compare(state, at, effect[1], v.constant(n >> effect[3]))
-        elif kind == do.SHIFT_RIGHT:
-            n = v.number(registers[effect[2]])
-            known = (v.BOUNDED, 0xFFFFFFFF >> effect[3]) if n is None else v.constant(n >> effect[3])
-            self._set(state, effect[1], known)
-        elif kind == do.BOUND:
-            self._set(state, effect[1], (v.BOUNDED, effect[2]))
-        elif kind == do.AND:
-            most = [n for n in (state.bound(registers[r]) for r in effect[2:]) if n is not None]
-            self._set(state, effect[1], (v.BOUNDED, min(most)) if most else None)
-        elif kind == do.SUM:
-            self._set(state, effect[1], self._sum(state, effect[2], effect[3], effect[4]))
-        elif kind == do.SHIFT:
-            self._set(state, effect[1], self._shift(state, effect, at))
-        elif kind == do.INVERT:
-            n = v.number(registers[effect[2]])
-            self._set(state, effect[1], None if n is None else v.constant(~n))
-        elif kind == do.FORGET_FLAGS:
+        self._set(state, effect[1], self._difference(registers[effect[2]], registers[effect[3]]))
+
+    def _apply_shift(self, effect: Effect, state: State, at: int) -> None:
+        self._set(state, effect[1], self._shift(state, effect, at))
+
+    def _apply_shift_right(self, effect: Effect, state: State, at: int) -> None:
+        n = v.number(state.registers[effect[2]])
+        known = (v.BOUNDED, 0xFFFFFFFF >> effect[3]) if n is None else v.constant(n >> effect[3])
+        self._set(state, effect[1], known)
+
+    def _apply_invert(self, effect: Effect, state: State, at: int) -> None:
+        n = v.number(state.registers[effect[2]])
+        self._set(state, effect[1], None if n is None else v.constant(~n))
+
+    def _apply_bound(self, effect: Effect, state: State, at: int) -> None:
+        self._set(state, effect[1], (v.BOUNDED, effect[2]))
+
+    def _apply_and(self, effect: Effect, state: State, at: int) -> None:
+        most = [n for n in (state.bound(state.registers[r]) for r in effect[2:]) if n is not None]
+        self._set(state, effect[1], (v.BOUNDED, min(most)) if most else None)
+
+    def _apply_load(self, effect: Effect, state: State, at: int) -> None:
+        place = self._plus(state.registers[effect[2]], effect[3])
+        self._set(state, effect[1], self._load(state, effect, at))
+        self._named(state, effect, at, place)
+
+    def _apply_load_at(self, effect: Effect, state: State, at: int) -> None:
+        place = self._sum(state, effect[2], effect[3], effect[4])
+        self._set(state, effect[1], self._load_at(state, effect, place))
+        self._named(state, effect, at, place)
+
+    def _apply_compare(self, effect: Effect, state: State, at: int) -> None:
+        self._compare_registers(state, at, effect[1], effect[2])
+
+    def _apply_compare_constant(self, effect: Effect, state: State, at: int) -> None:
+        self._compare(state, at, effect[1], v.constant(effect[2]))
+
+    def _apply_compare_shifted(self, effect: Effect, state: State, at: int) -> None:
+        n = v.number(state.registers[effect[2]])
+        if n is None:
             state.flags = None
-        elif kind == do.LOAD_AT:
-            place = self._sum(state, effect[2], effect[3], effect[4])
-            self._set(state, effect[1], self._load_at(state, effect, place))
-            self._named(state, effect, at, place)
-        elif kind == do.STORE_AT:
-            self._store_at(state, effect, at)
-        elif kind == do.SET_HIGH:
-            low = v.number(registers[effect[1]])
-            high = None if low is None else v.constant(low & 0xFFFF | effect[2] << 16)
-            self._set(state, effect[1], high)
-        elif kind == do.DIFFERENCE:
-            self._set(state, effect[1], self._difference(registers[effect[2]], registers[effect[3]]))
-        elif kind == do.PC:
-            self._set(state, effect[1], (v.IMAGE, (at & -effect[3]) + effect[2]))
-        elif kind == do.LITERAL:
-            value = self._literal((at & -effect[3]) + effect[2])
-            if effect[1] != do.NO_REGISTER:
-                self._set(state, effect[1], value)
-        elif kind == do.SUM_PC:
-            self._set(state, effect[1], self._from_image(state, at + effect[3], registers[effect[2]]))
+        else:
+            self._compare(state, at, effect[1], v.constant(n >> effect[3]))
+
+    def _apply_forget_flags(self, effect: Effect, state: State, at: int) -> None:
+        state.flags = None
+
+    def _apply_pc(self, effect: Effect, state: State, at: int) -> None:
+        self._set(state, effect[1], (v.IMAGE, (at & -effect[3]) + effect[2]))
+
+    def _apply_literal(self, effect: Effect, state: State, at: int) -> None:
+        value = self._literal((at & -effect[3]) + effect[2])
+        if effect[1] != do.NO_REGISTER:
+            self._set(state, effect[1], value)
+
+    def _apply_sum_pc(self, effect: Effect, state: State, at: int) -> None:
+        self._set(state, effect[1], self._from_image(state, at + effect[3], state.registers[effect[2]]))
+
+    # --- values ---
 
     def _set(self, state: State, register: int, value: Value) -> None:
-        if register == self.machine.sp:
+        if register == self._sp:
             if value is None or value[0] != v.STACK:
                 raise Broken("the stack pointer is changed by what is no constant")
             if value[1] > 0 and self.function.kind != LIBRARY:
@@ -114,8 +137,8 @@ class Effects:
             return (kind, value[1] + n)
         if kind == v.IMAGE:
             return (kind, value[1] + n & 0xFFFFFFFF)
-        if kind == v.CONSTANTS:
-            return (kind, frozenset(c + n & 0xFFFFFFFF for c in value[1]))
+        if kind == v.CONSTANTS:  # a sum with one of several is none of them: a loop's counter would be, round by round
+            return v.constant(next(iter(value[1])) + n) if len(value[1]) == 1 else None
         if kind in (v.SYMBOL, v.WORD):
             return (kind, value[1], value[2] + n)
         if kind == v.ENTRY:
@@ -294,12 +317,12 @@ class Effects:
         values = [state.registers[r] for r in registers]
         return any(value is not None and value[0] == v.STACK for value in values)
 
-    def _store(self, state: State, effect: Effect, at: int) -> None:
+    def _apply_store(self, effect: Effect, state: State, at: int) -> None:
         _, source, base, offset, width = effect
         if state.registers[base] is not None:
             self._write(state, state.registers[base], offset, width, source, at)
 
-    def _store_at(self, state: State, effect: Effect, at: int) -> None:
+    def _apply_store_at(self, effect: Effect, state: State, at: int) -> None:
         _, source, base, index, shift, width = effect
         place = self._sum(state, base, index, shift)
         if place is not None:
@@ -338,3 +361,30 @@ class Effects:
             and (place < 0 or place + width > self.function.incoming)
         ):
             raise Broken("an access above the frame and the arguments")
+
+
+_APPLY: dict[int, Callable[[Effects, Effect, State, int], None]] = {
+    do.WRITE: Effects._apply_write,
+    do.COPY: Effects._apply_copy,
+    do.SET: Effects._apply_set,
+    do.SET_HIGH: Effects._apply_set_high,
+    do.ADD: Effects._apply_add,
+    do.SUM: Effects._apply_sum,
+    do.DIFFERENCE: Effects._apply_difference,
+    do.SHIFT: Effects._apply_shift,
+    do.SHIFT_RIGHT: Effects._apply_shift_right,
+    do.INVERT: Effects._apply_invert,
+    do.BOUND: Effects._apply_bound,
+    do.AND: Effects._apply_and,
+    do.LOAD: Effects._apply_load,
+    do.LOAD_AT: Effects._apply_load_at,
+    do.STORE: Effects._apply_store,
+    do.STORE_AT: Effects._apply_store_at,
+    do.COMPARE: Effects._apply_compare,
+    do.COMPARE_CONSTANT: Effects._apply_compare_constant,
+    do.COMPARE_SHIFTED: Effects._apply_compare_shifted,
+    do.FORGET_FLAGS: Effects._apply_forget_flags,
+    do.PC: Effects._apply_pc,
+    do.LITERAL: Effects._apply_literal,
+    do.SUM_PC: Effects._apply_sum_pc,
+}

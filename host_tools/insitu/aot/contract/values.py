@@ -186,8 +186,11 @@ class State:
 
     def _join_slots(self, other: State, names: _Names) -> bool:
         changed = False
+        theirs = other.slots
         for at, value in list(self.slots.items()):
-            merged = names.merged(value, other.slots.get(at), at + _SLOTS)
+            if value == theirs.get(at) and value and value[0] not in _NAMED:
+                continue
+            merged = names.merged(value, theirs.get(at), at + _SLOTS)
             if merged is None:
                 del self.slots[at]
             else:

@@ -50,6 +50,7 @@ class Walker:
         self.states: dict[int, State] = {}
         self.pending: list[int] = []
         self.leader: dict[int, int] = {}  # offset of an instruction to the place where its straight line began
+        self._decoded: dict[int, Instruction] = {}
         self.calls: dict[int, tuple[Call, list[Value]]] = {}
         # What goes on, and where, when a callee turns out to return: its start to offset and state.
         self.waiting: dict[int, dict[int, State]] = {}
@@ -125,17 +126,21 @@ class Walker:
 
     def _instruction(self, at: int, begun: int) -> Instruction:
         self._at = at
+        self.leader[at] = begun
+        return self._decoded.get(at) or self._decode(at)
+
+    def _decode(self, at: int) -> Instruction:
         if at >= self.function.end:
             raise Broken("control falls through the end of the function")
-        i = self.machine.decode(self.around.code, at)
+        i = self._decoded[at] = self.machine.decode(self.around.code, at)
         self.walk.instructions[at] = i.size
-        self.leader[at] = begun
         return i
 
     def _execute(self, i: Instruction, state: State, at: int) -> State | None:
         """The state behind the instruction; None where control does not come there."""
+        effects = self.effects
         for effect in i.effects:
-            self.effects.apply(effect, state, at)
+            effects.apply(effect, state, at)
         return state if not i.flow or self._flow(i, state, at) else None
 
     def _it_block(self, it: Instruction, state: State, at: int, begun: int) -> tuple[int, State | None]:

@@ -21,6 +21,7 @@ from .xip.layout import (
     IMAGE_MEMORY_SLACK,
     IMAGE_START_FUNCTION,
     IMAGE_TABLES,
+    INSTANCE_FUEL,
     INSTANCE_ID,
     INSTANCE_IMAGE,
     INSTANCE_MEMORY_BASE,
@@ -113,6 +114,7 @@ class Instance(Mortal):
         self.put_address(INSTANCE_RUNTIME, runtime.base, runtime.cell)
         self.put_address(INSTANCE_IMAGE, module.base, 0)
         self.put(INSTANCE_ID, self.id)
+        self.put(INSTANCE_FUEL, 1)
         if module.flags() & FLAG_MEMORY:
             from .store.plan import allocate_memory
 

@@ -48,6 +48,9 @@ class Runtime(Mortal):
         # what externrefs stand for (run/references.py), None: free; and how many there may be before a sweep
         self.references = []
         self.references_room = 16
+        # calls that are stopped at a poll; what they may still take; memories and tables that have moved (run/polls.py)
+        self.stopped = self.moves = 0
+        self.limit = None
         self.trusted = trusted
         Runtime.last = self
 

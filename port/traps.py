@@ -14,4 +14,7 @@ MESSAGES = (
     "wasm auxiliary stack underflow",
     "unaligned atomic",
     "expected shared memory",
+    "terminated by user",
+    "time limit exceeded",
+    "all fuel consumed",
 )

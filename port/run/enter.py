@@ -40,6 +40,7 @@ from ..xip.layout import (
     INSTANCE_ID,
     REQUEST_BUSY,
     REQUEST_IMPORT,
+    REQUEST_POLL,
 )
 from ..xip.raw import add
 
@@ -153,6 +154,10 @@ def finish(function):
                 from . import imports
 
                 imports.serve(instance, request >> 8)
+            elif request & 255 == REQUEST_POLL:
+                from . import polls
+
+                polls.serve(function, instance)
             else:
                 from . import requests
 

@@ -2,8 +2,8 @@
 from .. import platform
 from ..alive import Mortal
 from ..errors import Error
-from ..xip.layout import ENV_BOTTOM, ENV_CELL, ENV_LIMIT, ENV_SIZE, ENV_SP, ENV_START_INSTANCE, ENV_TOP, PAINT
-from ..xip.raw import add, poke_address
+from ..xip.layout import ENV_BOTTOM, ENV_CELL, ENV_LIMIT, ENV_SIZE, ENV_SP, ENV_START_INSTANCE, ENV_STOP, ENV_TOP, PAINT
+from ..xip.raw import add, poke, poke_address
 from .enter import make_state
 
 
@@ -43,8 +43,8 @@ class ExecEnv(Mortal):
     def set_limit(self):
         self._put(ENV_LIMIT, self.offset + ENV_SIZE + self.runtime.guard)
 
-    # Call an export by its name, or a Function.
-    def call(self, function, *args):
+    # Call an export by its name, or a Function; limits: timeout_ms=, fuel= (limits.py).
+    def call(self, function, *args, **limits):
         self.alive()
         if isinstance(function, str):
             name = function
@@ -53,7 +53,15 @@ class ExecEnv(Mortal):
                 raise Error('no exported function "%s"' % name)
         if function.instance is not self.instance:
             raise Error("the function is of another instance: call it through an exec env of that")
+        if limits:
+            from .limits import call
+
+            return call(self, function, args, **limits)
         return function.call_on(self, args)
+
+    # What runs on it, or else its next call, ends where it polls; from an interrupt, too.
+    def terminate(self):
+        poke(self.runtime.base, self.alive().offset + ENV_STOP, 1)
 
     # The operand stack's end, from the heap's base.
     def top(self):

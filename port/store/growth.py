@@ -24,6 +24,17 @@ def count_of(value, what):
     return value
 
 
+# Whether what was at an offset may be at another, where it has been copied to: not while code that knows it from before
+# is stopped at a poll. Then the copy is gone.
+def _may_move(runtime, offset, to):
+    if offset != to:
+        if runtime.stopped:
+            runtime.heap.free(to)
+            return False
+        runtime.moves += 1
+    return True
+
+
 # Pages before, -1: refused.
 def grow_memory(instance, pages):
     owner, runtime = instance.memory_owner, instance.runtime
@@ -38,7 +49,7 @@ def grow_memory(instance, pages):
         place_memory(owner, owner.pointer, size, old + pages)
         return old
     offset = owner.plan.resize(runtime, owner.memory_block, size)
-    if not offset:
+    if not offset or not _may_move(runtime, owner.memory_block, offset):
         return -1
     block, owner.memory_block = owner.memory_block, offset
     platform.fill(add(runtime.base, offset + had), size - had, 0)
@@ -61,7 +72,7 @@ def grow_table(instance, index, count, words):
     if count:
         block = apart(owner, index)
         at = runtime.heap.realloc(block, (old + count) * size, True)
-        if not at:
+        if not at or not _may_move(runtime, block, at):
             return -1
         if not block:
             was = entries(owner, index)

@@ -70,6 +70,7 @@ FLAG_EXTERNREF = const(32)  # in a type, a global or a table
 FLAG_MEMORY_SHARED = const(256)  # of the threads proposal
 FLAG_MEMORY_WINDOW = const(64)  # a range of it lies at the instance pointer, all else in far pages
 FLAGS_FAR_SHIFT = const(16)  # with a window: where in the flags log2 of a far page's bytes is, 4 bits
+FLAG_INTERRUPTIBLE = const(128)  # its loops and recursions poll
 
 # Words in the code by which a loader knows that an offset is what it is said to be: before the entry stub; before a
 # thunk, xored with its type's signature word. Before a function that is reached other than by a direct call stands
@@ -153,6 +154,9 @@ INSTANCE_MEMORY_SIZE = const(12)  # bytes
 INSTANCE_IMAGE = const(16)  # address of the image
 INSTANCE_MEMORY_PAGES = const(20)  # what memory.size answers, where memory is not fixed
 INSTANCE_ID = const(24)  # the runtime's number for the instance
+# Of an interruptible module: turns of loops that it may make before it leaves with REQUEST_POLL, and 1; code never
+# runs with 0 there.
+INSTANCE_FUEL = const(28)
 INSTANCE_HEADER = const(32)  # then: globals, import slots, args area, tables
 # Of a memory with a window: its far pages, and what follows the header begins at INSTANCE_FAR. A page's slot in the
 # table is its number (address / a page's bytes) and its address, or FAR_NONE. The slot's place is the number and the
@@ -198,8 +202,9 @@ ENV_MAIN_SP = const(0)
 # where a start begins, or a resume goes on; the runtime sets it when it has seen that code left for a request
 ENV_SP = const(4)
 ENV_LIMIT = const(8)  # ENV_BOTTOM + the runtime's stack guard
+ENV_STOP = const(12)  # not 0: the call is to be stopped where it polls next
 ENV_INSTANCE = const(16)  # instance pointer of the code that left
-ENV_PC = const(20)  # of a trap: address in the trapping function
+ENV_PC = const(20)  # of a trap or a poll: address in the function
 ENV_LEFT = const(24)  # the stack pointer of the code that left for a request
 ENV_START_INSTANCE = const(28)  # instance pointer of what is started on it
 ENV_CELL = const(36)  # address of the runtime cell
@@ -230,6 +235,7 @@ REQUEST_MEMORY_COPY = const(13)  # args: destination, source, length
 REQUEST_FAR_PAGE = const(14)  # a page for FAR_ADDRESS is to be had
 REQUEST_ATOMIC_WAIT = const(17)  # operand: bytes; args: address, expected value, timeout in ns; result in args[0]
 REQUEST_ATOMIC_NOTIFY = const(18)  # args: address, count; result in args[0]
+REQUEST_POLL = const(15)  # INSTANCE_FUEL has run out, or does not suffice for a loop
 REQUEST_BUSY = const(11)  # from the stub: not entered, for compiled code runs already, or an interrupt's handler calls
 
 # --- traps: texts in port/traps.py, in this order ---
@@ -247,3 +253,7 @@ TRAP_AUX_STACK_OVERFLOW = const(10)
 TRAP_AUX_STACK_UNDERFLOW = const(11)
 TRAP_UNALIGNED_ATOMIC = const(12)
 TRAP_EXPECTED_SHARED_MEMORY = const(13)
+# Of an interruptible module, by the runtime.
+TRAP_TERMINATED = const(14)
+TRAP_TIMEOUT = const(15)
+TRAP_FUEL = const(16)

@@ -174,7 +174,7 @@ def test_what_stands_in_for_the_far_routine_changes_its_result_and_no_other_regi
     """For LLVM takes it that the routine does the same; what that keeps, the accesses above show."""
     plan = Plan(decode(_wasm()), named(target), wanted=0)
     made, machine = Object(aot.object_files(plan)[0]), ARCHITECTURES[plan.target.arch]
-    code = made.bytes_of(made.sections[made.by_name[".insitu_far_stand_in"]])
+    code = made.bytes_of(made.sections[made.by_name[".insitu_stand_in"]])
     at, changed = 0, set()
     while at < len(code):
         instruction = machine.decode(code, at)

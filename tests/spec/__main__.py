@@ -122,7 +122,7 @@ class Worker:
 
 
 def run_files(
-    files: list[Path], target: str, machine: str, jobs: int, window: int | None = None
+    files: list[Path], target: str, machine: str, jobs: int, window: int | None = None, interruptible: bool = False
 ) -> Iterator[FileResult]:
     """What comes of each script, so many at a time, each in a worker of its own."""
     worker.spectest(target)  # and with it what the compiler makes once for a target
@@ -130,7 +130,7 @@ def run_files(
     for script in files:
         if len(running) == jobs:
             yield running.popleft().result()
-        work = functools.partial(worker.report, script.resolve(), target, machine, window)
+        work = functools.partial(worker.report, script.resolve(), target, machine, window, interruptible)
         running.append(Worker(script.name, work, _SECONDS[machine]))
     for left in running:
         yield left.result()
@@ -164,6 +164,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--target", choices=_TARGETS, default="cortex-m3")
     parser.add_argument("--on", choices=_MACHINES, default="sim")
     parser.add_argument("--window", type=int, metavar="BYTES", help="build each module with such a window")
+    parser.add_argument("--interruptible", action="store_true", help="build each module so that it polls")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of the lines")
     parser.add_argument("-j", type=int, default=2, metavar="N", help="scripts at a time (2)")
     return parser.parse_args()
@@ -188,7 +189,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     results = []
-    for result in run_files(files, options.target, options.on, options.j, options.window):
+    for result in run_files(files, options.target, options.on, options.j, options.window, options.interruptible):
         results.append(result)
         if not options.json:
             _print(result)

@@ -47,10 +47,10 @@ class Prepared:
     departure: str = ""
 
 
-def compile_module(data: bytes, target: str, window: int | None = None) -> Outcome:
+def compile_module(data: bytes, target: str, window: int | None = None, interruptible: bool = False) -> Outcome:
     """("values", the image), or why there is none."""
     try:
-        return "values", aot.compile_wasm(data, target, window=window)
+        return "values", aot.compile_wasm(data, target, window=window, interruptible=interruptible)
     except Malformed as error:
         return "malformed", error.reason
     except Invalid as error:
@@ -111,8 +111,8 @@ class Absent:
 class Preparation:
     """Turns a script's commands into images and steps."""
 
-    def __init__(self, target: str, folder: Path, window: int | None = None) -> None:
-        self.target, self.folder, self.window = target, folder, window
+    def __init__(self, target: str, folder: Path, window: int | None = None, interruptible: bool = False) -> None:
+        self.target, self.folder, self.window, self.interruptible = target, folder, window, interruptible
         self.images: list[bytes] = []
         self.absent = Absent()
 
@@ -142,7 +142,7 @@ class Preparation:
         path = self.folder / command["filename"]
         text = command.get("module_type") == "text"
         data = wabt.assemble(path, self.folder, "--no-check") if text else path.read_bytes()
-        return compile_module(data, self.target, self.window)
+        return compile_module(data, self.target, self.window, self.interruptible)
 
     def _module(self, command: dict[str, Any]) -> Prepared:
         outcome = self._compile(command)
@@ -172,13 +172,15 @@ def _takes_memory(command: dict[str, Any], folder: Path) -> bool:
     return any(i.kind == "memory" and i.module != "spectest" for i in module.imports)
 
 
-def run(script: Path, target: str, machine: str, window: int | None = None) -> Iterator[Any]:
+def run(
+    script: Path, target: str, machine: str, window: int | None = None, interruptible: bool = False
+) -> Iterator[Any]:
     """The number of commands, then each one's [line, result, why]."""
     with tempfile.TemporaryDirectory(prefix="insitu-spec-") as name:
         folder, commands = wabt.commands(script, Path(name))
         yield len(commands)
         shared = any(_takes_memory(command, folder) for command in commands)  # whose owner has no window
-        preparation = Preparation(target, folder, None if shared else window)
+        preparation = Preparation(target, folder, None if shared else window, interruptible)
         preparation.add(spectest(target))
         prepared = [preparation.prepare(command) for command in commands]
         departures = DEPARTURES.get(script.name, {})
@@ -209,10 +211,10 @@ def _result(prepared: Prepared, came: Came | None) -> tuple[int, str, str]:
     return (line, "failed", f"{kind}: {wrong}") if wrong else (line, "passed", "")
 
 
-def report(script: Path, target: str, machine: str, window: int | None = None) -> int:
+def report(script: Path, target: str, machine: str, window: int | None = None, interruptible: bool = False) -> int:
     """Print a script's lines; the exit status."""
     try:
-        for line in run(script, target, machine, window):
+        for line in run(script, target, machine, window, interruptible):
             print(json.dumps(line), flush=True)
     except (wabt.WabtError, InsituError) as error:
         print(error, file=sys.stderr)

@@ -38,10 +38,18 @@ class Compiled:
 
 
 def compile_wasm(
-    data: bytes, target: str, *, app_heap: int = 0, window: Wanted | int | None = None, optimise: str = SPEED
+    data: bytes,
+    target: str,
+    *,
+    app_heap: int = 0,
+    window: Wanted | int | None = None,
+    interruptible: bool = False,
+    optimise: str = SPEED,
 ) -> bytes:
     """The image of a WebAssembly module for the target of that name; see compile_module."""
-    return compile_module(data, target, app_heap=app_heap, window=window, optimise=optimise).image
+    return compile_module(
+        data, target, app_heap=app_heap, window=window, interruptible=interruptible, optimise=optimise
+    ).image
 
 
 def compile_module(
@@ -50,6 +58,7 @@ def compile_module(
     *,
     app_heap: int = 0,
     window: Wanted | int | None = None,
+    interruptible: bool = False,
     located: bool = False,
     optimise: str = SPEED,
 ) -> Compiled:
@@ -59,6 +68,7 @@ def compile_module(
     window: bytes of linear memory, from address 0 on or as Wanted says, that are RAM from the start; all else is taken
         from the global heap by small pages, when it is first written. None: all of it is RAM. Without a memory of the
         module's own it changes nothing.
+    interruptible: whether a call can be stopped wherever it is (port/run/polls.py).
     located: with what explain.make.code_map needs to know of instructions; the image is the same.
     optimise: a name of efforts.EFFORTS: "speed"; "most", which takes longer for a little more speed; "size".
 
@@ -70,7 +80,15 @@ def compile_module(
 
     wasm = decode(data)
     validate(wasm)
-    return compile_decoded(wasm, target, app_heap=app_heap, window=window, located=located, optimise=optimise)
+    return compile_decoded(
+        wasm,
+        target,
+        app_heap=app_heap,
+        window=window,
+        interruptible=interruptible,
+        located=located,
+        optimise=optimise,
+    )
 
 
 def compile_decoded(
@@ -79,6 +97,7 @@ def compile_decoded(
     *,
     app_heap: int = 0,
     window: Wanted | int | None = None,
+    interruptible: bool = False,
     located: bool = False,
     optimise: str = SPEED,
 ) -> Compiled:
@@ -87,7 +106,7 @@ def compile_decoded(
     from insitu.aot.plan import Plan
     from insitu.image.pack import pack
 
-    plan = Plan(wasm, _target(target), app_heap, window, located=located)
+    plan = Plan(wasm, _target(target), app_heap, window, located=located, interruptible=interruptible)
     limits.check(plan)
     made = object_files(plan, optimise)
     with step("linking"):

@@ -1,33 +1,17 @@
 """Calls of the far routine, as LLVM takes them: they cost the code around them no registers but the result's.
 
-The routine is assembly that keeps all other registers (stubs/far_*.S). Arm has no calling convention that says so, but
-LLVM looks at the registers that a function in the same module changes (its interprocedural register allocation). So
-each entry that is called has a stand-in in the module, which changes the result's registers and the flags, for code
-generation alone: the linker takes the routine itself. Of other functions nothing is to be learned so, for they are
-called by the convention; a weak definition tells LLVM that.
-
-LLVM would copy what follows a far call behind it, and again for each access that follows: two of its options keep it
-from that. Options are of the process, and are put back.
+Each entry that is called has a stand-in (stand_ins.py), which changes the result's registers and the flags.
 """
 
 from __future__ import annotations
 
-import contextlib
 import re
-from typing import TYPE_CHECKING
 
-import llvmlite.binding as llvm
+from insitu.aot import stand_ins
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-NAME = "insitu_far_"
+NAME = stand_ins.FAR
 _CALLED = re.compile(rf"@({NAME}([ls]\d+)\w*)\(")
 _DECLARED = re.compile(rf"^declare .*@({NAME}([ls]\d+)\w*)\(.*$", re.MULTILINE)
-_DEFINED = re.compile(r"^define (?:internal|hidden) ", re.MULTILINE)
-SECTION = ".insitu_far_stand_in"
-# option: where there are far calls, and LLVM's default
-_OPTIONS = {"jump-threading-threshold": (10, 6), "tail-dup-placement": (0, 1), "enable-ipra": (1, 0)}
 
 
 def declarations(ir: str) -> str:
@@ -51,28 +35,11 @@ def _parameters(kind: str) -> list[str]:
 
 
 def with_stand_ins(ir: str) -> str:
-    """The text of a module that is ready for code generation."""
-    if NAME not in ir:
-        return ir
-    return _DECLARED.sub(lambda m: _stand_in(m[1], m[2]), _DEFINED.sub("define weak hidden ", ir))
+    """A module's text with the entries' stand-ins in place of their declarations."""
+    return _DECLARED.sub(lambda m: _stand_in(m[1], m[2]), ir)
 
 
 def _stand_in(name: str, kind: str) -> str:
     result, parameters = _result(kind), ", ".join(f"{t} %{i}" for i, t in enumerate(_parameters(kind)))
-    return (
-        f'define {result} @{name}({parameters}) noinline nounwind section "{SECTION}" {{\n'
-        f"  %c = icmp eq i32 %1, 0\n  %r = select i1 %c, {result} 1, {result} 2\n  ret {result} %r\n}}"
-    )
-
-
-@contextlib.contextmanager
-def options(ir: str) -> Iterator[None]:
-    """LLVM's options as a module's text needs them."""
-    wanted = _OPTIONS if NAME in ir else {}
-    for option, (value, _) in wanted.items():
-        llvm.set_option("insitu", f"-{option}={value}")
-    try:
-        yield
-    finally:
-        for option, (_, default) in wanted.items():
-            llvm.set_option("insitu", f"-{option}={default}")
+    body = f"  %c = icmp eq i32 %1, 0\n  %r = select i1 %c, {result} 1, {result} 2\n  ret {result} %r"
+    return stand_ins.definition(f"{result} @{name}({parameters})", body)

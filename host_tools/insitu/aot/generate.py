@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import llvmlite.binding as llvm
 
-from insitu.aot import cost, far_calls, object_file, optimise
+from insitu.aot import cost, object_file, optimise, stand_ins
 from insitu.aot.efforts import EFFORTS
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def generate(ir: str, target: Target, effort: str) -> list[bytes]:
     straight = {name for name, loops in looping.items() if not loops}
     wanted = EFFORTS[effort]
     variants = wanted.variants if len(straight) < len(looping) else ()
-    with far_calls.options(ir):
+    with stand_ins.options(ir):
         others = [_generated(module.clone(), target, options, straight) for options in variants]
         made = [_generated(module, target, (), set()), *others]
     costs = [cost.of_functions(data, target) for data in made]

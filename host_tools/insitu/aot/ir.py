@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from insitu.aot import alignment, body, calls, far_calls, locations, numeric, signature
+from insitu.aot import alignment, body, calls, far_calls, locations, numeric, polls, signature
 from insitu.aot.function import FunctionBuilder
 from insitu.aot.ir_types import ir_types, result_type
 from insitu.aot.unroll import unrolled
@@ -77,6 +77,8 @@ def write(plan: Plan, texts: Iterable[str]) -> str:
     text = "\n".join([*head, *alignment.helpers(plan), *texts])
     if plan.memory.window:
         text += "\n" + far_calls.declarations(text)
+    if plan.interruptible:
+        text += polls.MARK
     text = re.sub(r"(!tbaa|!prof) !([a-z]+)", lambda m: f"{m[1]} !{_TAGS[m[2]]}", text) + _METADATA
     if not plan.located:
         return text

@@ -49,7 +49,7 @@ class LinkError(InsituError):
 
 # Names of inputs in Piece.file; one of the library is its path, a member's name in parentheses behind it.
 _PROGRAM = "module"  # and a number
-STUB, HELPERS, FAR = "stub.o", "helpers.o", "far.o"
+STUB, HELPERS, FAR, POLL = "stub.o", "helpers.o", "far.o", "poll.o"
 MERGED = "<internal>"  # lld's name for constants that it keeps once for all inputs
 
 
@@ -119,6 +119,13 @@ def _far(target: Target, page: int) -> bytes:
 
 
 @functools.cache
+def _poll(target: Target) -> bytes:
+    """The object file of the target's routine that polls."""
+    defines = [*stubs.poll_defines(), *(f"-D{name}" for name in target.stub_defines)]
+    return _compiled(target, [*defines, str(stubs.path(f"poll_{target.stub}"))])
+
+
+@functools.cache
 def _helpers(target: Target) -> bytes:
     """The object file of the helpers that stand in for wrong or slow ones of compiler-rt."""
     return _compiled(target, [*helpers.OPTIONS, *map(str, helpers.paths())])
@@ -169,9 +176,12 @@ def archive(said: str) -> Path | None:
     return None
 
 
-def own_objects(target: Target, *, far: int | None = None) -> dict[str, bytes]:
-    """What a module is linked with beside the library: file name to object file. far: see Plan.far_page."""
-    first = {FAR: _far(target, far)} if far else {}
+def own_objects(target: Target, *, far: int | None = None, polls: bool = False) -> dict[str, bytes]:
+    """What a module is linked with beside the library: file name to object file.
+
+    far: see Plan.far_page; polls: see Plan.interruptible.
+    """
+    first = ({FAR: _far(target, far)} if far else {}) | ({POLL: _poll(target)} if polls else {})
     return first | {STUB: stub(target), HELPERS: _helpers(target)}
 
 
@@ -180,7 +190,7 @@ def _link(target: Target, inputs: list[str], roots: str, base: int, folder: Path
     script, made, where = folder / f"{base:x}.ld", folder / f"{base:x}.elf", folder / f"{base:x}.map"
     script.write_text(_SCRIPT.format(base=base, roots=roots, program=_PROGRAM))
     files = [*(str(folder / file) for file in inputs), library(target)]
-    first_wins = ["-z", "muldefs"] if FAR in inputs else []
+    first_wins = ["-z", "muldefs"] if {FAR, POLL} & set(inputs) else []
     _zig("ld.lld", "--gc-sections", *first_wins, "-T", str(script), *files, "-o", str(made), f"-Map={where}")
     return made.read_bytes(), where.read_text()
 
@@ -213,16 +223,16 @@ def _read(elf: bytes, pieces: tuple[Piece, ...], target: Target) -> Code:
 def link(objects: list[bytes], plan: Plan) -> Code:
     """Link with the stub and the helpers it needs; raises LinkError if the code is tied to an address.
 
-    Where the module's memory has a window, the far routine comes first, so that its entries are taken and not the
-    stand-ins that the module has of them (far_calls.py).
+    Routines come first, so that they are taken and not the stand-ins that the module has of them (stand_ins.py).
     """
-    target, far = plan.target, plan.far_page
+    target = plan.target
     entered = [f"f{i}" for i in sorted(plan.exposed)]
     roots = " ".join(["insitu_enter", *entered, *(f"t{i}" for i in plan.thunk_types)])
     with tempfile.TemporaryDirectory(prefix="insitu-") as name:
         folder = Path(name)
-        own = own_objects(target, far=far)
-        inputs = own | program(objects) if far else program(objects) | own
+        own = own_objects(target, far=plan.far_page, polls=plan.interruptible)
+        routines = {FAR, POLL} & set(own)
+        inputs = own | program(objects) if routines else program(objects) | own
         for file, data in inputs.items():
             (folder / file).write_bytes(data)
         linked = []

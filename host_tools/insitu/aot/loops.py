@@ -11,7 +11,7 @@ def depths(graph: Graph) -> dict[int, int]:
     pending = [graph]
     while pending:
         part = pending.pop()
-        for members in _connected(part):
+        for members in connected(part):
             if len(members) > 1 or members[0] in part[members[0]]:
                 inside = set(members)
                 for node in members:
@@ -33,8 +33,8 @@ def _entry(graph: Graph, inside: set[int]) -> int:
     return max(counts, key=lambda node: (counts[node], -node))
 
 
-def _connected(graph: Graph) -> list[list[int]]:
-    """Tarjan's algorithm, without recursion."""
+def connected(graph: Graph) -> list[list[int]]:
+    """The strongly connected parts of a graph, by Tarjan's algorithm, without recursion."""
     index: dict[int, int] = {}
     low: dict[int, int] = {}
     stack: list[int] = []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import llvmlite.binding as llvm
 
-from insitu.aot import bases, far_calls, stack_checks
+from insitu.aot import bases, far_calls, polls, stack_checks, stand_ins
 from insitu.port.xip import layout
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def optimise(ir: str, target: Target, *, size: bool = False, light: bool = False
             if not function.is_declaration:
                 for attribute in ("optsize", "minsize"):
                     function.add_function_attribute(attribute)
-    with far_calls.options(ir):
+    with stand_ins.options(ir):
         if light:
             _light_passes(module, target_machine)
         else:
@@ -201,7 +201,10 @@ def _in_sections(text: str) -> str:
 def finished(module: llvm.ModuleRef, target: Target) -> str:
     """IR for code generation: with stack checks, the fences that it needs and no others, bases; each function apart."""
     text = bases.hoist("\ndefine ".join(map(_without_fences, add_stack_checks(str(module)).split("\ndefine "))))
-    return far_calls.with_stand_ins(_in_sections(_with_choices_fenced(text, _fenced_types(target))))
+    if polls.wanted(text):
+        text = polls.placed(text)
+    text = _in_sections(_with_choices_fenced(text, _fenced_types(target)))
+    return polls.with_stand_in(far_calls.with_stand_ins(stand_ins.weak(text))) if stand_ins.called(text) else text
 
 
 def definitions(finished: str) -> Iterator[tuple[str, str]]:

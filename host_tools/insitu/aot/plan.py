@@ -112,6 +112,7 @@ class Plan:
         args_distance, args_slots: the args area: how far below, and how many slots of 8 bytes.
         instance_size: bytes of the block below the instance pointer.
         located: whether LLVM is told where in the module each instruction is (locations.py).
+        interruptible: whether its loops and recursions poll (polls.py).
     """
 
     def __init__(
@@ -122,10 +123,12 @@ class Plan:
         wanted: window.Wanted | int | None = None,
         *,
         located: bool = False,
+        interruptible: bool = False,
     ) -> None:
         self.wasm = wasm
         self.target = target
         self.located = located
+        self.interruptible = interruptible
         self.aux_stack = aux_stack.find(wasm)
         self.memory = self._plan_memory((app_heap + 7) & ~7)
         if wanted is not None and wasm.memory_types and not wasm.imported_memory_count and not self._shared:

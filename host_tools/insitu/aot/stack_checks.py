@@ -11,13 +11,10 @@ import functools
 import re
 from collections import Counter
 
+from insitu.aot.blocks import CALLEE, LABEL, PHI, TARGET
 from insitu.port.xip import layout
 
 _MARK = "call void @insitu_stack_check("
-_LABEL = re.compile(r"([\w.$-]+):")
-_TARGET = re.compile(r"label %([\w.$-]+)")
-_PHI = re.compile(r"  %\S+ = phi ")
-_CALLEE = re.compile(r"\bcall\b.*?([@%][\w.$-]+)\(")
 _MOST_PLACES = 3  # of checks in a function: 16 bytes each
 _MOST_CALLING = 16  # blocks of a function that are looked at one by one
 
@@ -56,7 +53,7 @@ def checked(text: str, program: set[str]) -> str:
 
 
 def _calls(line: str, program: set[str]) -> bool:
-    callee = _CALLEE.search(line)
+    callee = CALLEE.search(line)
     return callee is not None and (callee[1][0] == "%" or callee[1][1:] in program)
 
 
@@ -66,13 +63,13 @@ class _Graph:
     def __init__(self, lines: list[str]) -> None:
         self.lines: dict[str, list[str]] = {}
         for line in lines[1:]:
-            label = _LABEL.match(line)
+            label = LABEL.match(line)
             if label:
                 self.lines[label[1]] = current = []
             else:
                 current.append(line)
         self.next = {
-            block: [to for line in body if "label %" in line for to in _TARGET.findall(line)]
+            block: [to for line in body if "label %" in line for to in TARGET.findall(line)]
             for block, body in self.lines.items()
         }
         self.edges: dict[str, tuple[str, str]] = {}
@@ -189,11 +186,11 @@ def _with_block(lines: list[str], between: str, block: str, to: str) -> list[str
     target = re.compile(rf"label %{re.escape(to)}(?![\w.$-])")
     made, current = [], ""
     for line in lines:
-        label = _LABEL.match(line)
+        label = LABEL.match(line)
         current = label[1] if label else current
         if current == block:
             line = target.sub(f"label %{between}", line)
-        elif current == to and _PHI.match(line):
+        elif current == to and PHI.match(line):
             line = line.replace(f", %{block} ]", f", %{between} ]")
         made.append(line)
     return [*made, f"{between}:", f"  br label %{to}"]
@@ -204,14 +201,14 @@ def _with_checks(lines: list[str], places: list[str]) -> list[str]:
     made: list[str] = []
     opened = ""  # the place whose phis come first
     for line in lines:
-        if opened and not _PHI.match(line):
+        if opened and not PHI.match(line):
             made.append(_check(places.index(opened), rest[opened]))
             opened = ""
-        if _PHI.match(line):
+        if PHI.match(line):
             for place, name in rest.items():
                 line = line.replace(f", %{place} ]", f", %{name} ]")
         made.append(line)
-        label = _LABEL.match(line)
+        label = LABEL.match(line)
         opened = label[1] if label and label[1] in rest else opened
     return [*made, _OVERFLOW.format(trap=layout.TRAP_OPERAND_STACK_OVERFLOW)]
 

@@ -6,7 +6,7 @@ address, and comes back with the value. It also serves accesses that lie in the 
 is the same for all small offsets of an address, so that LLVM makes it once, and is coarse near the window's end.
 
 The routine checks the bounds; that it is called with the instance pointer, and that it keeps all registers but its
-result's, is what contract/ and far_calls.py see to.
+result's, is what contract/ and stand_ins.py see to.
 """
 
 from __future__ import annotations

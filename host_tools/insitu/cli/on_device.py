@@ -204,7 +204,7 @@ def run_command(
     if profile is not None and not sim:
         raise click.UsageError("--profile counts on the simulated CPU: give --sim, too")
     board = options.find_board(board_name, port)
-    made = built(app, board, app_heap=heap_size)
+    made = built(app, board, app_heap=heap_size, interruptible=True)
     data = made.image
     knobs = {"heap_size": heap_size, "initial_memory": initial_memory, "max_memory": max_memory}
     image = read(data)

@@ -92,12 +92,14 @@ def built(
     *,
     app_heap: int = 0,
     window: int | None = None,
+    interruptible: bool = False,
     optimise: str = SPEED,
     cached: bool = True,
 ) -> Built:
     """The image of a module for the board; source may be an image already made for it, whatever it is called.
 
-    app_heap, window, optimise: see aot.compile_wasm. cached: whether it may be taken from, and is kept in, the cache.
+    app_heap, window, interruptible, optimise: see aot.compile_wasm. cached: whether it may be taken from, and is kept
+    in, the cache.
     Raises InsituError where there is no memory to have a window.
     """
     data = read_file(source)
@@ -113,9 +115,17 @@ def built(
 
     @functools.cache
     def made() -> Compiled:
-        return compile_module(data, target, app_heap=app_heap, window=window, located=True, optimise=optimise)
+        return compile_module(
+            data,
+            target,
+            app_heap=app_heap,
+            window=window,
+            interruptible=interruptible,
+            located=True,
+            optimise=optimise,
+        )
 
-    name = cache.key(data, target, app_heap, window, optimise) if cached else None
+    name = cache.key(data, target, app_heap, window, interruptible, optimise) if cached else None
     try:
         if window is not None:
             _check_window(source, decode(data))

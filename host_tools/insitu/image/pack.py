@@ -177,6 +177,7 @@ class _Packer:
 
     def _flags(self) -> int:
         flags = layout.FLAG_EXTERNREF * self.plan.has_externrefs
+        flags |= layout.FLAG_INTERRUPTIBLE * self.plan.interruptible
         if not self.m.memory_types:
             return flags
         memory = self.plan.memory

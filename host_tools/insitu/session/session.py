@@ -36,7 +36,7 @@ from insitu.session.values import Value
 from insitu.steps import step
 
 # Exceptions of port/errors.py and port/host/wasi.py, whose texts say all that there is to say.
-_OWN_ERRORS = ("Trap", "Exit", "LoadError", "LinkError", "OutOfHeap", "Error", "HeapError")
+_OWN_ERRORS = ("Trap", "OutOfFuel", "Exit", "LoadError", "LinkError", "OutOfHeap", "Error", "HeapError")
 _ALIGNMENT = 16  # of an image in flash
 _INITIALIZE = "_initialize"  # of a WASI reactor: to be called before anything else
 # What came of a call, behind a mark that the program cannot know: its texts may hold names that the module chose.

@@ -65,7 +65,12 @@ ARCHITECTURES: dict[int, Architecture] = {
     layout.ARCH_THUMB_HARD_FLOAT: thumb.ARCHITECTURE,
     layout.ARCH_RV32: riscv.ARCHITECTURE,
 }
-_STUB = {"insitu_enter": functions.STUB, "insitu_host_call": functions.HOST_CALL, "insitu_trap": functions.TRAP}
+_STUB = {
+    "insitu_enter": functions.STUB,
+    "insitu_host_call": functions.HOST_CALL,
+    "insitu_trap": functions.TRAP,
+    "insitu_poll": functions.POLL,
+}
 
 
 def check(code: Code, objects: list[bytes], plan: Plan) -> StackUse:
@@ -73,7 +78,7 @@ def check(code: Code, objects: list[bytes], plan: Plan) -> StackUse:
 
     Raises ContractError, which names the function and the offset in it.
     """
-    origin = Provenance(code, objects, plan.target, far=plan.far_page)
+    origin = Provenance(code, objects, plan.target, far=plan.far_page, polls=plan.interruptible)
     origin.prove()
     return _Image(code, origin, plan).check()
 
@@ -139,6 +144,8 @@ class _Image:
         for index, table in enumerate(plan.tables):
             if table.entries and index not in plan.constant_tables:
                 places.append((-table.entries, table.entry_size * table.length - table.entries))
+        if plan.interruptible:
+            places.append((-layout.INSTANCE_FUEL, 4 - layout.INSTANCE_FUEL))
         end = plan.memory.size + plan.memory.slack if plan.memory.fixed else 0
         if plan.memory.window:
             end = plan.memory.window.size
@@ -298,7 +305,8 @@ class _Image:
         by_name = {function.name: function for function in self.functions.values()}
         saved = stack.save_area(machine, self.code, by_name["insitu_host_call"]) if functions.HOST_CALL in starts else 0
         entered = stack.entered_depth(machine, self.code, by_name["insitu_enter"])
-        sums = Stack(self.functions, self.walks, saved)
+        polled = stack.pushed(machine, self.code, by_name["insitu_poll"]) if functions.POLL in starts else 0
+        sums = Stack(self.functions, self.walks, saved, polled + saved)
         guard = sums.guard(entered, plan.target.exception_frame)
 
         def named(indices: set[int]) -> tuple[int, ...]:

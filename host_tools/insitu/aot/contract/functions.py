@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from insitu.aot.contract.instruction import Architecture
 
-# Kinds of functions. HOST_CALL and TRAP are the stub's; LIBRARY is compiler-rt's; BYTES are those of aot/alignment.py.
-PROGRAM, THUNK, LIBRARY, HOST_CALL, TRAP, STUB, BYTES = range(7)
+# Kinds of functions. HOST_CALL, TRAP and POLL are the stub's; LIBRARY is compiler-rt's; BYTES are those of
+# aot/alignment.py.
+PROGRAM, THUNK, LIBRARY, HOST_CALL, TRAP, STUB, BYTES, POLL = range(8)
 
 
 @dataclass(slots=True)

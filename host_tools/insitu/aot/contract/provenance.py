@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _MAPPING = ("$d", "$t", "$x", "$a")
 PROGRAM, STUB, LIBRARY, FAR = "program", "stub", "library", "far"  # whose code it is
-_ROLES = {link.STUB: STUB, link.FAR: FAR}
+_ROLES = {link.STUB: STUB, link.POLL: STUB, link.FAR: FAR}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +41,10 @@ class Placed:
 
 
 @cache
-def _standing(target: Target, far: int | None) -> dict[str, Object]:
+def _standing(target: Target, far: int | None, polls: bool) -> dict[str, Object]:
     """What every module is linked with, by the name that the linker's map has for it; in an archive, each member."""
     path = link.library(target)
-    found = {name: Object(data) for name, data in link.own_objects(target, far=far).items()}
+    found = {name: Object(data) for name, data in link.own_objects(target, far=far, polls=polls).items()}
     return found | {f"{path}({name})": Object(data) for name, data in members(Path(path).read_bytes()).items()}
 
 
@@ -56,10 +56,12 @@ class Provenance:
         functions: (offset, symbol, role) of every function, in order of offset.
     """
 
-    def __init__(self, code: Code, objects: list[bytes], target: Target, *, far: int | None = None) -> None:
+    def __init__(
+        self, code: Code, objects: list[bytes], target: Target, *, far: int | None = None, polls: bool = False
+    ) -> None:
         self._code, self._target = code, target
         self._program = {name: Object(data) for name, data in link.program(objects).items()}
-        self._inputs = self._program | _standing(target, far)
+        self._inputs = self._program | _standing(target, far, polls)
         self.placed = [self._place(piece) for piece in code.pieces if piece.file != link.MERGED]
         self._merged = self._merge([piece for piece in code.pieces if piece.file == link.MERGED])
         self._at = {(id(p.object), p.section): p.offset for p in self.placed}

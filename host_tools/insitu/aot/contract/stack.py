@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from insitu.aot.contract import instruction as do
 from insitu.aot.contract.errors import ContractError
-from insitu.aot.contract.functions import BYTES, HOST_CALL, LIBRARY, PROGRAM, THUNK, CallGraph, Function, Walk
+from insitu.aot.contract.functions import BYTES, HOST_CALL, LIBRARY, POLL, PROGRAM, THUNK, CallGraph, Function, Walk
 from insitu.port.xip import layout
 
 if TYPE_CHECKING:
@@ -57,6 +57,17 @@ def save_area(machine: Architecture, code: bytes, host_call: Function) -> int:
         at += i.size
 
 
+def pushed(machine: Architecture, code: bytes, routine: Function) -> int:
+    """What a routine has pushed where it calls the first time."""
+    at, depth = routine.start, 0
+    while True:
+        i = machine.decode(code, at)
+        if i.flow:
+            return depth
+        depth -= _moved(machine, i)
+        at += i.size
+
+
 def _moved(machine: Architecture, i: do.Instruction) -> int:
     return sum(e[3] for e in i.effects if e[0] == do.ADD and e[1] == e[2] == machine.sp)
 
@@ -83,10 +94,11 @@ def entered_depth(machine: Architecture, code: bytes, enter: Function) -> int:
 
 
 class Stack:
-    """The sums over the walks of all functions."""
+    """The sums over the walks of all functions. saved, polled: what the stub has on the stack where code left by it."""
 
-    def __init__(self, functions: dict[int, Function], walks: dict[int, Walk], saved: int) -> None:
-        self.functions, self.walks, self._saved = functions, walks, saved
+    def __init__(self, functions: dict[int, Function], walks: dict[int, Walk], saved: int, polled: int) -> None:
+        self.functions, self.walks = functions, walks
+        self._left = {HOST_CALL: saved, POLL: polled}
         self._chains: dict[int, int] = {}
         self._depths: dict[int, int] = {}
         self._open: set[int] = set()
@@ -111,8 +123,8 @@ class Stack:
     def _chain(self, start: int) -> int:
         """Of a library helper: its frame and those below. 0 for the program's functions, which ask themselves."""
         kind = self.functions[start].kind
-        if kind == HOST_CALL:
-            return self._saved
+        if kind in self._left:
+            return self._left[kind]
         if kind not in (LIBRARY, BYTES):
             return 0
         if start not in self._chains:

@@ -12,6 +12,7 @@ from insitu.aot.contract.functions import (
     BYTES,
     HOST_CALL,
     LIBRARY,
+    POLL,
     PROGRAM,
     STUB,
     THUNK,
@@ -215,12 +216,16 @@ class Walker:
         function = self.function
         if function.start <= target < function.end and target != function.start:
             self._arrive(target, state)
-        elif target == function.start and state.registers[self.machine.sp] != (v.STACK, 0):
-            self._arrive(target, state)  # which finds that the stack pointer differs
+        elif target == function.start and not self._as_on_entry(state):
+            self._arrive(target, state)  # which finds what differs: the stack pointer, or that it never returns
         elif target in self.around.functions:
             self._tail_call(target, state, at)
         else:
             raise Broken("a jump to what is no function and lies outside of this one")
+
+    def _as_on_entry(self, state: State) -> bool:
+        registers, machine = state.registers, self.machine
+        return registers[machine.sp] == (v.STACK, 0) and registers[machine.link] == (v.RETURN,)
 
     def _tail_call(self, target: int, state: State, at: int) -> None:
         callee = self.around.functions[target]
@@ -340,6 +345,9 @@ class Walker:
             self._note(at, state, target, tail=False)
             return False
         self._check_callee(callee, state, at, tail=False)
+        if callee.kind == POLL:
+            state.registers[self.machine.link] = state.flags = None
+            return True
         if callee.far and not self.function.far:
             self._instance_argument(state)
             self._after_far(state)
@@ -365,6 +373,8 @@ class Walker:
             self._instance_argument(state)
             if not self.function.far:  # it leaves with a trap so, too
                 self._check_request(state)
+        elif callee.kind == POLL:
+            self._instance_argument(state)
         elif callee.kind == PROGRAM:
             self._check_stack(state, tail)
         self._note(at, state, callee.start, tail)

@@ -24,6 +24,9 @@ _USED = [
 ]
 
 
+_USED_POLL = ["ENV_PC", "CELL_EXEC_ENV", "INSTANCE_RUNTIME", "REQUEST_POLL"]
+
+
 _USED_FAR = [
     "ENV_PC",
     "CELL_EXEC_ENV",
@@ -60,6 +63,11 @@ def far_defines(offsets: int, page: int) -> list[str]:
     """The same for the far routines, whose entries are for so many offsets, and whose pages have so many bytes."""
     own = {"FAR_OFFSETS": offsets, "FAR_PAGE": page, "FAR_SHIFT": page.bit_length() - 1}
     return [*_defines(_USED_FAR), *(f"-D{name}={value}" for name, value in own.items())]
+
+
+def poll_defines() -> list[str]:
+    """The same for the poll routine."""
+    return _defines(_USED_POLL)
 
 
 def _defines(names: list[str]) -> list[str]:

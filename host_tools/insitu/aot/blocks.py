@@ -1,0 +1,92 @@
+"""A function of LLVM's IR as text: its blocks, and how control goes from one to another."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+LABEL = re.compile(r"([\w.$-]+):")
+TARGET = re.compile(r"label %([\w.$-]+)")
+PHI = re.compile(r"  %\S+ = phi ")
+CALLEE = re.compile(r"\bcall\b.*?([@%][\w.$-]+)\(")
+_NUMBER = re.compile(r"(?m)(%|^)(\d+)\b")  # of a value or a block without a name, which LLVM wants in order
+_INCOMING = re.compile(r"\[ ([^\[\]]*), %([\w.$-]+) \]")
+
+
+@dataclass(slots=True)
+class Block:
+    """Lines of text: the phis; what follows; and the terminator, of more than one line where it is a switch."""
+
+    phis: list[str] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+    end: list[str] = field(default_factory=list)
+
+    @property
+    def next(self) -> list[str]:
+        return list(dict.fromkeys(to for line in self.end for to in TARGET.findall(line)))
+
+    def lead(self, to: str, instead: str) -> None:
+        """Control goes to another block where it went to one."""
+        target = re.compile(rf"label %{re.escape(to)}(?![\w.$-])")
+        self.end = [target.sub(f"label %{instead}", line) for line in self.end]
+
+
+_ENDS = ("  br ", "  ret ", "  switch ", "  unreachable", "  indirectbr ")
+
+
+class Blocks(dict[str, Block]):
+    """The blocks of a function by name, the first one first. head: the line before them; behind: what follows."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        body, end, behind = _NUMBER.sub(r"\1n.\2", text).partition("\n}")
+        self.behind = end + behind
+        self.head, *lines = body.split("\n")
+        for line in lines:
+            label = LABEL.match(line)
+            if label:
+                self[label[1]] = block = Block()
+            elif PHI.match(line):
+                block.phis.append(line)
+            elif block.end or line.startswith(_ENDS):
+                block.end.append(line)
+            elif line:
+                block.lines.append(line)
+
+    def text(self) -> str:
+        lines = [self.head]
+        for name, block in self.items():
+            lines += [f"{name}:", *block.phis, *block.lines, *block.end]
+        return "\n".join(lines) + self.behind
+
+    def split(self, name: str, rest: str) -> Block:
+        """All of a block but its phis is a block of its own from now on, which the first one is to lead to."""
+        block = self[name]
+        self._behind(name, rest, Block([], block.lines, block.end))
+        block.lines, block.end = [], [f"  br label %{rest}"]
+        for to in self[rest].next:
+            self._rename(to, name, rest)
+        return block
+
+    def between(self, name: str, to: str, made: str) -> Block:
+        """A block of its own on the way from a block to another."""
+        self[name].lead(to, made)
+        self[made] = Block(end=[f"  br label %{to}"])
+        self._rename(to, name, made)
+        return self[made]
+
+    def _behind(self, name: str, made: str, block: Block) -> None:
+        """LLVM lays blocks out by their order, too."""
+        names = list(self)
+        later = {n: self.pop(n) for n in names[names.index(name) + 1 :]}
+        self[made] = block
+        self.update(later)
+
+    def _rename(self, of: str, before: str, now: str) -> None:
+        """Phis of a block have what came from one block from another; once where a switch led there by several ways."""
+        block = self[of]
+        for i, line in enumerate(block.phis):
+            head = line[: line.index("[")]
+            behind = line[line.rindex("]") + 1 :]
+            edges = {now if block_ == before else block_: value for value, block_ in _INCOMING.findall(line)}
+            block.phis[i] = head + ", ".join(f"[ {value}, %{block_} ]" for block_, value in edges.items()) + behind

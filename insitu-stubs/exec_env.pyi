@@ -8,14 +8,14 @@ from insitu.instance import Instance
 class ExecEnv:
     """An operand stack that compiled code runs on. Made by Instance.create_exec_env.
 
-    Attributes: stack_size: bytes; busy: calls that have not ended; fuel: what the last call with fuel= left of it; there is
-    none before the first.
+    Attributes: stack_size: bytes; busy: calls that have not ended; fuel: what the last call with fuel= left of it,
+    None: there was none.
     """
 
     instance: Instance
     stack_size: int
     busy: int
-    fuel: int
+    fuel: int | None
 
     def call(self, function: str | Function, *args: Any, timeout_ms: int | None = None, fuel: int | None = None) -> Any:
         """Call an export, by its name, or a Function of the instance, on this stack; see Function.

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from insitu.errors import Trap
+from insitu import Trap
 
 class OutOfFuel(Trap):
     """A call with fuel= has used it up."""

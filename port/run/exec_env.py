@@ -10,6 +10,7 @@ from .enter import make_state
 class ExecEnv(Mortal):
     LIFE = "offset"
     GONE = "the exec env was destroyed"
+    fuel = None  # what the last call with fuel= left
 
     def __init__(self, instance, stack_size):
         runtime = instance.alive().runtime

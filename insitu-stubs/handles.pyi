@@ -30,6 +30,14 @@ class Function(Handle):
         Raises Trap; TypeError and OverflowError for arguments; and what an import raised.
         """
 
+    async def call_async(self, *args: Any, stack_size: int | None = None, aux_size: int | None = None) -> Any:
+        """The same, to be awaited: an import may be async, or give what is awaited, a task for example. Then other
+        tasks run, other calls of the instance among them, until it has a result. Cancelling it ends the call.
+
+        While it runs it has an exec env of its own with stack_size bytes, as many as the instance's unless given, and
+        aux_size bytes of the aux stack, a quarter unless given. Raises OutOfHeap and Error where there is no room.
+        """
+
 class Memory(Handle):
     """Linear memory, as bytes from 0 on. IndexError for what lies outside."""
 

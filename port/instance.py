@@ -21,6 +21,7 @@ from .xip.layout import (
     IMAGE_MEMORY_SLACK,
     IMAGE_START_FUNCTION,
     IMAGE_TABLES,
+    INSTANCE_AUX_BOTTOM,
     INSTANCE_FUEL,
     INSTANCE_ID,
     INSTANCE_IMAGE,
@@ -115,6 +116,7 @@ class Instance(Mortal):
         self.put_address(INSTANCE_IMAGE, module.base, 0)
         self.put(INSTANCE_ID, self.id)
         self.put(INSTANCE_FUEL, 1)
+        self.put(INSTANCE_AUX_BOTTOM, module.word(IMAGE_AUX_STACK_BOTTOM))
         if module.flags() & FLAG_MEMORY:
             from .store.plan import allocate_memory
 
@@ -162,7 +164,7 @@ class Instance(Mortal):
     def odd_result(self, index, result):
         from .run.imports import put, result_words
 
-        put(self, result_words(self, index, "i", result))
+        put(self, result_words(self, index, result))
 
     # Methods that few programs use are loaded when they are.
     def __getattr__(self, name):

@@ -253,7 +253,7 @@ def serve(r0, r1, r2, r3) -> object:
     asr(r1, r1, 1)
     mov(r2, KIND_RESULT)
     and_(r2, r1)
-    beq(RESUME)
+    beq(NONE)
     asr(r1, r0, 1)
     bcc(ODD)
     ldr(r2, [r4, ENV_CELL])
@@ -271,6 +271,9 @@ def serve(r0, r1, r2, r3) -> object:
     ldr(r7, [r5, 0])
     data(2, 0x47B8)  # blx r7
     b(LEFT)
+    label(NONE)
+    lsl(r1, r0, 30)
+    bne(RESUME)  # else it is an object at an address, which may be one to wait for
     label(ODD)
     str(r0, [r5, 28])
     mov(r2, sp)

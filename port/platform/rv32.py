@@ -239,7 +239,7 @@ def serve(a0, a1, a2, a3) -> object:
     lw(a1, 8(a1))
     srai(a1, a1, 1)
     andi(a1, a1, KIND_RESULT)
-    beq(a1, zero, RESUME)
+    beq(a1, zero, NONE)
     andi(a1, a0, 1)
     beq(a1, zero, ODD)
     srai(a0, a0, 1)
@@ -259,6 +259,9 @@ def serve(a0, a1, a2, a3) -> object:
     lw(a4, 20(sp))
     lw(a5, 24(sp))
     jal(zero, LEFT)
+    label(NONE)
+    andi(a1, a0, 3)
+    bne(a1, zero, RESUME)  # else it is an object at an address, which may be one to wait for
     label(ODD)
     sw(a0, 28(a4))
     lw(a0, 28(sp))

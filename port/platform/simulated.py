@@ -118,10 +118,10 @@ def serve(state, request):
             block[ENV_SP >> 2] = block[ENV_LEFT >> 2]
             lock[0] = 0
             value = function(*args)
+            if not _is_small(value) and (kind & KIND_RESULT or value not in (None, False, True)):
+                state[5], state[7] = request, value
+                return -1
             if kind & KIND_RESULT:
-                if not _is_small(value):
-                    state[5], state[7] = request, value
-                    return -1
                 lock[0] = 1
                 _words(area)[0] = value
         lock[0] = 1

@@ -20,17 +20,22 @@ def _store_and_enter(function, letters, args):
     return _enter(function, store_all(function.instance.runtime, letters, args, "argument"))
 
 
+# Their letters, if args are as many.
+def parameters(function, args):
+    letters = function.type
+    count = letters.find(":")
+    if len(args) != count:
+        raise TypeError('"%s" takes %d arguments (%s), %d given' % (function.name, count, letters, len(args)))
+    return letters[:count]
+
+
 # The arguments one by one, with all checks, and go.
 def start_checked(function, args):
     instance, env = function.instance.alive(), function.env
     if env is None:
         raise Error("the function has no exec env (stack_size=0): create_exec_env and call through it")
     env.alive()
-    letters = function.type
-    count = letters.find(":")
-    if len(args) != count:
-        raise TypeError('"%s" takes %d arguments (%s), %d given' % (function.name, count, letters, len(args)))
-    runtime, letters = instance.runtime, letters[:count]
+    runtime, letters = instance.runtime, parameters(function, args)
     env.busy += 1
     try:
         if "x" in letters:

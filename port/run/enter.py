@@ -14,7 +14,7 @@
 # start(function, plan): the arguments are there already, and the caller has the lock.
 # serve(state, request): calls imports that take and give i32s, and goes on, until code leaves with another request:
 #   gives that. -1, for request: go on, the result is there already; as result: state[7] is what the import of the
-#   request state[5] gave, which is no small int.
+#   request state[5] gave, which is no small int; where none is asked for, an object at an address.
 #
 # What was scheduled may run wherever bytecode jumps (py/vm.c, pending_exception_check), an interrupt's handler
 # anywhere, and both may call, too. So what start leaves in an args area and an exec env is under the lock, CELL_LOCK,

@@ -34,6 +34,12 @@ class Function(staticmethod, Handle):
 
     __call__ = start
 
+    # The same as a coroutine, which waits for imports that are async: awaited.py.
+    def call_async(self, *args, **sizes):
+        from .awaited import call_async
+
+        return call_async(self, args, **sizes)
+
     # "ii:i": letters of TYPE_STRING
     @property
     def type(self):

@@ -157,6 +157,7 @@ INSTANCE_ID = const(24)  # the runtime's number for the instance
 # Of an interruptible module: turns of loops that it may make before it leaves with REQUEST_POLL, and 1; code never
 # runs with 0 there.
 INSTANCE_FUEL = const(28)
+INSTANCE_AUX_BOTTOM = const(32)  # address in linear memory: where the aux stack ends of the call that runs now
 INSTANCE_HEADER = const(32)  # then: globals, import slots, args area, tables
 # Of a memory with a window: its far pages, and what follows the header begins at INSTANCE_FAR. A page's slot in the
 # table is its number (address / a page's bytes) and its address, or FAR_NONE. The slot's place is the number and the

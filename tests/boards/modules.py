@@ -26,6 +26,17 @@ _WIDE = 24  # i64 locals that live across a call: some 200 bytes of frame
 
 _FIELD = 60  # i64 locals of a leaf
 
+# What a word on the aux stack was before env.wait, its result and that word behind it.
+HELD = """(module (import "env" "wait" (func $wait (param i32) (result i32)))
+  (memory (export "memory") 1) (global $sp (mut i32) (i32.const 1024))
+  (global (export "__data_end") i32 (i32.const 1024)) (global (export "__heap_base") i32 (i32.const 1024))
+  (func (export "held") (param i32) (result i32) (local $at i32)
+    (global.set $sp (local.tee $at (i32.sub (global.get $sp) (i32.const 64))))
+    (i32.store offset=8 (local.get $at) (local.get 0))
+    (local.set 0 (call $wait (local.get 0)))
+    (local.set 0 (i32.add (i32.mul (i32.const 1000) (local.get 0)) (i32.load offset=8 (local.get $at))))
+    (global.set $sp (i32.add (local.get $at) (i32.const 64)))
+    (local.get 0)))"""
 TEXTS = {
     "add": """(module
       (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1)))
@@ -150,6 +161,7 @@ TEXTS = {
       (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0)))
       (export "call" (func $call))
       (func (export "seven") (result i32) (i32.const 7)))""",
+    "held": HELD,
     "larger guard": f"""(module (memory 1) (global (export "__data_end") i32 (i32.const 512))
       (global (export "__heap_base") i32 (i32.const 512)) (func (export "wide") (result i64) {"(local i64)" * _FIELD}
       {"".join(f"(local.set {i} (i64.load (i32.const {8 * i})))" for i in range(_FIELD))}

@@ -32,7 +32,7 @@ def word(data, offset):
     ("field", "value", "text"),
     [
         (layout.IMAGE_MAGIC, 0, "does not begin with INSX; was it flashed"),
-        (layout.IMAGE_VERSION, 9, "format version 9, this runtime reads 4"),
+        (layout.IMAGE_VERSION, 9, f"format version 9, this runtime reads {layout.FORMAT_VERSION}"),
         (layout.IMAGE_ARCH, 77, "for architecture 77, this device runs images for"),
         (layout.IMAGE_FEATURES, 0x100, "CPU features 0x100"),
         (layout.IMAGE_SIZE, 1 << 30, "size is damaged: flash it again"),

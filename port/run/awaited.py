@@ -1,0 +1,134 @@
+# Calls that may be suspended: Function.call_async. Imported when the first is made.
+#
+# Code that left for an import goes on when it is entered again. So an import whose result is to be awaited needs no
+# more than that: what it waits for is awaited, other tasks run, and then the result goes where code takes it. Each such
+# call has an exec env of its own, TaskEnv, which has what is of one call alone while others run: its operand stack,
+# and in each instance that it may enter its part of the aux stack (aux_parts.py). To enter code from a task:
+#   env = TaskEnv(instance, stack_size, aux_size)    bytes; None: as much as others have. Error, OutOfHeap: no room.
+#   try: result = await env.run(function, args)      once or again; what it raises, CancelledError too, ends the call
+#   finally: env.destroy()                           and this gives all back, however the call ended
+# Args area and lock are as for other calls (enter.py): from before arguments or a result are stored until what code
+# left is taken out the lock is held, in step, which awaits nothing.
+from micropython import const
+
+from .. import platform
+from ..errors import Trap
+from ..platform.kinds import KIND_OTHER
+from ..xip.layout import ENV_INSTANCE, ENV_LEFT, ENV_SIZE, ENV_SP, INSTANCE_ID, REQUEST_BUSY, REQUEST_IMPORT
+from ..xip.raw import peek, peek_offset
+from . import aux_parts, requests
+from .checked import parameters
+from .enter import make_plan, refuse
+from .exec_env import ExecEnv
+from .imports import called, is_awaitable, result_words, taken
+from .lock import locked
+from .values import results, store_all
+
+_STATE_REQUEST = const(5)
+_STATE_IMPORTS = const(6)
+_RESULT_OTHER = const(2)
+_STACK_SIZE = const(2048)
+_GO_ON = const(-1)
+
+
+async def call_async(function, args, stack_size=None, aux_size=None):
+    env = TaskEnv(function.instance, stack_size, aux_size)
+    try:
+        return await env.run(function, args)
+    finally:
+        env.destroy()
+
+
+# What start calls where code has left, instead of enter.py's finish.
+def _left(entry):
+    pass
+
+
+# A function as start needs it, with what code leaves for left to run.
+class _Entry(staticmethod):
+    def __init__(self, function, env):
+        plan = make_plan(function, _left, env.state)
+        self.plan = (self, _left) + plan[2:-1] + (_RESULT_OTHER,)
+        super().__init__(self.plan)
+
+
+class TaskEnv(ExecEnv):
+    parts = ()
+
+    def __init__(self, instance, stack_size=None, aux_size=None):
+        usual = instance.alive().exec_env
+        ExecEnv.__init__(self, instance, stack_size or (usual.stack_size if usual else _STACK_SIZE))
+        self.block = platform.view(self.address, ENV_SIZE)
+        # start and serve call none themselves, so that none runs while the aux stacks are this one's
+        self.state[_STATE_IMPORTS] = (KIND_OTHER, None) * (len(instance.imports) >> 1)
+        try:
+            aux_parts.take(self, aux_size)
+        except BaseException:
+            self.destroy()
+            raise
+
+    async def run(self, function, args):
+        instance, runtime, entry = self.alive().instance, self.runtime, _Entry(function, self)
+        letters = parameters(function, args)
+        make, given = store_all, (runtime, letters, args, "argument")
+        self.busy += 1
+        try:
+            while True:
+                instance, index, values = locked(runtime, self._step, instance, entry, make, given)
+                if index is None:
+                    return results(runtime, function.type, values)
+                result, entry = called(instance, index, values), None
+                if is_awaitable(result):
+                    result = await result
+                make, given = result_words, (instance, index, result)
+        except Trap as trap:
+            if trap.left and trap.left[0] is self:
+                _tell_now(trap)
+            raise
+        finally:
+            self.busy -= 1
+            runtime.release_references()
+
+    # Stores what make makes of given for instance's code, enters, and serves what code leaves for until that is an
+    # import, which instance, index and arguments are of, or the end: instance, None, the results' words.
+    def _step(self, instance, entry, make, given):
+        words = make(*given)
+        instance.slots[: len(words)] = words
+        while True:
+            request = self._enter(entry)
+            if not request:
+                return self.instance, None, bytes(self.instance.slots)
+            if request == REQUEST_BUSY:
+                refuse()
+            entry, block = None, self.block
+            block[ENV_SP : ENV_SP + 4] = block[ENV_LEFT : ENV_LEFT + 4]
+            instance = self._where()
+            if request & 255 == REQUEST_IMPORT:
+                return instance, request >> 8, taken(instance, request >> 8)
+            requests.serve(self, instance, request & 255, request >> 8)
+
+    # entry: None where it goes on. The request that code left with.
+    def _enter(self, entry):
+        aux_parts.exchange(self.parts)
+        try:
+            if entry is None:
+                return platform.serve(self.state, _GO_ON)
+            platform.start(entry, entry.plan)
+            return self.state[_STATE_REQUEST]
+        finally:
+            aux_parts.exchange(self.parts)
+
+    # The instance whose code left.
+    def _where(self):
+        base = self.runtime.base
+        return self.runtime.instances[peek(base, peek_offset(base, self.offset + ENV_INSTANCE) - INSTANCE_ID)]
+
+    def destroy(self):
+        ExecEnv.destroy(self)
+        aux_parts.give_back(self)
+
+
+# The operand stack is given back before anybody asks for frames.
+def _tell_now(trap):
+    told = {what: trap.tell(trap, what) for what in ("frames", "dump")}
+    trap.tell = lambda _, what: told[what]

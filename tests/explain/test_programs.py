@@ -10,6 +10,8 @@ import pytest
 import wasmtime
 from insitu import aot
 from insitu.board import boards
+from insitu.commands.build import built
+from insitu.explain.code_map import read_map
 from insitu.explain.explain import Explanation, explain, understand
 from insitu.explain.make import code_map
 from insitu.session.session import RunError, Session
@@ -32,7 +34,7 @@ def _module(name: str, source: str, *options: str) -> Module:
 
 
 _C, _RUST = _module("zig-nostdlib", "traps.c", "-g"), _module("rust-no_std", "traps.rs", "-g")
-_ASSEMBLYSCRIPT = _module("AssemblyScript-no-heap", "traps.ts", "--debug", "--initialMemory", "1")
+_ASSEMBLYSCRIPT = _module("AssemblyScript-no-heap", "traps.ts", "--debug", "--sourceMap", "--initialMemory", "1")
 # Kinds of traps that are left out are those whose instructions LLVM makes one: docs/explain.md says what is told then.
 _ROWS = (
     *((_C, range(6), board) for board in ("rpi_pico", "qemu_stm32f405", "qemu_rv32")),
@@ -77,6 +79,24 @@ def test_a_program_s_traps_are_where_wasmtime_has_them(
                 session.invoke("walk", [kind, _DEPTH])
             said, wanted = explain(known, understand(caught.value.dump)), _backtrace(wasm, kind)
             assert not _differ(said, wanted), f"kind {kind}"
+
+
+def test_lines_of_a_source_map(tmp_path: Path) -> None:
+    if _ASSEMBLYSCRIPT.missing:
+        pytest.skip(_ASSEMBLYSCRIPT.missing)
+    _ASSEMBLYSCRIPT.compile(tmp_path)
+    app = tmp_path / f"{_ASSEMBLYSCRIPT.name}.wasm"
+    made = built(app, boards.load_board("qemu_stm32f405")).map()
+    assert made is not None
+    known = read_map(app, made)
+    marks = [("i32.div_s", "kind == 2"), ("i32.rem_s", "kind == 3")]
+    source = (_SOURCES / "traps.ts").read_text().splitlines()
+    for text, mark in marks:
+        (place,) = {spot.place for spot in known.spots if spot.text == text}
+        (line,) = (number for number, written in enumerate(source, 1) if mark in written)
+        assert place.endswith(f"traps.ts:{line}")
+    (place,) = (place for name, place in known.functions if name.endswith("traps/walk"))
+    assert place.endswith(f"traps.ts:{source.index('  return step(kind, depth) * 2;') + 1}")
 
 
 @pytest.mark.qemu

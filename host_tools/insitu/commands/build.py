@@ -13,6 +13,7 @@ from insitu.board.record import Board
 from insitu.errors import InsituError
 from insitu.port.xip import layout
 from insitu.toolchain import LANGUAGES, to_wasm
+from insitu.wasm import source_map
 from insitu.wasm.decode import MAGIC, decode
 from insitu.wasm.errors import WasmError
 from insitu.wasm.module import Module
@@ -102,7 +103,7 @@ def built(
     in, the cache.
     Raises InsituError where there is no memory to have a window.
     """
-    data = read_file(source)
+    data = source_map.with_map(read_file(source), source)
     if is_image(data) or (source.suffix == ".xip" and not data.startswith(MAGIC)):
         return Built(data)
     if source.suffix != ".wasm" and not data.startswith(MAGIC):

@@ -28,6 +28,7 @@ from insitu.steps import step
 from insitu.telemetry.record import Recording
 from insitu.toolchain import LANGUAGES
 from insitu.wasm.errors import WasmError
+from insitu.wasm.source_map import with_map
 
 SHAPES: Mapping[str, Callable[[Facts], str]] = {".html": html, ".json": json.dumps, ".md": markdown}
 _BEFORE = "import gc\ngc.collect()\n_insitu_before = gc.mem_alloc()\n"
@@ -72,7 +73,7 @@ def make(source: Path, boards: Sequence[Board], work: Work = NO_WORK, *, old: Pa
         if source.suffix in LANGUAGES:
             module = Path(folder, f"{source.stem}.wasm")
             compile_source(source, module, (), work.flags)
-        data = read_file(module)
+        data = with_map(read_file(module), module)
     compiled = cache(lambda target: _subject(source.name, data, target, work.sizes))
     return report([_of_board(source, compiled(board.target), board, work) for board in boards], before)
 

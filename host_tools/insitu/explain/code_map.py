@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from insitu.errors import InsituError
 from insitu.image.read import Image
+from insitu.wasm.demangle import readable
 
 FORMAT = 1
 # Kinds of code: a function of the module, the wrapper of an import, a thunk, a helper of the library, the stub.
@@ -173,8 +174,20 @@ def _lines(value: Any) -> str:
     return "[\n" + ",\n".join(json.dumps(row, separators=(",", ":")) for row in value) + "\n]"
 
 
+def _readable_code(code: Code) -> Code:
+    return replace(code, name=readable(code.name))
+
+
+def _readable_spot(spot: Spot) -> Spot:
+    word, _, name = spot.text.partition(" ")
+    return replace(spot, text=f"{word} {readable(name)}") if word == "call" else spot
+
+
 def read_map(path: Path, data: bytes) -> CodeMap:
-    """The map in a file's data. Raises InsituError where it is none, or of another version of insitu."""
+    """The map in a file's data, with names as the source has them.
+
+    Raises InsituError where it is none, or of another version of insitu.
+    """
     try:
         record = json.loads(data)
         version = record["insitu map"]
@@ -186,10 +199,10 @@ def read_map(path: Path, data: bytes) -> CodeMap:
         return CodeMap(
             record["crc"],
             record["target"],
-            [(name, place) for name, place in record["functions"]],
-            [Code(*row) for row in record["code"]],
+            [(readable(name), place) for name, place in record["functions"]],
+            [_readable_code(Code(*row)) for row in record["code"]],
             [Call(*row) for row in record["calls"]],
-            [Spot(*row) for row in record["spots"]],
+            [_readable_spot(Spot(*row)) for row in record["spots"]],
             [(start, spots) for start, *spots in record["rows"]],
             [(start, size) for start, size in record["data"]],
             {at: branches for at, *branches in record["traps"]},

@@ -1,4 +1,4 @@
-"""Source file and line of what is in a module, from the line table that a compiler leaves in DWARF."""
+"""Source file and line of what is in a module, from the line table that a compiler leaves in DWARF, or a source map."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 from elftools.dwarf.die import DIE
 from elftools.dwarf.lineprogram import LineProgram
 
+from insitu.wasm import source_map
 from insitu.wasm.debug import UNREADABLE, dwarf
 from insitu.wasm.module import Module
 
@@ -56,10 +57,11 @@ class Lines:
 
 
 def source_lines(module: Module) -> Lines:
-    """The line table; an empty one without DWARF, and what could be read of one that is damaged."""
+    """The line table; an empty one without DWARF and source map, and what could be read of one that is damaged."""
     lines = Lines(bodies=[f.offset for f in module.functions], imported=module.imported_function_count)
     info, base = dwarf(module), module.code_offset
     if info is None or base is None:
+        _of_source_map(module, lines)
         return lines
     rows: list[tuple[int, Place | None]] = []
     try:
@@ -77,6 +79,20 @@ def source_lines(module: Module) -> Lines:
     rows.sort(key=lambda row: (row[0], row[1] is not None))  # where one sequence ends another may begin
     lines.starts, lines.places = [at for at, _ in rows], [place for _, place in rows]
     return lines
+
+
+def _of_source_map(module: Module, lines: Lines) -> None:
+    """Such a map says nothing of functions: one is where its first instruction is that has a line."""
+    known: dict[int, Place | None] = dict.fromkeys(lines.bodies)  # what was before a function says nothing of it
+    for name, content, _ in module.customs:
+        if name == source_map.SECTION:
+            known |= {at: place and Place(*place) for at, place in source_map.rows(content)}
+    lines.starts = sorted(known)
+    lines.places = [known[at] for at in lines.starts]
+    for function in module.functions:
+        places = [place for _, _, at in function.body if (place := lines.at(at))]
+        if places:
+            lines.declared[function.offset] = places[0]
 
 
 def _declared(die: DIE, files: dict[int, str]) -> Iterator[tuple[int, Place]]:

@@ -50,6 +50,7 @@ from insitu.aot.contract.provenance import Provenance
 from insitu.aot.contract.stack import Stack, StackUse
 from insitu.aot.contract.walk import Walker
 from insitu.port.xip import layout
+from insitu.wasm.demangle import readable
 
 if TYPE_CHECKING:
     from insitu.aot.contract.values import Value
@@ -118,7 +119,7 @@ class _Image:
             kind, function_type, label = functions.THUNK, self.plan.wasm.types[index], f"thunk of type {index}"
         else:
             kind, function_type = functions.PROGRAM, self.plan.function_type(index)
-            known = self.plan.wasm.function_name(index)
+            known = readable(self.plan.wasm.function_name(index))
             label = f"function {index}" + (f" ({known})" if known else "") + (f", LLVM's clone {name}" if clone else "")
         kept = kind == functions.PROGRAM and self.plan.instance_register(index)
         incoming = self._on_stack(function_type, not kept)

@@ -238,7 +238,7 @@ def copy(instance, to, source, length):
 
 
 # What Python has of it, in the place of a memoryview of all: the bytes where they are if they lie in the window or in
-# one page, which is made then; otherwise a Part.
+# one page that was written; otherwise a Part.
 class Whole:
     def __init__(self, instance):
         self.instance = instance
@@ -252,8 +252,10 @@ class Whole:
             part = _part(self.instance, key, 1, False)
             return 0 if part is None else part[0]
         start, length = key.start, key.stop - key.start
-        part = _part(self.instance, start, length, True) if length else b""
-        return memoryview(part) if len(part) == length else Part(self.instance, start, length)
+        part = _part(self.instance, start, length, False) if length else b""
+        if part is None or len(part) < length:
+            return Part(self.instance, start, length)
+        return memoryview(part)
 
     def __setitem__(self, key, value):
         _part(self.instance, key, 1, True)[0] = value

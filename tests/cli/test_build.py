@@ -130,3 +130,25 @@ def test_a_100_kib_module_in_15_seconds(insitu: Command, tmp_path: Path, board: 
     assert insitu("build", module, "-b", board).status == 0
     # what it and its children computed: the machine may be busy with other tests
     assert sum(os.times()[:4]) - sum(before[:4]) < 15
+
+
+def test_a_window_and_what_it_is(insitu: Command, wasm: Callable[..., Path]) -> None:
+    source = wasm(
+        '(module (memory 1) (data (i32.const 5000) "abc") (func (export "f") (result i32) (i32.load (i32.const 9))))'
+    )
+    for flags, said in (
+        (["--window", "0"], "0 bytes of RAM as its window, the rest in far pages of 128"),
+        (["--window", "1000", "--far-page", "64"], "1088 bytes of RAM as its window, the rest in far pages of 64"),
+        (["--window", "auto"], "5120 bytes of RAM as its window, the rest"),
+        (["--window", "4000:6000", "--far-page", "256"], "2304 bytes of RAM as its window at 3840, the rest"),
+    ):
+        assert said in insitu("build", source, "-b", "qemu_rv32", *flags).out
+    found = insitu("build", source, "-b", "qemu_rv32", "--window", "4000:6000")
+    assert "begins at 3968 and not at 0, which costs code, a subtraction an access: --window 6144 has less" in found.out
+    assert insitu("report", source, "-b", "qemu_rv32", "--window", "4000:6000").status == 0
+    for flags, said in (
+        (["--window", "9:9"], "'9:9': the window ends where it begins"),
+        (["--far-page", "64"], "--far-page goes with --window"),
+    ):
+        done = insitu("build", source, "-b", "qemu_rv32", *flags)
+        assert (done.status, said in done.err) == (2, True)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import wasmtime
 from insitu import places
+from insitu.aot.window import Wanted
 from insitu.board import boards
 from insitu.commands import find_window, tune
 from insitu.errors import InsituError
@@ -65,11 +66,14 @@ def test_the_window_with_the_least_ram_in_the_limit(tmp_path: Path) -> None:
     source.write_bytes(wasmtime.wat2wasm(WRITES))
     calls = [tune.Call.parse("work 60")]
     found = find_window.find(source, board, calls, {}, 100_000)
-    rows = {row.window: row for row in found.rows}
+    rows = {row.window and (str(row.window), row.window.page): row for row in found.rows}
     assert rows[None].ram > PAGE_SIZE
-    assert (rows[0].pages, rows[4096].pages) == (60, 55)
+    assert (rows["0", 128].pages, rows["4096", 128].pages) == (60, 55)
     assert all(row.ram < rows[None].ram / 2 for window, row in rows.items() if window is not None)
     assert found.best.ram == min(row.ram for row in found.rows)
-    assert rows[0].accesses >= 60
-    assert rows[0].instructions > rows[None].instructions
+    assert rows["0", 128].accesses >= 60
+    assert rows["0", 128].instructions > rows[None].instructions
+    assert found.best.window == Wanted(0, 0, 64)  # what lies 1,000 bytes apart wants the smallest pages
+    assert found.best.flags() == ["--window", "0", "--far-page", "64"]
+    assert found.far == {"heap": 60 * 64}
     assert find_window.find(source, board, calls, {}, 0).best.window is None

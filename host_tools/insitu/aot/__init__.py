@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from insitu.aot.automatic import Asked
 from insitu.aot.efforts import EFFORTS, SPEED
 from insitu.aot.targets import target as _target
-from insitu.aot.window import Wanted
 from insitu.steps import step
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def compile_wasm(
     target: str,
     *,
     app_heap: int = 0,
-    window: Wanted | int | None = None,
+    window: Asked = None,
     interruptible: bool = False,
     optimise: str = SPEED,
 ) -> bytes:
@@ -57,7 +57,7 @@ def compile_module(
     target: str,
     *,
     app_heap: int = 0,
-    window: Wanted | int | None = None,
+    window: Asked = None,
     interruptible: bool = False,
     located: bool = False,
     optimise: str = SPEED,
@@ -65,9 +65,9 @@ def compile_module(
     """A WebAssembly module compiled for the target of that name.
 
     app_heap: bytes to keep for an app heap at the end of a linear memory that cannot grow.
-    window: bytes of linear memory, from address 0 on or as Wanted says, that are RAM from the start; all else is taken
-        from the global heap by small pages, when it is first written. None: all of it is RAM. Without a memory of the
-        module's own it changes nothing.
+    window: bytes of linear memory, from address 0 on or as Wanted and Automatic say, that are RAM from the start; all
+        else is taken from the global heap by small pages, when it is first written. None: all of it is RAM. Without a
+        memory of the module's own it changes nothing.
     interruptible: whether a call can be stopped wherever it is (port/run/polls.py).
     located: with what explain.make.code_map needs to know of instructions; the image is the same.
     optimise: a name of efforts.EFFORTS: "speed"; "most", which takes longer for a little more speed; "size".
@@ -96,7 +96,7 @@ def compile_decoded(
     target: str,
     *,
     app_heap: int = 0,
-    window: Wanted | int | None = None,
+    window: Asked = None,
     interruptible: bool = False,
     located: bool = False,
     optimise: str = SPEED,

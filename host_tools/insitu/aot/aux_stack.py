@@ -74,8 +74,21 @@ def find(module: Module) -> AuxStack:
     exported = {export.index for export in module.exports if export.kind == "global"}
     marked = (data_end is not None or heap_base is not None) and not _is_shared(module)
     pointer = _pointer(module, exported) if marked else None
+    return _with(module, pointer, data_end, heap_base)
+
+
+def _with(module: Module, pointer: int | None, data_end: int | None, heap_base: int | None) -> AuxStack:
     if pointer is None:
         return AuxStack(None, 0, 0, data_end, heap_base)
     top = _constant(module, pointer) or 0
     bottom = data_end if data_end is not None and data_end < top else 0
     return AuxStack(pointer, bottom, top, data_end, heap_base)
+
+
+def found_or_guessed(module: Module) -> AuxStack:
+    """The same, and where the marks are missing a guess: for what costs speed alone where it is wrong."""
+    found = find(module)
+    if found.top:
+        return found
+    exported = {export.index for export in module.exports if export.kind == "global"}
+    return _with(module, _pointer(module, exported), None, None)

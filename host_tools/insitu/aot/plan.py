@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from insitu.aot import aux_stack, constant_tables, window
+from insitu.aot.automatic import Asked, Automatic
 from insitu.image.read import has_allocator
 from insitu.port.host.app_heap import ENV
 from insitu.port.xip import layout
@@ -120,7 +121,7 @@ class Plan:
         wasm: Module,
         target: Target,
         app_heap: int = 0,
-        wanted: window.Wanted | int | None = None,
+        wanted: Asked = None,
         *,
         located: bool = False,
         interruptible: bool = False,
@@ -167,8 +168,10 @@ class Plan:
         memory = LinearMemory(True, cut + app_heap, limits.minimum, truncated=cut < size, app_heap=app_heap)
         return memory.with_slack() if memory.truncated else memory
 
-    def _plan_window(self, wanted: window.Wanted | int) -> LinearMemory:
+    def _plan_window(self, wanted: window.Wanted | Automatic | int) -> LinearMemory:
         """Whole pages, and as much growth as the module allows: what is not touched costs nothing."""
+        if isinstance(wanted, Automatic):
+            wanted = wanted.of(self.wasm, aux_stack.found_or_guessed(self.wasm))
         limits = self.wasm.memory_types[0].limits
         whole, grows = limits.minimum * PAGE, limits.maximum != limits.minimum
         return LinearMemory(False, whole, limits.minimum, grows, window=window.plan(wanted, whole))

@@ -35,6 +35,9 @@ class Wanted:
     high: int
     page: int = PAGE
 
+    def __str__(self) -> str:
+        return f"{self.low}:{self.high}" if self.low else str(self.high)
+
 
 @dataclass(frozen=True, slots=True)
 class Window:

@@ -10,6 +10,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from insitu.aot.automatic import Automatic
+from insitu.aot.window import Wanted
 from insitu.board import boards
 from insitu.cli import given, options
 from insitu.cli.given import Told
@@ -34,7 +36,7 @@ from insitu.toolchain import LANGUAGES
 @click.option("--heap", type=options.BYTES, default=0, help="Bytes of the global heap; the board's unless given.")
 @click.option("--stack", type=options.BYTES, default=0, help="Bytes of the operand stack; enough unless given.")
 @options.heap_size
-@click.option("--window", type=options.BYTES, help="Bytes of linear memory that are RAM, as `insitu build` has it.")
+@options.window
 @click.option("--recording", type=click.Path(path_type=Path), help="Of `insitu mem --record`: RAM as it was there.")
 @click.option("--compare", type=click.Path(path_type=Path), metavar="OLD.json", help="Show what changed since then.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="A .html, .json or .md file.")
@@ -50,7 +52,7 @@ def report_command(
     heap: int,
     stack: int,
     heap_size: int,
-    window: int | None,
+    window: Wanted | Automatic | None,
     recording: Path | None,
     compare: Path | None,
     output: Path | None,

@@ -11,7 +11,9 @@ import click
 from rich.console import Console
 
 from insitu import toolchain
+from insitu.aot.automatic import Automatic
 from insitu.aot.efforts import MOST, SIZE, SPEED
+from insitu.aot.window import Wanted
 from insitu.board import boards
 from insitu.board.record import Board
 from insitu.cli import given, options
@@ -31,7 +33,7 @@ from insitu.toolchain import LANGUAGES
 @options.board
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The image; APP.xip unless given.")
 @options.heap_size
-@click.option("--window", type=options.BYTES, help="Bytes of linear memory that are RAM; the rest comes when written.")
+@options.window
 @click.option(
     "--interruptible", is_flag=True, help="Calls can be stopped wherever they are; for about 4% more instructions."
 )
@@ -52,7 +54,7 @@ def build_command(
     board_name: str,
     output: Path | None,
     heap_size: int,
-    window: int | None,
+    window: Wanted | Automatic | None,
     interruptible: bool,
     optimise: str,
     no_cache: bool,
@@ -191,8 +193,10 @@ def _tune_window(found: find_window.Found, app: Path, board: Board, as_json: boo
         click.echo(json.dumps(found.facts()))
         return
     Console().print(found.table())
-    flags = [] if found.best.window is None else ["--window", str(found.best.window)]
-    remark(shlex.join(["insitu", "build", str(app), "-b", board.name, *flags]))
+    if found.far:
+        kinds = ", ".join(f"{size:,} bytes of {what}" for what, size in found.far.items())
+        remark(f"far, and not 0 in the end: {kinds}")
+    remark(shlex.join(["insitu", "build", str(app), "-b", board.name, *found.best.flags()]))
 
 
 @click.command("bind")

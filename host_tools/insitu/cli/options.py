@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import functools
 import json as _json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
+from insitu.aot.automatic import Automatic
+from insitu.aot.window import PAGE as FAR_PAGE
+from insitu.aot.window import PAGES as FAR_PAGES
+from insitu.aot.window import Wanted
 from insitu.board import boards
 from insitu.board.record import Board
 from insitu.cli.loudness import remark
@@ -36,6 +43,50 @@ starts = click.option(
 )
 key = click.option("--sign", "key", type=click.Path(path_type=Path), help="A private key of `insitu keygen`.")
 heap_size = click.option("--heap-size", type=BYTES, default=0, help="Bytes of the app heap, in linear memory.")
+
+
+class _Window(click.ParamType[Wanted | Automatic]):
+    """Which part of linear memory is to be RAM from the start."""
+
+    name = "window"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Wanted | Automatic:
+        if isinstance(value, (Wanted, Automatic)):
+            return value
+        if value == "auto":
+            return Automatic()
+        low, colon, high = str(value).rpartition(":")
+        start, end = (int(BYTES(text, param, ctx)) for text in (low if colon else "0", high))
+        if colon and start >= end:
+            self.fail(f"{value!r}: the window ends where it begins, or before", param, ctx)
+        return Wanted(start, end)
+
+
+_window = click.option(
+    "--window",
+    type=_Window(),
+    metavar="SIZE|LOW:HIGH|auto",
+    help="Bytes of linear memory that are RAM, from 0 or LOW on; the rest comes when written.",
+)
+_far_page = click.option(
+    "--far-page",
+    type=click.Choice([str(page) for page in FAR_PAGES]),
+    help=f"With --window: so many bytes come when one of them is written; {FAR_PAGE} unless given.",
+)
+
+
+def window(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--window and --far-page, together as `window`, which may be None."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, window: Wanted | Automatic | None, far_page: str | None, **kwargs: Any) -> Any:
+        if far_page is not None:
+            if window is None:
+                raise click.UsageError("--far-page goes with --window")
+            window = replace(window, page=int(far_page))
+        return command(*args, window=window, **kwargs)
+
+    return _window(_far_page(wrapped))
 
 
 class WithArguments(click.Command):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from insitu.aot import Compiled, cache, compile_module
+from insitu.aot.automatic import Asked
 from insitu.aot.efforts import SPEED
 from insitu.board.record import Board
 from insitu.errors import InsituError
@@ -82,7 +83,7 @@ def _cached(name: str | None, make: Callable[[], bytes]) -> bytes:
     return found
 
 
-def build(source: Path, board: Board, *, app_heap: int = 0, window: int | None = None) -> bytes:
+def build(source: Path, board: Board, *, app_heap: int = 0, window: Asked = None) -> bytes:
     """The image of a module for the board; see built."""
     return built(source, board, app_heap=app_heap, window=window).image
 
@@ -92,7 +93,7 @@ def built(
     board: Board,
     *,
     app_heap: int = 0,
-    window: int | None = None,
+    window: Asked = None,
     interruptible: bool = False,
     optimise: str = SPEED,
     cached: bool = True,

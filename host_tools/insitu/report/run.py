@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from insitu import sim
+from insitu.aot.automatic import Asked
 from insitu.board.record import Board
 from insitu.commands.inspect import image_facts
 from insitu.commands.tune import Call, Place
@@ -33,7 +34,7 @@ class Sizes:
     heap: int = 0
     stack: int = 0
     app_heap: int = 0
-    window: int | None = None
+    window: Asked = None
 
 
 SIMULATED, DEFAULT = Place(), Sizes()
@@ -51,11 +52,15 @@ class Made:
 
 @dataclass(slots=True)
 class Measured:
-    """Attributes: where: what ran it; recording: a snapshot after instantiation and one after each call."""
+    """Attributes: where: what ran it; recording: a snapshot after instantiation and one after each call.
+
+    said: what was printed at last.
+    """
 
     where: str
     calls: list[Made] = field(default_factory=list)
     recording: Recording = field(default_factory=Recording)
+    said: str = ""
 
 
 def measure(
@@ -69,10 +74,12 @@ def measure(
     given: Given = NOTHING,
     timeout: float | None = None,
     prelude: str = "",
+    last: str = "",
 ) -> Measured:
     """Make the calls on the simulated CPU, in the board's emulator or on the board. Raises InsituError.
 
     bindings: as --import has them, or expressions of the prelude; given, timeout, prelude: see Session.
+    last: code that runs when all is measured; what it prints is in `said`.
     """
     described = read(image)
     passed = []
@@ -106,6 +113,7 @@ def measure(
             shown = [values.plain(*result) for result in typed]
             executed = counter.instructions if counter else None
             found.calls.append(Made(str(call), shown, executed, peaks(snapshot)))
+        found.said = session.run(last).decode() if last else ""
     return found
 
 

@@ -225,7 +225,8 @@ far_zeros:
     ldr   r6, [r0, #NEXT]
     str   r4, [r7]
     str   r6, [r7, #4]
-    movs  r7, #FAR_PAGE
+    movs  r7, #1
+    lsls  r7, #FAR_SHIFT
     adds  r7, r6
     str   r7, [r0, #NEXT]
     pop   {r0, pc}

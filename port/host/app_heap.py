@@ -101,7 +101,12 @@ def bound(instance, name):
     return call
 
 
+# The module's own, None: it has none of that name. Raises Error where it is running.
 def _exported(instance, *names):
+    if instance.runtime.busy():
+        from .allocating import check
+
+        check(instance)
     return [name and instance.lookup_function(name) for name in names]
 
 
@@ -143,7 +148,7 @@ class ModuleHeap:
     def module_realloc(self, at, size):
         if self.alive().app_heap is not None:
             return self.app_heap.realloc(at, size)
-        realloc = self.lookup_function("realloc")
+        (realloc,) = _exported(self, "realloc")
         if not realloc:
             raise Error("the module does not export realloc")
         return realloc(at, size) & 0xFFFFFFFF

@@ -94,7 +94,7 @@ def _define(plan: Plan, index: int, names: str) -> str:
     linkage = "hidden" if exposed else "internal"
     word = f" prefix i32 {signature.word(function_type)}" if exposed else ""
     attributes = "nounwind"
-    if index < plan.wasm.imported_function_count:
+    if index < plan.wasm.imported_function_count or index in plan.allocators:
         attributes += " noinline"
     elif index in plan.chosen:
         attributes += f' "function-inline-threshold"="{_INLINING_CHOSEN}"'

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from insitu.aot import aux_stack, constant_tables, window
 from insitu.aot.automatic import Asked, Automatic
 from insitu.image.read import has_allocator
+from insitu.port.host import allocating
 from insitu.port.host.app_heap import ENV
 from insitu.port.xip import layout
 from insitu.wasm.opcodes import codes
@@ -197,6 +198,14 @@ class Plan:
     @property
     def exports_allocator(self) -> bool:
         return has_allocator(export.name for export in self.wasm.exports if export.kind == "func")
+
+    @cached_property
+    def allocators(self) -> set[int]:
+        """The functions of an allocator that others may call, which the device must find on an operand stack."""
+        if not self.exports_allocator:
+            return set()
+        first = self.wasm.imported_function_count
+        return {i for i in range(first, len(self.wasm.func_types)) if self.wasm.function_name(i) in allocating.NAMES}
 
     def _imports_allocator(self) -> bool:
         """Whether the runtime must give it an app heap, whose size is said at instantiation."""

@@ -39,8 +39,8 @@ NAMES = (
 )
 
 
-# A word on the operand stack of a call that has left is an address in a function of that name: where it returns to. (The
-# compiler makes calls of them, whatever else it inlines.) What lies there unused may be one, too; then it is refused, too.
+# A word on the operand stack of a call that has left is an address in a function of that name: where it returns to. The
+# compiler makes calls of them, whatever else it inlines. What lies there unused may be one, and is refused then, too.
 def check(instance):
     runtime, module = instance.runtime, instance.module
     for other in runtime.instances:

@@ -9,18 +9,18 @@ from insitu.port.errors import Error
 
 from tests.port.conftest import Device
 
-# An allocator that calls an import halfway, with its list open; and a program that calls that import outside of it.
-MODULE = """(module (type $last (func (param i32) (result i32))) (import "env" "note" (func $note (param i32)))
+# A program that calls an import outside of its allocator; and that, which calls it halfway, and has thunks behind it.
+MODULE = """(module (import "env" "note" (func $note (param i32)))
   (memory (export "memory") 1)
   (global $next (mut i32) (i32.const 64))
+  (func (export "free") (param i32))
+  (func (export "once") (param i32) (result i32) (i32.add (call $malloc (local.get 0)) (i32.const 0)))
+  (func (export "beside") (result i32) (drop (call $malloc (i32.const 8))) (call $note (i32.const 0)) (i32.const 5))
   (func $malloc (export "malloc") (param $size i32) (result i32) (local $at i32)
     (local.set $at (global.get $next))
     (call $note (i32.const 1))
     (global.set $next (i32.add (local.get $at) (i32.add (i32.const 8) (local.get $size))))
-    (local.get $at))
-  (func (export "free") (param i32))
-  (func (export "once") (param i32) (result i32) (i32.add (call $malloc (local.get 0)) (i32.const 0)))
-  (func (export "beside") (result i32) (drop (call $malloc (i32.const 8))) (call $note (i32.const 0)) (i32.const 5)))"""
+    (local.get $at)))"""
 
 
 def _run(device: Device, call: Callable[..., int], inside: int) -> tuple[int, list[int | str]]:

@@ -15,6 +15,7 @@ from insitu.aot import cost, efforts, generate, loops, units
 from insitu.aot.contract.elf import Object
 from insitu.aot.plan import Plan
 from insitu.aot.targets import target
+from insitu.aot.workers import _Worker
 from insitu.toolchain import compile_c
 from insitu.wasm.decode import decode
 
@@ -142,3 +143,24 @@ def test_threads_get_the_same_bytes() -> None:
     with ThreadPoolExecutor(len(names)) as pool:
         made = list(pool.map(lambda name: aot.compile_wasm(_WASM, name), names))
     assert made == [alone[name] for name in names]
+
+
+def test_a_unit_that_llvm_aborts_in_is_compiled_with_light_passes(tmp_path: Path) -> None:
+    """A process that has ended by a signal, as LLVM's end by its own, and what another makes of the same."""
+    (text,) = units.write(Plan(decode(_WASM), target("cortex-m4f")))
+    with (tmp_path / "said").open("w+b") as said, _Worker(target("cortex-m4f"), efforts.ONCE, said) as worker:
+        first = worker.compile(text)
+        worker._process.kill()
+        second = worker.compile(text)
+        third = worker.compile(text)
+    light = units.compile_unit(text, target("cortex-m4f"), efforts.ONCE, light=True)
+    assert first == third == units.compile_unit(text, target("cortex-m4f"), efforts.ONCE) != light == second
+
+
+def test_an_error_in_a_process_says_what_it_is(tmp_path: Path) -> None:
+    with (
+        (tmp_path / "said").open("w+b") as said,
+        _Worker(target("cortex-m4f"), efforts.ONCE, said) as worker,
+        pytest.raises(RuntimeError, match="expected top-level entity"),
+    ):
+        worker.compile("no IR")

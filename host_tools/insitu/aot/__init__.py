@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from insitu.aot.automatic import Asked
-from insitu.aot.efforts import EFFORTS, SPEED
+from insitu.aot.efforts import EFFORTS, SPEED, by_size
 from insitu.aot.targets import target as _target
 from insitu.steps import step
 
@@ -24,7 +24,8 @@ def object_files(plan: Plan, optimise: str = SPEED) -> list[bytes]:
     """The module's own code, not yet linked with the library; optimise: see compile_wasm."""
     from insitu.aot import units
 
-    return units.compiled(units.write(plan, unroll=not EFFORTS[optimise].size), plan.target, optimise)
+    effort = by_size(optimise, sum(len(function.body) for function in plan.wasm.functions))
+    return units.compiled(units.write(plan, unroll=EFFORTS[effort].unroll), plan.target, effort)
 
 
 @dataclass(frozen=True, slots=True)

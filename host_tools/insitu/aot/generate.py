@@ -32,15 +32,17 @@ def generate(ir: str, target: Target, effort: str) -> list[bytes]:
 
     effort: a name of EFFORTS.
     """
-    module = llvm.parse_assembly(ir)
+    module = llvm.parse_assembly(ir, llvm.create_context())
     module.verify()
-    looping = {name: _loops(text) for name, text in optimise.definitions(ir)}
-    straight = {name for name, loops in looping.items() if not loops}
     wanted = EFFORTS[effort]
-    variants = wanted.variants if len(straight) < len(looping) else ()
+    first, *others = wanted.variants
+    looping = {name: _loops(text) for name, text in optimise.definitions(ir)} if others else {}
+    straight = {name for name, loops in looping.items() if not loops}
     with stand_ins.options(ir):
-        others = [_generated(module.clone(), target, options, straight) for options in variants]
-        made = [_generated(module, target, (), set()), *others]
+        if len(straight) == len(looping):
+            return [_generated(module, target, first, set())]
+        more = [_generated(module.clone(), target, options, straight) for options in others]
+        made = [_generated(module, target, first, set()), *more]
     costs = [cost.of_functions(data, target) for data in made]
     chosen = {name: _cheapest([costs_of.get(name) for costs_of in costs], wanted.size) for name in looping}
     return [

@@ -79,15 +79,18 @@ def may_abort(ir: str) -> bool:
     return ir.count(_BRANCH) > _MANY_BRANCHES
 
 
-def optimise(ir: str, target: Target, *, size: bool = False, light: bool = False) -> llvm.ModuleRef:
+def optimise(
+    ir: str, target: Target, *, size: bool = False, unroll: bool = True, light: bool = False
+) -> llvm.ModuleRef:
     """The module after LLVM's passes. Raises RuntimeError where LLVM does not accept it: a bug of ours.
 
     LLVM aborts where its control flow simplification takes more than 1000 rounds, which is seen only by
     trying: a module that is large enough, all in one function after inlining, is tried in a process of its own.
 
-    size: for the fewest bytes. light: passes that LLVM does not abort in.
+    size: for the fewest bytes. unroll: write loops out, where the target gains by it. light: passes that LLVM does not
+    abort in.
     """
-    module = llvm.parse_assembly(ir)
+    module = llvm.parse_assembly(ir, llvm.create_context())  # of its own: what was compiled before leaves no trace
     module.verify()
     target_machine = machine(target)
     module.data_layout = str(target_machine.target_data)
@@ -100,7 +103,7 @@ def optimise(ir: str, target: Target, *, size: bool = False, light: bool = False
         if light:
             _light_passes(module, target_machine)
         else:
-            _standard_passes(module, target_machine, unroll=target.unroll and not size, fold=may_abort(ir))
+            _standard_passes(module, target_machine, unroll=target.unroll and unroll, fold=may_abort(ir))
     return module
 
 

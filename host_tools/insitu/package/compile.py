@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from graphlib import TopologicalSorter
 from pathlib import Path
 
+from insitu.aot import cache
 from insitu.board.record import Board
 from insitu.mpy.cross import MARCH, compile_source
 from insitu.mpy.fold import constants_of, fold
@@ -98,7 +99,20 @@ def _family(source: str, files: Collection[str]) -> str:
 
 
 def compiled(board: Board) -> dict[str, bytes]:
-    """Name in the package to its bytes, of every file that the board needs: .mpy, but the program for its flash."""
+    """Name in the package to its bytes, of every file that the board needs: .mpy, but the program for its flash.
+
+    It takes seconds, so what was made is kept from process to process.
+    """
+    name = cache.key(b"", "package", board)
+    if kept := cache.get(name):
+        found: dict[str, bytes] = ast.literal_eval(kept.decode())
+        return found
+    made = _compiled(board)
+    cache.put(name, repr(made).encode())
+    return made
+
+
+def _compiled(board: Board) -> dict[str, bytes]:
     sources = {**device_sources(board)}
     flash = sources.pop(_FLASH) if controller.is_programmed(board) else ""
     return compile_sources(board, sources) | ({_FLASH: flash.encode()} if flash else {})

@@ -30,12 +30,16 @@ class Function(Handle):
         Raises Trap; TypeError and OverflowError for arguments; and what an import raised.
         """
 
-    async def call_async(self, *args: Any, stack_size: int | None = None, aux_size: int | None = None) -> Any:
+    async def call_async(
+        self, *args: Any, stack_size: int | None = None, aux_size: int | None = None, slice: int | None = None
+    ) -> Any:
         """The same, to be awaited: an import may be async, or give what is awaited, a task for example. Then other
         tasks run, other calls of the instance among them, until it has a result. Cancelling it ends the call.
 
         While it runs it has an exec env of its own with stack_size bytes, as many as the instance's unless given, and
         aux_size bytes of the aux stack, a quarter unless given. Raises OutOfHeap and Error where there is no room.
+        slice: turns of loops, of a module built with --interruptible, after which others run, too; 20,000 are some
+        milliseconds. Until it goes on linear memory and tables cannot grow where they would move.
         """
 
 class Memory(Handle):

@@ -32,11 +32,20 @@ class Part:
         self.start = self.bottom = start
         self.end = self.pointer = end
 
+    def exchange(self):
+        if self.at is None:
+            return
+        base, instance = self.instance.runtime.base, self.instance
+        pointer, bottom = peek(base, self.at), instance.get(INSTANCE_AUX_BOTTOM)
+        poke(base, self.at, self.pointer)
+        instance.put(INSTANCE_AUX_BOTTOM, self.bottom)
+        self.pointer, self.bottom = pointer, bottom
+
 
 # One of each aux stack that a call on env may come to. size: bytes, None: a quarter.
 def take(env, size):
     parts = []
-    for instance in _reached(env.instance):
+    for instance in reached(env.instance):
         part = _part(instance, size)
         if part:
             parts.append(part)
@@ -52,19 +61,9 @@ def give_back(env):
             _set_bottom(part.instance)
 
 
-# From what runs to what env's code has, and back.
-def exchange(parts):
-    for part in parts:
-        if part.at is not None:
-            base, instance = part.instance.runtime.base, part.instance
-            pointer, bottom = peek(base, part.at), instance.get(INSTANCE_AUX_BOTTOM)
-            poke(base, part.at, part.pointer)
-            instance.put(INSTANCE_AUX_BOTTOM, part.bottom)
-            part.pointer, part.bottom = pointer, bottom
-
-
-# The instance, and those that have given or been given anything: a call comes to them directly, or through a table.
-def _reached(instance):
+# The instance, and those that have given or been given anything: a call comes to them directly, or by a table. None is
+# destroyed before the call has ended.
+def reached(instance):
     there = [other for other in instance.runtime.instances if other is not None]
     providers = [provider for other in there for provider in other.providers]
     return [i for i in there if i is instance or i.given or i.providers or i in providers]

@@ -4,9 +4,10 @@
 # more than that: what it waits for is awaited, other tasks run, and then the result goes where code takes it. Each such
 # call has an exec env of its own, TaskEnv, which has what is of one call alone while others run: its operand stack,
 # and in each instance that it may enter its part of the aux stack (aux_parts.py). To enter code from a task:
-#   env = TaskEnv(instance, stack_size, aux_size)    bytes; None: as much as others have. Error, OutOfHeap: no room.
-#   try: result = await env.run(function, args)      once or again; what it raises, CancelledError too, ends the call
-#   finally: env.destroy()                           and this gives all back, however the call ended
+#   env = TaskEnv(instance, stack_size, aux_size, slice)    bytes; None: as many as others have. OutOfHeap, Error
+#   try: result = await env.run(function, args)    once or again; what it raises, CancelledError too, ends the call
+#   finally: env.destroy()                         and this gives all back, however the call ended
+# slice: see slices.py. What code has read of memory and globals before one ends it may have in registers afterwards.
 # Args area and lock are as for other calls (enter.py): from before arguments or a result are stored until what code
 # left is taken out the lock is held, in step, which awaits nothing.
 from micropython import const
@@ -14,7 +15,16 @@ from micropython import const
 from .. import platform
 from ..errors import Trap
 from ..platform.kinds import KIND_OTHER
-from ..xip.layout import ENV_INSTANCE, ENV_LEFT, ENV_SIZE, ENV_SP, INSTANCE_ID, REQUEST_BUSY, REQUEST_IMPORT
+from ..xip.layout import (
+    ENV_INSTANCE,
+    ENV_LEFT,
+    ENV_SIZE,
+    ENV_SP,
+    INSTANCE_ID,
+    REQUEST_BUSY,
+    REQUEST_IMPORT,
+    REQUEST_POLL,
+)
 from ..xip.raw import peek, peek_offset
 from . import aux_parts, requests
 from .checked import parameters
@@ -29,10 +39,11 @@ _STATE_IMPORTS = const(6)
 _RESULT_OTHER = const(2)
 _STACK_SIZE = const(2048)
 _GO_ON = const(-1)
+_SLICE = const(-1)  # for an import's index
 
 
-async def call_async(function, args, stack_size=None, aux_size=None):
-    env = TaskEnv(function.instance, stack_size, aux_size)
+async def call_async(function, args, stack_size=None, aux_size=None, slice=None):
+    env = TaskEnv(function.instance, stack_size, aux_size, slice)
     try:
         return await env.run(function, args)
     finally:
@@ -47,16 +58,20 @@ def _left(entry):
 # A function as start needs it, with what code leaves for left to run.
 class _Entry(staticmethod):
     def __init__(self, function, env):
-        plan = make_plan(function, _left, env.state)
+        plan, self.env = make_plan(function, _left, env.state), env
         self.plan = (self, _left) + plan[2:-1] + (_RESULT_OTHER,)
         super().__init__(self.plan)
 
 
 class TaskEnv(ExecEnv):
-    parts = ()
+    parts = shares = ()
 
-    def __init__(self, instance, stack_size=None, aux_size=None):
-        usual = instance.alive().exec_env
+    def __init__(self, instance, stack_size=None, aux_size=None, slice=None):
+        usual, self.entry = instance.alive().exec_env, None
+        if slice is not None:
+            from . import slices
+
+            self.shares = slices.shares(instance, slice)
         ExecEnv.__init__(self, instance, stack_size or (usual.stack_size if usual else _STACK_SIZE))
         self.block = platform.view(self.address, ENV_SIZE)
         # start and serve call none themselves, so that none runs while the aux stacks are this one's
@@ -69,6 +84,7 @@ class TaskEnv(ExecEnv):
 
     async def run(self, function, args):
         instance, runtime, entry = self.alive().instance, self.runtime, _Entry(function, self)
+        self.entry = entry
         letters = parameters(function, args)
         make, given = store_all, (runtime, letters, args, "argument")
         self.busy += 1
@@ -77,7 +93,12 @@ class TaskEnv(ExecEnv):
                 instance, index, values = locked(runtime, self._step, instance, entry, make, given)
                 if index is None:
                     return results(runtime, function.type, values)
-                result, entry = called(instance, index, values), None
+                entry = None
+                if index == _SLICE:
+                    await values
+                    make, given = bytes, ()
+                    continue
+                result = called(instance, index, values)
                 if is_awaitable(result):
                     result = await result
                 make, given = result_words, (instance, index, result)
@@ -90,7 +111,8 @@ class TaskEnv(ExecEnv):
             runtime.release_references()
 
     # Stores what make makes of given for instance's code, enters, and serves what code leaves for until that is an
-    # import, which instance, index and arguments are of, or the end: instance, None, the results' words.
+    # import, which instance, index and arguments are of; or the end: instance, None, the results' words; or a slice's:
+    # instance, _SLICE, what is to be awaited.
     def _step(self, instance, entry, make, given):
         words = make(*given)
         instance.slots[: len(words)] = words
@@ -105,18 +127,36 @@ class TaskEnv(ExecEnv):
             instance = self._where()
             if request & 255 == REQUEST_IMPORT:
                 return instance, request >> 8, taken(instance, request >> 8)
-            requests.serve(self, instance, request & 255, request >> 8)
+            if request & 255 != REQUEST_POLL:
+                requests.serve(self, instance, request & 255, request >> 8)
+            elif self.shares:
+                from . import slices
+
+                slices.serve(self, instance)
+                return instance, _SLICE, slices.others(self.runtime)
+            else:
+                from . import polls
+
+                polls.serve(self.entry, instance)
+                self.runtime.lock[0] = 1
 
     # entry: None where it goes on. The request that code left with.
     def _enter(self, entry):
-        aux_parts.exchange(self.parts)
+        self._exchange()
         try:
             if entry is None:
                 return platform.serve(self.state, _GO_ON)
             platform.start(entry, entry.plan)
             return self.state[_STATE_REQUEST]
         finally:
-            aux_parts.exchange(self.parts)
+            self._exchange()
+
+    # What there is one of in an instance, and each call has its own.
+    def _exchange(self):
+        for own in self.parts:
+            own.exchange()
+        for own in self.shares:
+            own.exchange()
 
     # The instance whose code left.
     def _where(self):

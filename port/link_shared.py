@@ -4,7 +4,7 @@ from .errors import incompatible, wrong
 from .run.handles import Function, Memory
 from .run.shared import Global, Table
 from .run.values import name_of, store
-from .store.memory import place_memory
+from .store.memory import page_size, place_memory
 from .store.table import entries, length, owner_of, place, table_word
 from .store.variables import global_offset, global_type
 from .xip.layout import (
@@ -73,6 +73,9 @@ def memory(instance, index, value, what):
         kinds = "a memory that is not shared", "a shared memory"
         wanted = module.word(IMAGE_FLAGS) & FLAG_MEMORY_SHARED > 0
         wrong(what, kinds[wanted], kinds[not wanted])
+    given, wanted = page_size(owner.module), page_size(module)
+    if given != wanted:
+        incompatible("%s must have pages of %d bytes, it has pages of %d" % (what, wanted, given))
     _check_limits(
         what,
         owner.get(INSTANCE_MEMORY_PAGES),

@@ -7,11 +7,10 @@ from ..xip.layout import (
     IMAGE_FLAGS,
     INSTANCE_MEMORY_PAGES,
     MOST_ENTRIES,
-    PAGE_SIZE,
     TABLE_MAX,
 )
 from ..xip.raw import add, peek, poke
-from .memory import place_memory
+from .memory import page_size, place_memory
 from .table import apart, entries, entry_size, length, module_tables, owner_of, place, put, table_word
 
 
@@ -44,7 +43,7 @@ def grow_memory(instance, pages):
         return old
     if not module.word(IMAGE_FLAGS) & FLAG_MEMORY_GROWS or old + pages > owner.plan.maximum:
         return -1
-    size, had = (old + pages) * PAGE_SIZE, owner.memory_size()
+    size, had = (old + pages) * page_size(module), owner.memory_size()
     if module.word(IMAGE_FLAGS) & FLAG_MEMORY_WINDOW:  # nobody shares it, and its pages come when they are written
         place_memory(owner, owner.pointer, size, old + pages)
         return old

@@ -1,6 +1,18 @@
 # Linear memory, as Python and compiled code grow it and Python reads and writes it.
 from ..errors import Error
-from ..xip.layout import INSTANCE_MEMORY_BASE, INSTANCE_MEMORY_PAGES, INSTANCE_MEMORY_SIZE
+from ..xip.layout import (
+    FLAG_MEMORY_BYTES,
+    IMAGE_FLAGS,
+    INSTANCE_MEMORY_BASE,
+    INSTANCE_MEMORY_PAGES,
+    INSTANCE_MEMORY_SIZE,
+    PAGE_SIZE,
+)
+
+
+# Bytes of what linear memory is counted in.
+def page_size(module):
+    return 1 if module.word(IMAGE_FLAGS) & FLAG_MEMORY_BYTES else PAGE_SIZE
 
 
 def place_memory(instance, offset, size, pages):

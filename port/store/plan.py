@@ -17,13 +17,13 @@ from ..xip.layout import (
     PAGE_SIZE,
 )
 from ..xip.raw import add
-from .memory import MemoryPlan, place_memory
+from .memory import MemoryPlan, page_size, place_memory
 
 
 # heap_size: bytes of the app heap; initial, maximum: pages, None: the module's
 # region: a bytearray (kept alive here) or (address, size) that it is to lie in, None: the global heap
 def plan_memory(module, heap_size, initial, maximum, region):
-    plan = MemoryPlan()
+    plan, unit = MemoryPlan(), page_size(module)
     flags, pages = module.word(IMAGE_FLAGS), module.word(IMAGE_MEMORY_MIN)
     plan.grows = bool(flags & FLAG_MEMORY_GROWS)
     plan.fixed = flags & FLAG_MEMORY_FIXED
@@ -42,9 +42,11 @@ def plan_memory(module, heap_size, initial, maximum, region):
         raise Error("the memory has %d pages at first and at most %d" % (pages, plan.maximum))
     # the app heap comes last: in what the compiler kept for it, in whole pages of a memory that grows
     kept = 0 if flags & FLAG_MEMORY_WINDOW else module.word(IMAGE_APP_HEAP)
-    plan.size = module.word(IMAGE_MEMORY_SIZE) + (initial - pages) * PAGE_SIZE - kept
+    plan.size = module.word(IMAGE_MEMORY_SIZE) + (initial - pages) * unit - kept
     plan.pages = initial
     extra = plan.heap_size
+    if extra:
+        extra += -plan.size & 7
     if plan.fixed:
         if extra > kept:
             raise Error(
@@ -53,14 +55,14 @@ def plan_memory(module, heap_size, initial, maximum, region):
             )
         extra = kept
     elif plan.grows:
-        extra = (extra + PAGE_SIZE - 1) & -PAGE_SIZE
-        plan.pages += extra // PAGE_SIZE
+        extra = (extra + unit - 1) & -unit
+        plan.pages += extra // unit
         if plan.pages > plan.maximum:
-            raise Error("an app heap of %d pages does not fit: at most %d" % (extra // PAGE_SIZE, plan.maximum))
+            raise Error("an app heap of %d pages does not fit: at most %d" % (extra // unit, plan.maximum))
     elif flags & FLAG_MEMORY_WINDOW:
         page = 1 << (flags >> FLAGS_FAR_SHIFT & 15)
         extra = (extra + page - 1) & -page
-    plan.heap_start = plan.size
+    plan.heap_start = (plan.size + 7) & ~7
     plan.size += extra
     return plan
 
@@ -80,7 +82,7 @@ def _free_region(runtime, region):
 
 def _maximum(module, pages, maximum):
     limit = module.word(IMAGE_MEMORY_MAX)
-    limit = min(limit, MOST_PAGES)  # NONE is more, too
+    limit = min(limit, MOST_PAGES * PAGE_SIZE // page_size(module))  # NONE is more, too
     if maximum is None:
         return limit
     if not pages <= maximum <= limit:

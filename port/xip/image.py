@@ -38,6 +38,7 @@ from .layout import (
     FEATURE_FPU,
     FEATURE_UNALIGNED,
     FLAG_MEMORY,
+    FLAG_MEMORY_BYTES,
     FLAG_MEMORY_FIXED,
     FLAG_MEMORY_GROWS,
     FLAG_MEMORY_IMPORTED,
@@ -307,13 +308,15 @@ class Checker:
             not window or flags & (FLAG_MEMORY | FLAG_MEMORY_IMPORTED | FLAG_MEMORY_FIXED) == FLAG_MEMORY,
             "memory flags",
         )
-        start, whole = self.word(IMAGE_APP_HEAP), pages * 65536
+        unit = 1 if flags & FLAG_MEMORY_BYTES else 65536
+        self.demand(pages <= MOST_PAGES * 65536 // unit, "memory size")
+        start, whole = self.word(IMAGE_APP_HEAP), pages * unit
         kept = 0 if window else start
         # nothing but a memory that is fixed has room kept in it; nothing but what neither grows nor is imported is
         # not whole pages
         self.demand(not kept or flags & FLAG_MEMORY_FIXED, "app heap")
         least = whole if flags & (FLAG_MEMORY_GROWS | FLAG_MEMORY_IMPORTED | FLAG_MEMORY_WINDOW) else 0
-        self.demand(pages <= MOST_PAGES and size <= MOST_PAGES * 65536, "memory size")
+        self.demand(size <= MOST_PAGES * 65536, "memory size")
         self.demand(not flags & FLAG_MEMORY or least <= size - kept <= whole, "memory size")
         slack = self.word(IMAGE_MEMORY_SLACK)
         if window:

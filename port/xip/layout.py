@@ -70,6 +70,7 @@ FLAG_EXTERNREF = const(32)  # in a type, a global or a table
 FLAG_MEMORY_SHARED = const(256)  # of the threads proposal
 FLAG_MEMORY_WINDOW = const(64)  # a range of it lies at the instance pointer, all else in far pages
 FLAGS_FAR_SHIFT = const(16)  # with a window: where in the flags log2 of a far page's bytes is, 4 bits
+FLAG_MEMORY_BYTES = const(512)  # its pages have one byte, as the proposal of custom page sizes has them
 FLAG_INTERRUPTIBLE = const(128)  # its loops and recursions poll
 
 # Words in the code by which a loader knows that an offset is what it is said to be: before the entry stub; before a

@@ -50,12 +50,13 @@ def _check_counts(plan: Plan) -> None:
     """What the operand of a request must hold, and what the device can count."""
     module = plan.wasm
     at = {name: offset for name, offset, _ in module.sections}
+    unit = module.memory_types[0].page if module.memory_types else PAGE
     for part, count, most, what in (
+        ("memory", plan.memory.pages, layout.MOST_PAGES * PAGE // unit, "pages"),
         ("table", len(module.table_types), layout.MOST_TABLES, "tables"),
         ("element", len(module.elements), layout.MOST_ELEMENTS, "element segments"),
         ("data", len(module.data), layout.MOST_OPERANDS, "data segments"),
         ("import", module.imported_function_count, layout.MOST_OPERANDS, "imported functions"),
-        ("memory", module.memory_types[0].limits.minimum if module.memory_types else 0, layout.MOST_PAGES, "pages"),
         ("memory", plan.memory.size, layout.MOST_PAGES * PAGE, "bytes of linear memory with its app heap"),
     ):
         if count > most:

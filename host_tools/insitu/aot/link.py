@@ -111,10 +111,11 @@ def stub(target: Target) -> bytes:
 
 
 @functools.cache
-def _far(target: Target, page: int) -> bytes:
-    """The object file of the target's routine for accesses outside of a memory's window, by pages of so many bytes."""
-    defines = stubs.far_defines(window.OFFSETS, page) + [f"-D{name}" for name in target.stub_defines]
+def _far(target: Target, far: window.Far) -> bytes:
+    """The object file of the target's routine for accesses outside of a memory's window."""
+    defines = stubs.far_defines(window.OFFSETS, far.page) + [f"-D{name}" for name in target.stub_defines]
     defines += ["-DUNALIGNED"] if target.unaligned else []
+    defines += ["-DENDS_INSIDE"] if far.ends_inside else []
     return _compiled(target, [*defines, str(stubs.path(f"far_{target.stub}"))])
 
 
@@ -176,10 +177,10 @@ def archive(said: str) -> Path | None:
     return None
 
 
-def own_objects(target: Target, *, far: int | None = None, polls: bool = False) -> dict[str, bytes]:
+def own_objects(target: Target, *, far: window.Far | None = None, polls: bool = False) -> dict[str, bytes]:
     """What a module is linked with beside the library: file name to object file.
 
-    far: see Plan.far_page; polls: see Plan.interruptible.
+    far, polls: see Plan.far, Plan.interruptible.
     """
     first = ({FAR: _far(target, far)} if far else {}) | ({POLL: _poll(target)} if polls else {})
     return first | {STUB: stub(target), HELPERS: _helpers(target)}
@@ -230,7 +231,7 @@ def link(objects: list[bytes], plan: Plan) -> Code:
     roots = " ".join(["insitu_enter", *entered, *(f"t{i}" for i in plan.thunk_types)])
     with tempfile.TemporaryDirectory(prefix="insitu-") as name:
         folder = Path(name)
-        own = own_objects(target, far=plan.far_page, polls=plan.interruptible)
+        own = own_objects(target, far=plan.far, polls=plan.interruptible)
         routines = {FAR, POLL} & set(own)
         inputs = own | program(objects) if routines else program(objects) | own
         for file, data in inputs.items():

@@ -59,14 +59,15 @@ class LinearMemory:
     slack: int = 0
     window: window.Window | None = None
 
-    def with_slack(self) -> LinearMemory:
+    def with_slack(self, whole: int) -> LinearMemory:
         """What a truncated memory can have behind it of what the module declared, and that is memory to the standard.
 
         There an access need not trap, so that those through one address share a limit, which LLVM compares once, and
         which is a constant that Thumb's CMP holds: 8 bits, shifted (ARMv7-M Architecture Reference Manual, A5.3.2).
+        whole: bytes that the module declared.
         """
         slack = (_grain(self.size) - 1 + _OFFSETS - 1 + _WIDEST + 7) & ~7
-        return replace(self, slack=slack) if 0 < self.size <= self.pages * PAGE - slack else self
+        return replace(self, slack=slack) if 0 < self.size <= whole - slack else self
 
     def limit(self, offset: int, width: int) -> int:
         """The highest address, as an i32, that may be accessed at an offset, where the memory is fixed.
@@ -158,7 +159,7 @@ class Plan:
         """
         if not self.wasm.memory_types:
             return LinearMemory(fixed=True, size=0, pages=0)
-        limits, size = self.wasm.memory_types[0].limits, self.wasm.memory_types[0].limits.minimum * PAGE
+        limits, size = self.wasm.memory_types[0].limits, self.whole_memory
         if self.wasm.imported_memory_count:
             return LinearMemory(False, size, limits.minimum, grows=True)
         if limits.maximum != limits.minimum and (_MEMORY_GROW in self._opcodes or self._invites_growth(limits)):
@@ -166,15 +167,16 @@ class Plan:
         cut = min(size, self._truncated_size(size))
         if self._imports_allocator():
             return LinearMemory(False, cut, limits.minimum, truncated=cut < size)
+        app_heap += -cut & 7 if app_heap else 0  # it begins at a multiple of 8
         memory = LinearMemory(True, cut + app_heap, limits.minimum, truncated=cut < size, app_heap=app_heap)
-        return memory.with_slack() if memory.truncated else memory
+        return memory.with_slack(size) if memory.truncated else memory
 
     def _plan_window(self, wanted: window.Wanted | Automatic | int) -> LinearMemory:
         """Whole pages, and as much growth as the module allows: what is not touched costs nothing."""
         if isinstance(wanted, Automatic):
             wanted = wanted.of(self.wasm, aux_stack.found_or_guessed(self.wasm))
         limits = self.wasm.memory_types[0].limits
-        whole, grows = limits.minimum * PAGE, limits.maximum != limits.minimum
+        whole, grows = self.whole_memory, limits.maximum != limits.minimum
         return LinearMemory(False, whole, limits.minimum, grows, window=window.plan(wanted, whole))
 
     def _invites_growth(self, limits: Limits) -> bool:
@@ -191,9 +193,15 @@ class Plan:
         return (max(aux.heap_base, aux.top) + 7) & ~7
 
     @property
-    def far_page(self) -> int | None:
-        """Bytes of a far page, where the memory has a window."""
-        return self.memory.window.page if self.memory.window else None
+    def whole_memory(self) -> int:
+        """Bytes of linear memory that the module declares."""
+        declared = self.wasm.memory_types[0]
+        return declared.limits.minimum * declared.page
+
+    @property
+    def far(self) -> window.Far | None:
+        """What the far routine is for, where the memory has a window."""
+        return window.Far(self.memory.window.page, self.wasm.memory_types[0].page) if self.memory.window else None
 
     @property
     def exports_allocator(self) -> bool:

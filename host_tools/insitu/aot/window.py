@@ -40,6 +40,19 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
+class Far:
+    """What a far routine is for. Attributes: bytes of a far page, and of what the memory grows by."""
+
+    page: int
+    unit: int
+
+    @property
+    def ends_inside(self) -> bool:
+        """Whether the memory may end in the middle of a far page."""
+        return self.unit < self.page
+
+
+@dataclass(frozen=True, slots=True)
 class Window:
     """The part of a memory that RAM at the instance pointer backs.
 

@@ -26,7 +26,7 @@ from insitu.port.xip import layout
 _MOST_BYTES = 0x3FFFFFFF  # a small int of the device, which has 31 bits
 BYTES = click.IntRange(0, _MOST_BYTES)
 SOME_BYTES = click.IntRange(1, _MOST_BYTES)  # of what cannot be empty
-PAGES = click.IntRange(0, layout.MOST_PAGES)  # of 64 KiB
+PAGES = click.IntRange(0, layout.MOST_PAGES * layout.PAGE_SIZE)  # a page has 64 KiB, or 1 byte
 
 board = click.option("-b", "--board", "board_name", required=True, help="A name that `insitu boards` shows, or a file.")
 maybe_board = click.option("-b", "--board", "board_name", help="As `insitu boards` shows it, or a file.")

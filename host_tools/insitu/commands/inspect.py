@@ -119,6 +119,7 @@ def image_facts(data: bytes, stack: int = 2048) -> dict[str, Any]:
         "aux_stack_bottom": word(layout.IMAGE_AUX_STACK_BOTTOM),
         "aux_stack_size": word(layout.IMAGE_AUX_STACK_SIZE),
         "linear_memory": image.memory_size,
+        "page_size": image.page_size,
         "linear_memory_note": image.memory_note(),
         "linear_memory_hint": image.memory_hint(),
         "ram": ram(image_layout(image), stack),

@@ -30,7 +30,6 @@ from insitu.telemetry import ask
 _AMPLE_HEAP, _AMPLE_STACK = 1 << 20, 1 << 16
 _DEFAULT_STACK = 2048
 _MARGIN = 8  # a proposal is an eighth above the peak
-_PAGE = 65536
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +133,7 @@ def _run(
         stack=env["stack_peak"],
         aux_stack=instance["aux_stack_peak"],
         app_heap=instance["app_heap_peak"],
-        memory_pages=instance["memory"] // _PAGE,
+        memory_pages=instance["memory"] // described.page_size,
     )
 
 
@@ -253,7 +252,7 @@ def _knobs(facts: dict[str, Any], today: Sizes, proposed: Sizes, peaks: Peaks) -
     memory, note, aux = facts["linear_memory"], facts["linear_memory_note"], facts["aux_stack_size"] or None
     grows = note == "can grow"
     whole = None if grows or "__heap_base" in note else memory
-    grown = peaks.memory_pages * _PAGE if grows else None
+    grown = peaks.memory_pages * facts["page_size"] if grows else None
     libc = has_allocator(export["name"] for export in facts["exports"])
     return [
         Knob("global heap", "Runtime(heap=)", today.global_heap, proposed.global_heap),

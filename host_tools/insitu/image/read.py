@@ -94,6 +94,11 @@ class Image:
         return self.word(layout.IMAGE_MEMORY_SLACK) if windowed else None
 
     @property
+    def page_size(self) -> int:
+        """Bytes of what linear memory is counted in."""
+        return 1 if self.word(layout.IMAGE_FLAGS) & layout.FLAG_MEMORY_BYTES else _PAGE
+
+    @property
     def far_page(self) -> int:
         """Bytes of a far page, where its linear memory has a window."""
         return 1 << (self.word(layout.IMAGE_FLAGS) >> layout.FLAGS_FAR_SHIFT & 15)

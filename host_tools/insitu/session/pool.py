@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from insitu.board.record import Board
 from insitu.commands.inspect import image_layout, ram
 from insitu.image.read import Image
-from insitu.port.xip.layout import FLAG_MEMORY_GROWS, IMAGE_FLAGS, PAGE_SIZE
+from insitu.port.xip.layout import FLAG_MEMORY_GROWS, IMAGE_FLAGS
 
 _SPARE = 512  # bytes for the heap's control words and the rounding of an instance's blocks
 
@@ -19,7 +19,8 @@ def needed(image: Image, stack: int, *, heap_size: int = 0, initial_memory: int 
     """
     more = 0
     if image.word(IMAGE_FLAGS) & FLAG_MEMORY_GROWS:
-        more = max(0, initial_memory * PAGE_SIZE - image.memory_size) + -(-heap_size // PAGE_SIZE) * PAGE_SIZE
+        unit = image.page_size
+        more = max(0, initial_memory * unit - image.memory_size) + -(-heap_size // unit) * unit
     size = ram(image_layout(image), stack)["sum"] + more + _SPARE
     return size + -size % 8
 

@@ -10,14 +10,14 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from insitu.wasm.errors import Malformed, Unsupported
-from insitu.wasm.types import FuncType, GlobalType, Limits, MemoryType, TableType, ValType
+from insitu.wasm.types import PAGE_LOG2, FuncType, GlobalType, Limits, MemoryType, TableType, ValType
 
 MAX_PARAMS = 1_000  # and results; the same limit as browsers have
 
 _T = TypeVar("_T")
 _VALTYPES = {int(t): t for t in ValType}
 _V128 = 0x7B
-_HAS_MAXIMUM, _SHARED = 1, 2  # flags of limits
+_HAS_MAXIMUM, _SHARED, _HAS_PAGE_SIZE = 1, 2, 8  # flags of limits
 # Block types written as one byte.
 _SHORT_BLOCKS = {0x40: FuncType((), ())} | {code: FuncType((), (t,)) for code, t in _VALTYPES.items()}
 
@@ -145,23 +145,24 @@ class Reader:
             raise self.fail(f"malformed functype: form {form:#04x}", self.position - 1)
         return FuncType(self._functype_part("parameters"), self._functype_part("results"))
 
-    def _limits(self, most_flags: int) -> tuple[Limits, int]:
+    def _limits(self, known_flags: int) -> tuple[Limits, int]:
         """Limits, and their flags."""
         flags = self.byte()
         if flags & 0x80:
             raise self.fail("integer representation too long", self.position - 1)
-        if flags > most_flags:
-            proposal = "; 64-bit memories are not supported" if flags < 8 else ""
+        if flags & ~known_flags:
+            proposal = "; 64-bit memories are not supported" if flags < 16 else ""
             raise self.fail(f"integer too large: limits {flags:#04x}{proposal}", self.position - 1)
-        minimum = self.unsigned()
-        return Limits(minimum, self.unsigned() if flags & _HAS_MAXIMUM else None), flags
+        bits = 64 if flags & _HAS_PAGE_SIZE else 32
+        minimum = self.unsigned(bits)
+        return Limits(minimum, self.unsigned(bits) if flags & _HAS_MAXIMUM else None), flags
 
     def tabletype(self) -> TableType:
         return TableType(self.reftype(), self._limits(_HAS_MAXIMUM)[0])
 
     def memorytype(self) -> MemoryType:
-        limits, flags = self._limits(_HAS_MAXIMUM | _SHARED)
-        return MemoryType(limits, bool(flags & _SHARED))
+        limits, flags = self._limits(_HAS_MAXIMUM | _SHARED | _HAS_PAGE_SIZE)
+        return MemoryType(limits, bool(flags & _SHARED), self.unsigned() if flags & _HAS_PAGE_SIZE else PAGE_LOG2)
 
     def globaltype(self) -> GlobalType:
         valtype, mutable = self.valtype(), self.byte()

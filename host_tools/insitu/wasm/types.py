@@ -42,12 +42,21 @@ class TableType:
     limits: Limits
 
 
+PAGE_LOG2 = 16  # of a page's bytes, unless the module says otherwise
+
+
 @dataclass(frozen=True, slots=True)
 class MemoryType:
-    """shared: as the threads proposal has it."""
+    """shared: as the threads proposal has it; page_log2: of a page's bytes, as that of custom page sizes has it."""
 
     limits: Limits
     shared: bool = False
+    page_log2: int = PAGE_LOG2
+
+    @property
+    def page(self) -> int:
+        """Bytes."""
+        return 1 << self.page_log2
 
 
 @dataclass(frozen=True, slots=True)

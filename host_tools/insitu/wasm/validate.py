@@ -8,7 +8,7 @@ from typing import Any
 from insitu.wasm.errors import Invalid, WasmError
 from insitu.wasm.module import Expression, Function, Module
 from insitu.wasm.opcodes import OPCODES, is_atomic
-from insitu.wasm.types import FuncType, GlobalType, Limits, ValType
+from insitu.wasm.types import PAGE_LOG2, FuncType, GlobalType, Limits, ValType
 
 _I32 = ValType.i32
 MAX_PAGES = 65536
@@ -419,7 +419,10 @@ def _module_parts(m: Module, refs: set[int]) -> None:
     for table in m.table_types:
         _limits(table.limits, 0xFFFFFFFF, "table size", at.get("table", 0))
     for memory in m.memory_types:
-        _limits(memory.limits, MAX_PAGES, "memory size must be at most 65536 pages (4GiB)", at.get("memory", 0))
+        if memory.page_log2 not in (0, PAGE_LOG2):
+            raise Invalid("invalid custom page size", at.get("memory", 0))
+        most = MAX_PAGES if memory.page_log2 else 0xFFFFFFFF
+        _limits(memory.limits, most, f"memory size must be at most {most} pages (4GiB)", at.get("memory", 0))
         if memory.shared and memory.limits.maximum is None:
             raise Invalid("shared memory must have maximum", at.get("memory", 0))
     if len(m.memory_types) > 1:

@@ -79,7 +79,7 @@ def check(code: Code, objects: list[bytes], plan: Plan) -> StackUse:
 
     Raises ContractError, which names the function and the offset in it.
     """
-    origin = Provenance(code, objects, plan.target, far=plan.far_page, polls=plan.interruptible)
+    origin = Provenance(code, objects, plan.target, far=plan.far, polls=plan.interruptible)
     origin.prove()
     return _Image(code, origin, plan).check()
 

@@ -22,6 +22,7 @@ from insitu.port.xip import layout
 if TYPE_CHECKING:
     from insitu.aot.link import Code
     from insitu.aot.targets import Target
+    from insitu.aot.window import Far
 
 
 _MAPPING = ("$d", "$t", "$x", "$a")
@@ -41,7 +42,7 @@ class Placed:
 
 
 @cache
-def _standing(target: Target, far: int | None, polls: bool) -> dict[str, Object]:
+def _standing(target: Target, far: Far | None, polls: bool) -> dict[str, Object]:
     """What every module is linked with, by the name that the linker's map has for it; in an archive, each member."""
     path = link.library(target)
     found = {name: Object(data) for name, data in link.own_objects(target, far=far, polls=polls).items()}
@@ -57,7 +58,7 @@ class Provenance:
     """
 
     def __init__(
-        self, code: Code, objects: list[bytes], target: Target, *, far: int | None = None, polls: bool = False
+        self, code: Code, objects: list[bytes], target: Target, *, far: Far | None = None, polls: bool = False
     ) -> None:
         self._code, self._target = code, target
         self._program = {name: Object(data) for name, data in link.program(objects).items()}

@@ -89,8 +89,16 @@
     ret
     .endm
 
-# To slow where the access lies over a page's end, or the CPU does not take its address
+# To slow where the access lies over a page's end, or the CPU does not take its address; 15 traps. A page may reach over
+# the memory's end where that is no whole number of pages.
     .macro whole width, slow
+#ifdef ENDS_INSIDE
+    lw    t2, -INSTANCE_MEMORY_SIZE(a0)
+    bgeu  t0, t2, 15f
+    sub   t2, t2, t0
+    sltiu t2, t2, \width
+    bnez  t2, 15f
+#endif
     .if \width > 1
     li    t2, FAR_PAGE - \width
     bltu  t2, t1, \slow

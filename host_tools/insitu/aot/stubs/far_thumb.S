@@ -45,8 +45,18 @@
     function_end insitu_far_\name\()_\offset
     .endm
 
-// To 1 where the access lies over a page's end, or the CPU does not take its address
+// To 1 where the access lies over a page's end, or the CPU does not take its address. A page may reach over the
+// memory's end where that is no whole number of pages.
     .macro whole width
+#ifdef ENDS_INSIDE
+    ldr   r4, [r0, #SIZE]
+    subs  r4, r1
+    bls   17f
+    cmp   r4, #\width
+    bhs   18f
+17: b     far_trap
+18:
+#endif
     .if \width > 1
     cmp   r5, #FAR_PAGE - \width
     bhi   1f

@@ -25,8 +25,7 @@ _SOURCES = ("__init__.py", "runtime.py", "instance.py", "raw.py")
 @pytest.mark.slow
 def test_is_sent_once_and_again_where_it_differs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sent = {str(Path(name).with_suffix(".mpy")): name.encode() for name in _SOURCES} | {"raw.mpy": b"\x04\x03" * 999}
-    monkeypatch.setattr(package, "device_sources", lambda _: dict.fromkeys((*_SOURCES, "flash.py"), ""))
-    monkeypatch.setattr(package, "compile_sources", lambda *_: sent)
+    monkeypatch.setattr(package, "compiled", lambda _: sent)
     with emulated(_COPIED, [], flash_file=tmp_path / "flash.bin") as machine, machine.link() as link:
         assert not files.is_there(link, files.copied(_COPIED))
         deploy.keep(link, _COPIED)
@@ -83,8 +82,7 @@ sys.path += ['/flash', '/flash/lib']
 def test_where_a_file_system_is_not_at_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
     board = load_board("qemu_mps2_an385")
     sent = {str(Path(name).with_suffix(".mpy")): name.encode() for name in _SOURCES}
-    monkeypatch.setattr(package, "device_sources", lambda _: dict.fromkeys((*_SOURCES, "flash.py"), ""))
-    monkeypatch.setattr(package, "compile_sources", lambda *_: sent)
+    monkeypatch.setattr(package, "compiled", lambda _: sent)
     with emulated(board, []) as machine, machine.link() as link:
         link.run(_FLASH)
         assert not files.is_there(link, files.copied(board))

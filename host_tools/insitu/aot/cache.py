@@ -37,7 +37,7 @@ def folder() -> Path:
 
 @cache
 def _makers() -> bytes:
-    """Versions of what makes an image or the device package, and insitu's own source, which a checkout changes alone."""
+    """Versions of what makes an image or a package, and insitu's own source, which a checkout changes without one."""
     found = hashlib.sha256()
     for name in _MADE_BY:
         found.update(f"{name} {importlib.metadata.version(name)}\n".encode())

@@ -15,6 +15,7 @@ from insitu.aot import contract, link
 from insitu.aot.contract.elf import Object
 from insitu.aot.plan import Plan
 from insitu.aot.targets import target as named
+from insitu.aot.window import Wanted
 from insitu.wasm.decode import decode
 
 _RELOCATIONS = {4: 12, 9: 8}  # SHT_RELA, SHT_REL: bytes of an entry
@@ -85,8 +86,8 @@ def _places(of: Object, section: int) -> range:
     )
 
 
-def build(wasm: bytes, target: str) -> Built:
-    plan = Plan(decode(wasm), named(target))
+def build(wasm: bytes, target: str, window: Wanted | None = None) -> Built:
+    plan = Plan(decode(wasm), named(target), wanted=window)
     made = aot.object_files(plan)
     return Built(plan, made, link.link(made, plan))
 

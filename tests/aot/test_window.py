@@ -11,7 +11,7 @@ import insitu.sim
 import pytest
 import wasmtime
 from insitu import aot
-from insitu.aot import window
+from insitu.aot import link, window
 from insitu.aot.contract import ARCHITECTURES, ContractError
 from insitu.aot.contract import instruction as do
 from insitu.aot.contract.elf import Object
@@ -19,7 +19,10 @@ from insitu.aot.function import FunctionBuilder
 from insitu.aot.plan import Plan
 from insitu.aot.targets import TARGETS
 from insitu.aot.targets import target as named
+from insitu.port.xip import layout
 from insitu.wasm.decode import decode
+
+from tests.aot import sabotage
 
 PAGE = 65536
 _TO_REGISTER = (
@@ -111,6 +114,19 @@ def _said(value: Any, name: str) -> Any:
     return value if value is None else value & (0xFFFFFFFF if name[:3] != "i64" else (1 << 64) - 1)
 
 
+def _pages_are_the_runtime_s(instance: Any) -> None:
+    """The table is what the guest's stores cannot reach: each page in it once, in a block that was taken for pages."""
+    from insitu.port.store import far
+
+    heap, base, size = instance.runtime.heap, instance.runtime.base, 1 << instance.far_shift
+    blocks = [range(base + at, base + at + heap.size_of(at) - size + 1) for at in instance.owned]
+    pages = list(far.pages(instance))
+    assert len(dict(pages)) == len({address for _, address in pages}) == len(pages)
+    assert len(pages) == instance.get(layout.FAR_PAGES) - instance.get(layout.FAR_LEFT)
+    assert all(any(address in block for block in blocks) for _, address in pages)
+    assert all(page * size < instance.memory_size() for page, _ in pages)
+
+
 @pytest.mark.parametrize(
     ("target", "low", "high", "page"),
     [
@@ -144,6 +160,7 @@ def test_accesses_are_the_standard_s_wherever_the_window_lies(target: str, low: 
     memory = ours.memory
     assert memory.read(0, memory.size) == bytes(theirs["memory"].read(store))
     runtime.heap.check()
+    _pages_are_the_runtime_s(ours)
     used = runtime.heap.used()
     assert used < 60_000  # of 131,072 bytes of memory, some were never written
     ours.deinstantiate()
@@ -167,6 +184,30 @@ def test_the_far_routine_is_given_the_instance_pointer_or_the_module_is_not_buil
     monkeypatch.setattr(window, "_far", far)
     with pytest.raises(ContractError, match="the runtime is not given the instance pointer"):
         aot.compile_wasm(_wasm(), "cortex-m4f", window=0)
+
+
+_SABOTAGED = """(module (memory 1) (func $deep (export "deep") (param i32 i64) (result i64)
+  (i64.store offset=20 (local.get 0) (local.get 1)) (i32.store8 (i32.const 9) (i32.load16_u (local.get 0)))
+  (if (local.get 0) (then (drop (call $deep (i32.load (local.get 0)) (local.get 1)))))
+  (i64.add (i64.load (local.get 0)) (local.get 1))))"""
+
+
+@pytest.mark.parametrize("target", ["cortex-m0plus", "rv32imc"])
+def test_sabotage_of_code_with_a_window(target: str) -> None:
+    """In the program as if LLVM had written it, in its comparisons, and in each part of the far routine."""
+    built = sabotage.build(bytes(wasmtime.wat2wasm(_SABOTAGED)), target, window.Wanted(0, 64))
+    built.check()
+    written = [*sabotage.frames(built), *sabotage.calls(built), *sabotage.anywhere(built, 7)]
+    broken = [(kind, built.in_both(offset, data)) for kind, offset, data in written]
+    broken += [(kind, built.in_image(offset, data)) for kind, offset, data in sabotage.changed_branches(built)]
+    far = [at for p in built.code.pieces if p.file == link.FAR for at in range(p.offset, p.offset + p.size, 10)]
+    assert len(far) > 30
+    broken += [("far routine", built.in_image(at, bytes([built.code.data[at] ^ 4]))) for at in far]
+    for kind, made in broken:
+        with pytest.raises(ContractError):
+            made.check()
+            pytest.fail(f"{kind} passed")
+    assert len({kind for kind, _ in broken}) >= 8
 
 
 @pytest.mark.parametrize("target", TARGETS)

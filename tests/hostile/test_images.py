@@ -17,11 +17,19 @@ import insitu.sim
 import pytest
 import wasmtime
 from insitu import aot
+from insitu.aot.window import Wanted
 from insitu.port.xip import layout
 
 IMAGES, CHUNK = 2400, 200
 FLASH = 0x08000000
-TARGETS = ("cortex-m3", "cortex-m4f", "rv32imc")
+BUILT = (
+    ("cortex-m3", None),
+    ("cortex-m4f", Wanted(0, 64)),
+    ("rv32imc", None),
+    ("cortex-m3", Wanted(0, 0, 64)),
+    ("cortex-m4f", None),
+    ("rv32imc", Wanted(4000, 6000, 256)),
+)
 TEXT = """(module
   (import "env" "f" (func $f (param i32) (result i32))) (import "env" "g" (global $k i32))
   (memory (export "memory") 1) (data (i32.const 8) "abcdefgh") (data $p "passive")
@@ -39,6 +47,9 @@ TEXT = """(module
     (if (result i32) (local.get 0)
       (then (call 5 (i32.sub (local.get 0) (i32.const 1))))
       (else (call $f (i32.const 9)))))
+  (func (export "touch") (param i32) (result i64)
+    (i32.store (local.get 0) (i32.const -1)) (memory.fill (local.get 0) (i32.const 7) (i32.const 3))
+    (memory.copy (i32.const 60000) (local.get 0) (i32.const 300)) (i64.load offset=3 (local.get 0)))
   (func (export "init") (memory.init $p (i32.const 0) (i32.const 0) (i32.const 7))
     (table.init $e (i32.const 1) (i32.const 0) (i32.const 2)) (data.drop $p) (elem.drop $e)))"""
 CALLS = (
@@ -49,13 +60,14 @@ CALLS = (
     ("call", 3),
     ("half", 1.5, 0.5),
     ("deep", 20),
+    *(("touch", at) for at in (-3, 1020, 5990, 65200)),
     ("init",),
 )
 
 
 @cache
-def _image(target: str) -> bytes:
-    return aot.compile_wasm(bytes(wasmtime.wat2wasm(TEXT)), target)
+def _image(target: str, window: Wanted | None) -> bytes:
+    return aot.compile_wasm(bytes(wasmtime.wat2wasm(TEXT)), target, window=window)
 
 
 def _damaged(data: bytes, seed: int) -> bytes:
@@ -109,11 +121,11 @@ def _call(instance: Any, name: str, arguments: list[Any], port: Any) -> None:
 def test_damaged_images(first: int) -> None:
     seen = []
     for seed in range(first, first + CHUNK):
-        target = TARGETS[seed // 2 % 3]
-        seen.append(outcome(_damaged(_image(target), seed), target))
+        target, window = BUILT[seed // 2 % len(BUILT)]
+        seen.append(outcome(_damaged(_image(target, window), seed), target))
     assert seen.count("refused") > CHUNK // 2  # all whose CRC was left wrong
 
 
-@pytest.mark.parametrize("target", TARGETS)
-def test_the_undamaged_one_runs(target: str) -> None:
-    assert outcome(_image(target), target) == "runs"
+@pytest.mark.parametrize(("target", "window"), BUILT)
+def test_the_undamaged_one_runs(target: str, window: Wanted | None) -> None:
+    assert outcome(_image(target, window), target) == "runs"

@@ -145,6 +145,9 @@ def test_app_heap_in_far_pages(device: Device) -> None:
     assert instance.memory.read(at + 1498, 4) == b"\x09\x09\0\0"
 
 
+_FLAGS = layout.FLAG_MEMORY | layout.FLAG_MEMORY_WINDOW | layout.FLAG_MEMORY_GROWS
+
+
 @pytest.mark.parametrize(
     ("field", "value", "what"),
     [
@@ -154,6 +157,12 @@ def test_app_heap_in_far_pages(device: Device) -> None:
         (layout.IMAGE_FLAGS, layout.FLAG_MEMORY_WINDOW | layout.FLAG_MEMORY | layout.FLAG_MEMORY_FIXED, "memory flags"),
         (layout.IMAGE_FLAGS, layout.FLAG_MEMORY | layout.FLAG_MEMORY_GROWS, "memory slack"),
         (layout.IMAGE_MEMORY_SIZE, PAGE - 128, "memory size"),
+        (layout.IMAGE_APP_HEAP, 100, "memory window"),
+        (layout.IMAGE_APP_HEAP, PAGE - 128, "memory window"),
+        (layout.IMAGE_APP_HEAP, 0xFFFFFF80, "memory window"),
+        (layout.IMAGE_FLAGS, _FLAGS | 5 << layout.FLAGS_FAR_SHIFT, "memory window"),
+        (layout.IMAGE_FLAGS, _FLAGS | 9 << layout.FLAGS_FAR_SHIFT, "memory window"),
+        (layout.IMAGE_FLAGS, _FLAGS | layout.FLAG_MEMORY_BYTES | 7 << layout.FLAGS_FAR_SHIFT, "memory size"),
     ],
 )
 def test_a_damaged_image_is_refused(device: Device, field: int, value: int, what: str) -> None:

@@ -16,6 +16,7 @@ from .xip.layout import (
     IMPORT_SLOT_INSTANCE,
     KIND_FUNCTION,
     KIND_GLOBAL,
+    KIND_MEMORY,
 )
 
 _KINDS = ("function", "table", "memory", "global")
@@ -46,7 +47,7 @@ def resolve(instance, values):
         kind, index = module.word(record + IMPORT_KIND), module.word(record + IMPORT_INDEX)
         what = "import " + module.import_name(index, kind)
         if isinstance(value, Handle):
-            _check_provider(instance, value.instance, what)
+            _check_provider(instance, value.instance, what, kind)
         if kind == KIND_FUNCTION:
             letters = module.function_type(index)
             value = _function(instance, index, letters, module.word(record + IMPORT_SLOT), value, what)
@@ -79,12 +80,13 @@ def _check_names(value, what):
 
 
 # Code of one image calls another's: they must agree on registers.
-def _check_provider(instance, provider, what):
+def _check_provider(instance, provider, what, kind):
     if provider.runtime is not instance.runtime or not provider.block:
         raise LinkError("%s: its instance is of another runtime, or was destroyed" % what)
     if provider.module.word(IMAGE_ARCH) != instance.module.word(IMAGE_ARCH):
         raise LinkError("%s: its module was built for another CPU; build both for this board" % what)
-    if provider not in instance.providers:
+    # of a memory, Instance.memory_owner is who gives it: nothing of who gives that alone is on an operand stack
+    if provider not in instance.providers and kind != KIND_MEMORY:
         instance.providers += (provider,)
 
 

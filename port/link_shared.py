@@ -64,6 +64,9 @@ def _check_limits(what, size, maximum, wanted, wanted_maximum, unit):
 
 
 def memory(instance, index, value, what):
+    if hasattr(value, "make"):  # host/threads.py's
+        value.make(instance)
+        return
     if not isinstance(value, Memory):
         wrong(what, "a memory of another instance", value)
     owner, module = value.instance.memory_owner, instance.module

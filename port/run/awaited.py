@@ -21,6 +21,7 @@ from ..xip.layout import (
     ENV_SIZE,
     ENV_SP,
     INSTANCE_ID,
+    REQUEST_ATOMIC_WAIT,
     REQUEST_BUSY,
     REQUEST_IMPORT,
     REQUEST_POLL,
@@ -39,7 +40,6 @@ _STATE_IMPORTS = const(6)
 _RESULT_OTHER = const(2)
 _STACK_SIZE = const(2048)
 _GO_ON = const(-1)
-_SLICE = const(-1)  # for an import's index
 
 
 async def call_async(function, args, stack_size=None, aux_size=None, slice=None):
@@ -90,18 +90,13 @@ class TaskEnv(ExecEnv):
         self.busy += 1
         try:
             while True:
-                instance, index, values = locked(runtime, self._step, instance, entry, make, given)
-                if index is None:
+                call, make, instance, index, values = locked(runtime, self._step, instance, entry, make, given)
+                if call is None:
                     return results(runtime, function.type, values)
-                entry = None
-                if index == _SLICE:
-                    await values
-                    make, given = bytes, ()
-                    continue
-                result = called(instance, index, values)
+                result, entry = call(instance, index, values), None
                 if is_awaitable(result):
                     result = await result
-                make, given = result_words, (instance, index, result)
+                given = instance, index, result
         except Trap as trap:
             if trap.left and trap.left[0] is self:
                 _tell_now(trap)
@@ -111,29 +106,34 @@ class TaskEnv(ExecEnv):
             runtime.release_references()
 
     # Stores what make makes of given for instance's code, enters, and serves what code leaves for until that is an
-    # import, which instance, index and arguments are of; or the end: instance, None, the results' words; or a slice's:
-    # instance, _SLICE, what is to be awaited.
+    # import, a wait or a slice's end, which call(instance, index, values) does, and make has words of what comes of it;
+    # or the end: call is None, and values the results' words.
     def _step(self, instance, entry, make, given):
         words = make(*given)
         instance.slots[: len(words)] = words
         while True:
             request = self._enter(entry)
             if not request:
-                return self.instance, None, bytes(self.instance.slots)
+                return None, None, self.instance, None, bytes(self.instance.slots)
             if request == REQUEST_BUSY:
                 refuse()
             entry, block = None, self.block
             block[ENV_SP : ENV_SP + 4] = block[ENV_LEFT : ENV_LEFT + 4]
             instance = self._where()
-            if request & 255 == REQUEST_IMPORT:
-                return instance, request >> 8, taken(instance, request >> 8)
-            if request & 255 != REQUEST_POLL:
-                requests.serve(self, instance, request & 255, request >> 8)
+            kind, index = request & 255, request >> 8
+            if kind == REQUEST_IMPORT:
+                return called, result_words, instance, index, taken(instance, index)
+            if kind == REQUEST_ATOMIC_WAIT:
+                from . import waiting
+
+                return waiting.wait_in_task, waiting.words, instance, index, waiting.arguments(instance, index)
+            if kind != REQUEST_POLL:
+                requests.serve(self, instance, kind, index)
             elif self.shares:
                 from . import slices
 
                 slices.serve(self, instance)
-                return instance, _SLICE, slices.others(self.runtime)
+                return slices.others, slices.nothing, instance, index, None
             else:
                 from . import polls
 

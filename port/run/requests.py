@@ -82,7 +82,7 @@ def _serve(env, instance, kind, operand):
     elif kind == REQUEST_ATOMIC_WAIT:
         from .waiting import wait
 
-        _answer(slots, wait(instance, operand, a))
+        _answer(slots, wait(instance, operand))
     elif kind == REQUEST_ATOMIC_NOTIFY:
         from .waiting import notify
 

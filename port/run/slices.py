@@ -45,9 +45,15 @@ def serve(env, instance):
 
 
 # What code has in registers is of where memory and tables are: they stay there until it goes on.
-async def others(runtime):
+async def others(instance, *_):
+    runtime = instance.runtime
     runtime.stopped += 1
     try:
         await sleep(0)
     finally:
         runtime.stopped -= 1
+
+
+# What code is given when it goes on.
+def nothing(*_):
+    return b""

@@ -92,7 +92,7 @@ def _maximum(module, pages, maximum):
 
 # In the instance's block, apart where it can grow; an import's comes with its owner.
 def allocate_memory(instance, plan):
-    module, runtime = instance.module, instance.runtime
+    module = instance.module
     if module.word(IMAGE_FLAGS) & FLAG_MEMORY_IMPORTED:
         return
     offset = instance.pointer
@@ -101,9 +101,13 @@ def allocate_memory(instance, plan):
 
         prepare(instance)
     elif not plan.fixed:
-        offset = 0
-        if plan.size:
-            offset = plan.place(runtime, plan.size, "linear memory")
-            instance.memory_block = offset
-            platform.fill(add(runtime.base, offset), plan.size, 0)
+        offset = apart(instance, plan)
     place_memory(instance, offset, plan.size, plan.pages)
+
+
+# A block for a memory that can move.
+def apart(instance, plan):
+    if plan.size:
+        instance.memory_block = plan.place(instance.runtime, plan.size, "linear memory")
+        platform.fill(add(instance.runtime.base, instance.memory_block), plan.size, 0)
+    return instance.memory_block

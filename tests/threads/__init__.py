@@ -1,0 +1,1 @@
+"""Programs with threads: `python -m tests.threads [ROUNDS]`."""

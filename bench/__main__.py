@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from itertools import groupby
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from bench import allocator, bulk, cycles, device, instances, kernels, native, signature, smallest
+from bench import allocator, bulk, cycles, device, instances, kernels, native, signature, smallest, windows
 from bench.bars import Measured, bars, table_of
 
 ROOT = Path(__file__).parents[1]
@@ -24,6 +24,8 @@ _LISTS = (
     "memory",
     "verifying",
     "smallest",
+    "windows",
+    "first_writes",
 )  # of Measured, in bench.json as they are
 
 
@@ -116,6 +118,16 @@ def _device_table(calls: list[device.Calls], allocated: list[device.CallMemory],
     return table
 
 
+def _window_table(found: list[windows.Windowed]) -> Table:
+    table = Table(title="A window on linear memory: instructions and code, and instructions of far accesses")
+    for name in ("target", "/fixed", "worst", "bytes/growing", "bytes/fixed", "elsewhere", "hit", "unwritten", "first"):
+        table.add_column(name, justify="left" if name == "target" else "right")
+    for row in found:
+        target, *ratios = astuple(row)
+        table.add_row(target, *(f"{value:.2f}" for value in ratios[:5]), *(f"{value:.0f}" for value in ratios[5:]))
+    return table
+
+
 def _call_table(copied: list[bulk.Bulk], called: list[instances.InstanceCalls]) -> Table:
     table = Table(title="Instructions a byte of 4 KiB, and of a loop's round with a call")
     for name in ("target", "copy", "misaligned", "onto itself", "fill", "inside", "other instance"):
@@ -136,6 +148,8 @@ def main() -> int:
         allocator.measure(),
         signature.measure(),
         smallest.measure(folder),
+        windows.measure(),
+        windows.first_writes(),
     )
     found = bars(measured)
     console = Console(width=120)
@@ -145,6 +159,7 @@ def main() -> int:
         _call_table(measured.bulk, measured.instances),
         _device_table(measured.calls, measured.call_ram, measured.memory),
         _package_table(measured.packages),
+        _window_table(measured.windows),
         table_of(found),
     ):
         console.print(table)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from insitu.sim import CPUS
 
-from bench import bars, bulk, device, instances, kernels, native, signature, smallest
+from bench import bars, bulk, device, instances, kernels, native, signature, smallest, windows
 
 
 def test_there_are_enough_kernels() -> None:
@@ -47,6 +47,8 @@ def test_a_missed_bar_is_missed() -> None:
         allocator=(1300.0, 1301.0),
         verifying=[signature.Verifying("cortex-m3", instructions=32_000_001, ram=3072, image=8000)],
         smallest=[smallest.Smallest("rv32imc", "k", insitu=132, native=100)],
+        windows=[windows.Windowed("cortex-m4f", 1.0, 9.0, 1.0, 1.0, 1.0, hit=36, unwritten=46, first_write=120)],
+        first_writes=[windows.FirstWrites("b", 10_001.0)],
     )
     missed = [bar.what for bar in bars.bars(measured) if not bar.met]
     assert missed == [
@@ -60,6 +62,9 @@ def test_a_missed_bar_is_missed() -> None:
         "code bytes against clang, geometric mean",
         "memory.copy, onto itself, a byte",
         "smallest code, bytes against clang -Os, geometric mean",
+        "instructions in a window against fixed, worst",
+        "a far read of what was never written, instructions",
+        "first writes, instructions on average",
         "verifying a signature, instructions",
         "export against Python function",
         "allocated by f(1), bytes",

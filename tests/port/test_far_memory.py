@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import wasmtime
 from insitu import aot
+from insitu.aot.window import Wanted
+from insitu.commands.inspect import image_facts
 from insitu.port.xip import layout
 from insitu.telemetry.ask import pools
 from insitu.telemetry.decode import check_sums, decode
@@ -26,7 +28,7 @@ TEXT = """(module (memory (export "memory") 1 4) (data (i32.const 1080) "across 
 
 
 @functools.cache
-def _image(text: str, target: str, window: int = WINDOW) -> bytes:
+def _image(text: str, target: str, window: Wanted | int = WINDOW) -> bytes:
     return aot.compile_wasm(bytes(wasmtime.wat2wasm(text)), target, window=window)
 
 
@@ -191,3 +193,30 @@ def test_telemetry_counts_far_pages_and_accesses(instance: Any) -> None:
     drawn = parts(found)
     assert sum(part.size for part in drawn) == found["global_heap"]["size"]
     assert {"linear memory: window", "linear memory: far pages"} <= {part.text for part in drawn}
+
+
+def test_a_window_elsewhere(device: Device) -> None:
+    """For Python, the aux stack's peak, addresses, telemetry and inspect; it is 38,976 to 41,088."""
+    image = _image(TEXT.replace("i32.const 1080", "i32.const 40000"), device.target, Wanted(39000, 41000, 64))
+    note = image_facts(image)["linear_memory_note"]
+    assert note == "2112 bytes of RAM as its window at 38976, the rest in far pages of 64 when written"
+    instance = device.load_image(image).instantiate(stack_size=1024)
+    memory, data = instance.memory, bytes(range(1, 101))
+    for border in (38976, 41088):
+        memory.write(border - 50, data)
+        assert memory.read(border - 51, 102) == b"\0" + data + b"\0"
+        view = memory.view(border - 2, 4)
+        view[1:3] = b"xy"
+        assert memory.read(border - 2, 4) == bytes([49]) + b"xy" + bytes([52])
+        for at in (border - 1, border):
+            address = instance.addr_app_to_native(at)
+            assert instance.addr_native_to_app(address) == at
+    memory.write(38976 - 50, bytes(100))
+    instance.exports.set(39996, 1)
+    assert instance.aux_stack_used() == 4
+    instance.exports.set(38000, 1)
+    assert instance.aux_stack_used() == 40000 - 38000
+    from insitu.port.host import telemetry
+
+    (far,) = decode(telemetry.snapshot(instance.runtime))["far_memories"]
+    assert (far["start"], far["window"], far["page"], far["pages"]) == (38976, 2112, 64, 3)

@@ -147,7 +147,7 @@ def test_a_window_and_what_it_is(insitu: Command, wasm: Callable[..., Path]) -> 
     assert "begins at 3968 and not at 0, which costs code, a subtraction an access: --window 6144 has less" in found.out
     assert insitu("report", source, "-b", "qemu_rv32", "--window", "4000:6000").status == 0
     for flags, said in (
-        (["--window", "9:9"], "'9:9': the window ends where it begins"),
+        (["--window", "9:9"], "'9:9': give SIZE or LOW:HIGH, addresses in bytes, or auto"),
         (["--far-page", "64"], "--far-page goes with --window"),
     ):
         done = insitu("build", source, "-b", "qemu_rv32", *flags)

@@ -12,6 +12,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
+from insitu.aot.window import Wanted, parse
+
 from tests.fuzz import generate
 from tests.fuzz.shrink import keep
 from tests.fuzz.systems.campaign import main as systems
@@ -21,7 +23,7 @@ from tests.fuzz.worker import TARGETS, Worker
 class Campaign:
     """Counts, and what was found."""
 
-    def __init__(self, first: int, seeds: int, targets: tuple[str, ...], rotate: bool, window: int | None) -> None:
+    def __init__(self, first: int, seeds: int, targets: tuple[str, ...], rotate: bool, window: Wanted | None) -> None:
         self.rotate, self.window = rotate, window
         self.targets, self.last = targets, first + seeds
         self.next_seed = count(first)
@@ -53,7 +55,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--target", action="append", choices=TARGETS)
     parser.add_argument("--rotate", action="store_true", help="each module on one target only")
-    parser.add_argument("--window", type=int, metavar="BYTES", help="build each module with such a window")
+    parser.add_argument("--window", type=parse, metavar="SIZE|LOW:HIGH", help="build each module with such a window")
     parser.add_argument("--no-shrink", action="store_true", help="do not shrink and keep what differs")
     parser.add_argument("--systems", type=int, default=0, help="that many systems of several modules instead")
     parser.add_argument("--seed-from", type=int, default=0, metavar="K", help="the first system's seed")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import wasmtime
+from insitu.aot.window import Wanted
 
 from tests.fuzz import generate
 from tests.fuzz.machines import OVERFLOW, Insitu, Wasmtime, exports, trap_name
@@ -20,7 +21,7 @@ def _oracle(wasm: bytes) -> tuple[Wasmtime | None, str]:
         return None, trap_name(trap)
 
 
-def differences(wasm: bytes, target: str, seed: int, window: int | None = None) -> list[str]:
+def differences(wasm: bytes, target: str, seed: int, window: Wanted | None = None) -> list[str]:
     """What insitu does otherwise than wasmtime: empty where it does the same.
 
     Stops at a stack overflow of either, where both may be right: the standard leaves the depth open.

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import wasmtime
 from insitu import aot, sim
+from insitu.aot.window import Wanted
 from insitu.wasm.decode import decode
 
 FLASH, HEAP, STACK = 0x08000000, 1 << 20, 1 << 17
@@ -118,7 +119,7 @@ def trap_name(trap: wasmtime.Trap) -> str:
 class Insitu:
     """The module compiled for target, on the runtime of port/ and a simulated CPU that maps nothing else."""
 
-    def __init__(self, wasm: bytes, target: str, window: int | None = None) -> None:
+    def __init__(self, wasm: bytes, target: str, window: Wanted | None = None) -> None:
         cpu = sim.install(sim.Cpu(target, seconds=60.0))
         from insitu import port
 

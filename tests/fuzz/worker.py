@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import astuple
 from pathlib import Path
+
+from insitu.aot.window import Wanted
 
 from tests.fuzz import compare, generate
 from tests.line_worker import LineWorker
@@ -23,18 +26,18 @@ class Worker(LineWorker):
         super().__enter__()
         return self
 
-    def differences(self, seed: int, target: str, path: str = "", window: int | None = None) -> list[str]:
+    def differences(self, seed: int, target: str, path: str = "", window: Wanted | None = None) -> list[str]:
         """What insitu does otherwise than wasmtime on the seed's module, or on the one in the file at path.
 
         window: as compile_wasm has it.
         """
-        answer, wrong = self.ask(json.dumps([seed, target, path, window]))
+        answer, wrong = self.ask(json.dumps([seed, target, path, window and astuple(window)]))
         return [wrong] if wrong else list(json.loads(answer))
 
 
-def _compare(seed: int, target: str, path: str, window: int | None) -> list[str]:
+def _compare(seed: int, target: str, path: str, window: list[int] | None) -> list[str]:
     wasm = Path(path).read_bytes() if path else generate.module(seed)
-    return compare.differences(wasm, target, seed, window)
+    return compare.differences(wasm, target, seed, Wanted(*window) if window else None)
 
 
 def main() -> None:

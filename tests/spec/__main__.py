@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
+from insitu.aot.window import Wanted, parse
+
 from tests.spec import worker
 from tests.spec.fetch import FETCHED
 
@@ -122,7 +124,7 @@ class Worker:
 
 
 def run_files(
-    files: list[Path], target: str, machine: str, jobs: int, window: int | None = None, interruptible: bool = False
+    files: list[Path], target: str, machine: str, jobs: int, window: Wanted | None = None, interruptible: bool = False
 ) -> Iterator[FileResult]:
     """What comes of each script, so many at a time, each in a worker of its own."""
     worker.spectest(target)  # and with it what the compiler makes once for a target
@@ -163,7 +165,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--target", choices=_TARGETS, default="cortex-m3")
     parser.add_argument("--on", choices=_MACHINES, default="sim")
-    parser.add_argument("--window", type=int, metavar="BYTES", help="build each module with such a window")
+    parser.add_argument("--window", type=parse, metavar="SIZE|LOW:HIGH", help="build each module with such a window")
     parser.add_argument("--interruptible", action="store_true", help="build each module so that it polls")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of the lines")
     parser.add_argument("-j", type=int, default=2, metavar="N", help="scripts at a time (2)")

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from insitu import aot
+from insitu.aot.window import Wanted
 from insitu.errors import InsituError
 from insitu.wasm.decode import decode
 from insitu.wasm.errors import Invalid, Malformed
@@ -47,7 +48,7 @@ class Prepared:
     departure: str = ""
 
 
-def compile_module(data: bytes, target: str, window: int | None = None, interruptible: bool = False) -> Outcome:
+def compile_module(data: bytes, target: str, window: Wanted | None = None, interruptible: bool = False) -> Outcome:
     """("values", the image), or why there is none."""
     try:
         return "values", aot.compile_wasm(data, target, window=window, interruptible=interruptible)
@@ -111,7 +112,7 @@ class Absent:
 class Preparation:
     """Turns a script's commands into images and steps."""
 
-    def __init__(self, target: str, folder: Path, window: int | None = None, interruptible: bool = False) -> None:
+    def __init__(self, target: str, folder: Path, window: Wanted | None = None, interruptible: bool = False) -> None:
         self.target, self.folder, self.window, self.interruptible = target, folder, window, interruptible
         self.images: list[bytes] = []
         self.absent = Absent()
@@ -173,7 +174,7 @@ def _takes_memory(command: dict[str, Any], folder: Path) -> bool:
 
 
 def run(
-    script: Path, target: str, machine: str, window: int | None = None, interruptible: bool = False
+    script: Path, target: str, machine: str, window: Wanted | None = None, interruptible: bool = False
 ) -> Iterator[Any]:
     """The number of commands, then each one's [line, result, why]."""
     with tempfile.TemporaryDirectory(prefix="insitu-spec-") as name:
@@ -211,7 +212,7 @@ def _result(prepared: Prepared, came: Came | None) -> tuple[int, str, str]:
     return (line, "failed", f"{kind}: {wrong}") if wrong else (line, "passed", "")
 
 
-def report(script: Path, target: str, machine: str, window: int | None = None, interruptible: bool = False) -> int:
+def report(script: Path, target: str, machine: str, window: Wanted | None = None, interruptible: bool = False) -> int:
     """Print a script's lines; the exit status."""
     try:
         for line in run(script, target, machine, window, interruptible):

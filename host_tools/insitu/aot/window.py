@@ -39,6 +39,15 @@ class Wanted:
         return f"{self.low}:{self.high}" if self.low else str(self.high)
 
 
+def parse(text: str) -> Wanted:
+    """SIZE or LOW:HIGH. Raises ValueError."""
+    low, colon, high = text.rpartition(":")
+    found = Wanted(int(low, 0) if colon else 0, int(high, 0))
+    if found.low < 0 or found.high < found.low + bool(colon):
+        raise ValueError(f"{text!r}: the window ends before it begins")
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Far:
     """What a far routine is for. Attributes: bytes of a far page, and of what the memory grows by."""

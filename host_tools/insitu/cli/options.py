@@ -16,7 +16,7 @@ import click
 from insitu.aot.automatic import Automatic
 from insitu.aot.window import PAGE as FAR_PAGE
 from insitu.aot.window import PAGES as FAR_PAGES
-from insitu.aot.window import Wanted
+from insitu.aot.window import Wanted, parse
 from insitu.board import boards
 from insitu.board.record import Board
 from insitu.cli.loudness import remark
@@ -55,11 +55,12 @@ class _Window(click.ParamType[Wanted | Automatic]):
             return value
         if value == "auto":
             return Automatic()
-        low, colon, high = str(value).rpartition(":")
-        start, end = (int(BYTES(text, param, ctx)) for text in (low if colon else "0", high))
-        if colon and start >= end:
-            self.fail(f"{value!r}: the window ends where it begins, or before", param, ctx)
-        return Wanted(start, end)
+        try:
+            found = parse(str(value))
+        except ValueError:
+            self.fail(f"{value!r}: give SIZE or LOW:HIGH, addresses in bytes, or auto", param, ctx)
+        BYTES(found.high, param, ctx)
+        return found
 
 
 _window = click.option(

@@ -169,6 +169,15 @@ def changed_branches(built: Built) -> Iterator[Patch]:
             yield from _changed(built, "branch", offset, size)
 
 
+def left_out(built: Built, function: str) -> Iterator[Patch]:
+    """Each instruction of a function that the linker does not fill in."""
+    filled, start = built.relocated(), built.code.symbols[function]
+    end = built.piece(start).offset + built.piece(start).size
+    for offset, size, _, _ in lines(built):
+        if start <= offset < end and offset not in filled:
+            yield "left out", offset, bytes.fromhex(_NOP[built.riscv, size])
+
+
 def stack_checks(built: Built) -> Iterator[Patch]:
     """The branch that follows a comparison of sp."""
     compared = -100

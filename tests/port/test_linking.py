@@ -43,6 +43,28 @@ def test_functions_exported_again(device):
     device.runtime.heap.check()
 
 
+def test_functions_called_in_loops(device):
+    """By Python and by another instance; with arguments on the stack and results in memory."""
+    imported = '(import "o" "f" (func $f (param i32 i64 f64 i32) (result i64 i32)))'
+    loop = """(func (export "run") (param $n i32) (result i64) (local $sum i64) (local $i i32)
+      (loop $again
+        (call $f (local.get $n) (local.get $sum) (f64.const 0.5) (i32.const 7))
+        (local.set $i)
+        (local.set $sum)
+        (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+      (i64.add (local.get $sum) (i64.extend_i32_s (local.get $i))))"""
+    function = """(global $half (export "half") (mut f64) (f64.const 0))
+      (func (export "f") (param i32 i64 f64 i32) (result i64 i32)
+        (global.set $half (local.get 2))
+        (i64.add (local.get 1) (i64.extend_i32_s (local.get 0)))
+        (i32.sub (local.get 0) (local.get 3)))"""
+    one = device.instantiate(f"(module {function})")
+    for other in (one, {"f": lambda n, total, half, seven: (total + n, n - seven)}):
+        two = device.instantiate(f"(module {imported} {loop})", imports={"o": other})
+        assert two.exports.run(10) == sum(range(11)) + 1 - 7
+    assert one.exports.half.value == 0.5
+
+
 class _Renamed:
     """An instance whose export "log" is asked for as "raw_log"."""
 

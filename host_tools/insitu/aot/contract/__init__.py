@@ -93,6 +93,8 @@ class _Image:
         self.functions: dict[int, Function] = {}
         self.walks: dict[int, Walk] = {}
         self.walkers: dict[int, Walker] = {}  # of the program's functions and thunks
+        # Of the functions that have not been found to return: those that go on, by start, when they are.
+        self.waiting: dict[int, dict[int, Walker]] = {}
         self.entries: dict[int, list[Value]] = {}  # what the callers of a function that is not exposed pass it
         for offset, symbol, role in origin.functions:
             made = self._function(symbol.name, offset, symbol.size, role)
@@ -192,12 +194,13 @@ class _Image:
         walker = self.walkers[start]
         self.walks[start] = walker.run()
         more = [c.callee for c, arguments in walker.calls.values() if c.callee is not None and self._pass(c, arguments)]
+        for callee in (*walker.waiting, *walker.tails):
+            self.waiting.setdefault(callee, {})[start] = walker
         if walker.returning and not function.returns:
             function.returns = True
-            for other, waiting in self.walkers.items():
-                if start in waiting.waiting or start in waiting.tails:
-                    waiting.resume(start)
-                    more.append(other)
+            for other, waiting in self.waiting.pop(start, {}).items():
+                waiting.resume(start)
+                more.append(other)
         return more
 
     def _pass(self, call: Call, arguments: list[Value]) -> bool:

@@ -1,0 +1,36 @@
+"""Imports that are called in loops, without their wrappers where another instance's function is in the slot."""
+
+from __future__ import annotations
+
+import pytest
+import wasmtime
+from insitu.aot.contract import ContractError
+from insitu.aot.targets import TARGETS
+
+from tests.aot import sabotage
+
+# The function has fewer arguments than the import, which has some on the stack, and results in memory.
+_LOOP = """(module (import "o" "few" (func $few (param i32)))
+  (import "o" "many" (func $many (param i64 i64 i64) (result i64 i64 i32)))
+  (func (export "loop") (result i32) (local $n i32)
+    (loop $again
+      (call $few (local.get $n))
+      (call $many (i64.extend_i32_u (local.get $n)) (i64.const 2) (i64.const 3))
+      (local.set $n) (drop) (drop)
+      (br_if $again (local.get $n)))
+    (local.get $n)))"""
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_no_other_instance_s_function_is_given_ours(target: str) -> None:
+    """Whatever is left out of the loop, among it the load of the pointer that belongs to the function."""
+    built = sabotage.build(bytes(wasmtime.wat2wasm(_LOOP)), target)
+    built.check()
+    said = []
+    for _, offset, nothing in sabotage.left_out(built, "f2"):
+        try:
+            built.in_both(offset, nothing).check()
+        except ContractError as error:
+            said.append(str(error))
+    assert sum("an imported function is not given its own instance pointer" in text for text in said) >= 2
+    assert any("before the operand stack was checked" in text for text in said)

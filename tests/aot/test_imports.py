@@ -34,3 +34,16 @@ def test_no_other_instance_s_function_is_given_ours(target: str) -> None:
             said.append(str(error))
     assert sum("an imported function is not given its own instance pointer" in text for text in said) >= 2
     assert any("before the operand stack was checked" in text for text in said)
+
+
+def test_a_stack_check_s_leftover_is_no_place_for_a_result() -> None:
+    """On Cortex-M0+ a copy of sp is in r1 when the import is called, and the instance pointer where it leads to."""
+    text = """(module (import "o" "read" (func $read (result i32))) (import "o" "log" (func $log (param i32 i32)))
+      (func (export "sample") (param $n i32) (result i32) (local $sum i32)
+        (if (i32.gt_s (local.get $n) (i32.const 0)) (then
+          (loop $again
+            (local.set $sum (i32.add (local.get $sum) (call $read)))
+            (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))))
+        (call $log (i32.const 1024) (i32.const 4))
+        (local.get $sum)))"""
+    sabotage.build(bytes(wasmtime.wat2wasm(text)), "cortex-m0plus").check()

@@ -478,7 +478,7 @@ class Walker:
         registers = state.registers
         sp = registers[self.machine.sp][1]  # type: ignore[index]
         ranges = [(sp, sp + incoming)]
-        for r in self.machine.arguments[:2]:
+        for r in self.machine.arguments[:2] if results > 1 else ():
             value = registers[r]
             if value and value[0] == v.STACK:
                 ranges.append((value[1], value[1] + 8 * results))

@@ -164,3 +164,11 @@ def test_an_error_in_a_process_says_what_it_is(tmp_path: Path) -> None:
         pytest.raises(RuntimeError, match="expected top-level entity"),
     ):
         worker.compile("no IR")
+
+
+@pytest.mark.parametrize("target", ["cortex-m0plus", "cortex-m3"])
+def test_requests_in_a_row_where_code_is_to_be_smallest(target: str) -> None:
+    """LLVM would call what serves them through a register, with an address out of a table."""
+    drops = "(data.drop $d) " * 4
+    text = f'(module (memory 1) (data $d "abc") (func (export "f") {drops}))'
+    assert aot.compile_wasm(bytes(wasmtime.wat2wasm(text)), target, optimise="size")

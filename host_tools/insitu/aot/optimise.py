@@ -42,6 +42,9 @@ _DECLARATIONS = """
 declare i32 @llvm.read_register.i32(metadata)
 attributes #900 = { cold noreturn nounwind }
 """
+# Of three calls in a block LLVM makes calls through a register on Thumb, where code is to be smallest. This one is none
+# that has an address without a table of addresses.
+_LEAVES = "@insitu_host_call("
 _TRAP_DECLARATION = "declare void @insitu_trap(ptr, i32) #900\n"
 
 
@@ -97,8 +100,9 @@ def optimise(
     if size:
         for function in module.functions:
             if not function.is_declaration:
-                for attribute in ("optsize", "minsize"):
-                    function.add_function_attribute(attribute)
+                function.add_function_attribute("optsize")
+                if _LEAVES not in str(function):
+                    function.add_function_attribute("minsize")
     with stand_ins.options(ir):
         if light:
             _light_passes(module, target_machine)

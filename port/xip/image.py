@@ -114,7 +114,7 @@ from .layout import (
     TYPE_STRING,
     TYPE_THUNK,
 )
-from .raw import peek, string
+from .raw import add, peek, string
 
 users = 0  # loads that are under way: a scheduled callback's may interrupt another
 
@@ -319,6 +319,7 @@ class Checker:
         self.demand(size <= MOST_PAGES * 65536, "memory size")
         self.demand(not flags & FLAG_MEMORY or least <= size - kept <= whole, "memory size")
         slack = self.word(IMAGE_MEMORY_SLACK)
+        self.window = 0  # what a thunk's mark says of it
         if window:
             shift = flags >> FLAGS_FAR_SHIFT & 15
             self.demand(
@@ -327,6 +328,7 @@ class Checker:
                 and not (start | slack) & (1 << shift) - 1,
                 "memory window",
             )
+            self.window = signature(platform.view(add(self.base, IMAGE_APP_HEAP), 8), 8) ^ 1 << shift
         else:
             self.demand(
                 not slack or (flags & FLAG_MEMORY_FIXED and not slack & 7 and slack <= whole - size), "memory slack"
@@ -348,7 +350,7 @@ class Checker:
                 self.fail("type", i, "hash")
             if thunk and max(params, len(text) - params - 1) > slots:
                 self.fail("type", i, "argument slots")
-            if thunk and not self.marked(thunk, word ^ MARK_THUNK):
+            if thunk and not self.marked(thunk, word ^ self.window ^ MARK_THUNK):
                 self.fail("type", i, "thunk")
 
     # Globals, function imports, args area and tables follow each other below the header, as the compiler laid them.

@@ -74,8 +74,9 @@ FLAG_MEMORY_BYTES = const(512)  # its pages have one byte, as the proposal of cu
 FLAG_INTERRUPTIBLE = const(128)  # its loops and recursions poll
 
 # Words in the code by which a loader knows that an offset is what it is said to be: before the entry stub; before a
-# thunk, xored with its type's signature word. Before a function that is reached other than by a direct call stands
-# the signature word itself.
+# thunk, xored with its type's signature word, and where memory has a window with the signature of the two header words
+# from IMAGE_APP_HEAP on and with a far page's bytes, which the code has as constants. Before a function that is reached
+# other than by a direct call stands the signature word itself.
 MARK_ENTER = const(0x49535845)
 MARK_THUNK = const(0x49535854)
 

@@ -56,6 +56,10 @@ def test_python_reads_and_writes_across_every_border(instance: Any) -> None:
     memory[8188:8191] = b"abc"
     assert (memory[8191], memory[20000], memory[8188:8192]) == (7, 0, b"abc\x07")
     assert memory.read(PAGE, 0) == b""
+    used = instance.runtime.heap.used()
+    assert memory.read(10000, PAGE - 10000).count(0) > 50000
+    assert (memory[30000:30010], memory[30000]) == (bytes(10), 0)
+    assert instance.runtime.heap.used() == used  # reading takes no pages
     for wrong in (lambda: memory.read(PAGE - 1, 2), lambda: memory[PAGE], lambda: memory.write(PAGE - 1, b"ab")):
         with pytest.raises(IndexError, match="linear memory has 65536"):
             wrong()
@@ -159,6 +163,9 @@ _FLAGS = layout.FLAG_MEMORY | layout.FLAG_MEMORY_WINDOW | layout.FLAG_MEMORY_GRO
         (layout.IMAGE_FLAGS, layout.FLAG_MEMORY_WINDOW | layout.FLAG_MEMORY | layout.FLAG_MEMORY_FIXED, "memory flags"),
         (layout.IMAGE_FLAGS, layout.FLAG_MEMORY | layout.FLAG_MEMORY_GROWS, "memory slack"),
         (layout.IMAGE_MEMORY_SIZE, PAGE - 128, "memory size"),
+        (layout.IMAGE_MEMORY_SLACK, 128, "thunk"),  # the code knows another window
+        (layout.IMAGE_APP_HEAP, 128, "thunk"),
+        (layout.IMAGE_FLAGS, _FLAGS | 6 << layout.FLAGS_FAR_SHIFT, "thunk"),
         (layout.IMAGE_APP_HEAP, 100, "memory window"),
         (layout.IMAGE_APP_HEAP, PAGE - 128, "memory window"),
         (layout.IMAGE_APP_HEAP, 0xFFFFFF80, "memory window"),

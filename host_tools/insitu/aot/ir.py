@@ -170,6 +170,6 @@ def _thunk(plan: Plan, type_index: int) -> str:
             field = f.value(f"extractvalue {result_type(results)} {whole}, {i}")
             f.store_argument(i, ir_type, field)
     f.line("ret void")
-    mark = signature.word(function_type) ^ layout.MARK_THUNK
+    mark = signature.word(function_type) ^ layout.MARK_THUNK ^ plan.window_mark
     head = f"define hidden void @t{type_index}(ptr %inst, ptr %function) nounwind align 4 prefix i32 {mark}"
     return f"{head} {{\n{f.finish()}\n}}"

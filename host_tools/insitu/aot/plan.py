@@ -5,11 +5,12 @@ A plan holds no IR: `inspect`, `limits`, `frames` and `image.pack` read the same
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from insitu.aot import aux_stack, constant_tables, window
+from insitu.aot import aux_stack, constant_tables, signature, window
 from insitu.aot.automatic import Asked, Automatic
 from insitu.image.read import has_allocator
 from insitu.port.host import allocating
@@ -197,6 +198,12 @@ class Plan:
         """Bytes of linear memory that the module declares."""
         declared = self.wasm.memory_types[0]
         return declared.limits.minimum * declared.page
+
+    @property
+    def window_mark(self) -> int:
+        """What of the window the code has as constants, for the loader to compare with the header: see MARK_THUNK."""
+        window = self.memory.window
+        return signature.of(struct.pack("<II", window.low, window.size)) ^ window.page if window else 0
 
     @property
     def far(self) -> window.Far | None:

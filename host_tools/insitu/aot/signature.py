@@ -25,7 +25,12 @@ def word(function_type: FuncType) -> int:
     Two types of one module with the same word are refused at build (module.check_signatures), two of
     different modules when the runtime links them, so that the word stands for the type.
     """
+    return of(string(function_type).encode())
+
+
+def of(data: bytes) -> int:
+    """FNV-1a (32 bit), 1 where that is 0."""
     value = 0x811C9DC5
-    for byte in string(function_type).encode():
+    for byte in data:
         value = (value ^ byte) * 0x01000193 & 0xFFFFFFFF
     return value or 1

@@ -57,7 +57,7 @@ def test_stacks_are_those_of_the_program() -> None:
         session.prepare_invoke()
         with profiling(sim.current(), code_map(made), board.image.address) as profile:
             session.invoke("run", [3])
-    own = [tuple(f for f in stack if f in ("run", "small", "down", "env.ask")) for stack in profile.instructions]
+    own = [tuple(f for f in stack if f in ("run", "small", "down", "env.ask")) for stack in profile.weights]
     assert set(own) - {()} == {
         ("run",),
         ("run", "env.ask"),
@@ -66,4 +66,4 @@ def test_stacks_are_those_of_the_program() -> None:
         *(("run", "small", *["down"] * depth, "env.ask") for depth in (1, 2, 3)),
     }
     (scope,) = profile.speedscope("app")["profiles"]
-    assert sum(scope["weights"]) == scope["endValue"] == profile.instructions.total()
+    assert sum(scope["weights"]) == scope["endValue"] == profile.weights.total()

@@ -20,6 +20,7 @@ from insitu.sim.count import lengths
 from insitu.sim.cpu import Cpu
 
 _ENTER, _LEFT, _TRAPPED = "insitu_enter", "insitu_host_call", "insitu_trap"  # the stub's (aot/stubs/)
+_UNITS = ("microseconds",)  # that speedscope knows
 Stack = tuple[str, ...]  # names, the outermost first
 
 
@@ -38,15 +39,16 @@ class _Open:
 
 @dataclass(slots=True)
 class Profile:
-    """Attributes: instructions: by the functions that were open, the last of them the one that executed them."""
+    """Attributes: weights: by the functions that were open, the last of them the one that ran; unit: of a weight."""
 
-    instructions: Counter[Stack] = field(default_factory=Counter)
+    weights: Counter[Stack] = field(default_factory=Counter)
+    unit: str = "instructions"
 
     def rows(self) -> list[tuple[str, int, int]]:
-        """Name, instructions of its own, and those with what it called; the most first."""
+        """Name, weight of its own, and with what it called; the most first."""
         own: Counter[str] = Counter()
         whole: Counter[str] = Counter()
-        for stack, count in self.instructions.items():
+        for stack, count in self.weights.items():
             own[stack[-1]] += count
             for name in set(stack):
                 whole[name] += count
@@ -56,7 +58,7 @@ class Profile:
         """For https://www.speedscope.app, and what else reads its files: a weight for each stack, no order of time."""
         frames: dict[str, int] = {}
         samples, weights = [], []
-        for stack, count in sorted(self.instructions.items()):
+        for stack, count in sorted(self.weights.items()):
             samples.append([frames.setdefault(function, len(frames)) for function in stack])
             weights.append(count)
         return {
@@ -66,8 +68,8 @@ class Profile:
             "profiles": [
                 {
                     "type": "sampled",
-                    "name": f"{name}: instructions",
-                    "unit": "none",
+                    "name": f"{name}: {self.unit}",
+                    "unit": self.unit if self.unit in _UNITS else "none",
                     "startValue": 0,
                     "endValue": sum(weights),
                     "samples": samples,
@@ -88,7 +90,7 @@ def profiling(cpu: Cpu, code_map: CodeMap, address: int) -> Iterator[Profile]:
     finally:
         cpu.uc.hook_del(hook)
         cpu.uc.ctl_flush_tb()
-        profile.instructions = watch.instructions()
+        profile.weights = watch.instructions()
 
 
 class _Watch:

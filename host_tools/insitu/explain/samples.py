@@ -1,0 +1,33 @@
+"""Where a program's time goes on a board: samples of the calls that were open where it polled.
+
+The time since the sample before counts for each: what ran in between and did not poll counts for what did.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from insitu.explain.code_map import CodeMap
+from insitu.explain.explain import explain, understand
+from insitu.explain.profile import Stack
+
+UNIT = "microseconds"
+_OTHER_MODULE, _NO_ROOM = "(another module)", "(stacks that the board had no room for)"
+
+
+def sampled(code_map: CodeMap, said: str) -> Counter[Stack]:
+    """Microseconds by stack, of what session/sampler.py says. Raises InsituError where a line is none of its."""
+    found: Counter[Stack] = Counter()
+    for line in said.splitlines():
+        _, microseconds, text = line.split(" ", 2)
+        found[_stack(code_map, text)] += int(microseconds)
+    return found
+
+
+def _stack(code_map: CodeMap, text: str) -> Stack:
+    if not text.strip():
+        return (_NO_ROOM,)
+    stopped = understand(text)
+    if stopped.crc != code_map.crc:
+        return (_OTHER_MODULE,)
+    return tuple(frame.function for frame in reversed(explain(code_map, stopped).frames))

@@ -1,0 +1,3 @@
+from tests.cli.conftest import insitu, wasm
+
+__all__ = ["insitu", "wasm"]

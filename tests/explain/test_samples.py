@@ -16,7 +16,7 @@ from tests.cli.conftest import Command, refused
 # Functions of an import and of each other; the loop is too long to be inlined twice.
 _LOOP = """(func $%s (param $n i32) (result i32) (local $x i32)
   (loop $again
-    (local.set $x (i32.rem_u (i32.add (i32.mul (local.get $x) (i32.const 1103515245)) (i32.const 12345)) (i32.const 7919)))
+    (local.set $x (i32.rem_u (i32.mul (i32.add (local.get $x) (i32.const 12345)) (i32.const 69621)) (i32.const 7919)))
     (local.set $n (i32.sub (local.get $n) (i32.const 1)))
     (br_if $again (local.get $n)))
   (local.get $x))"""
@@ -27,16 +27,17 @@ _BOARD = "qemu_stm32f405"
 
 
 @pytest.mark.qemu
-def test_time_is_where_the_turns_are(insitu: Command, wasm: Callable[..., Path], tmp_path: Path) -> None:
+def test_turns_are_where_the_loops_are(insitu: Command, wasm: Callable[..., Path], tmp_path: Path) -> None:
+    """The firmware has no clock. With one, on the emulated Pico, it was tried by hand: tests take a minute there."""
     app, made = wasm(_TEXT), tmp_path / "app.json"
-    run = ("run", app, "-b", _BOARD, "--invoke", "run", 3_000_000, "--profile", made)
+    run = ("run", app, "-b", _BOARD, "--invoke", "run", 400_000, "--profile", made)
     done = insitu(*run, "--json")
     assert done.status == 0, done
-    rows = {name: (own, whole) for name, own, whole in done.json["microseconds"]}
-    assert 2 < rows["much"][0] / rows["little"][0] < 8  # 4, as far as the host has time for the emulator
+    rows = {name: (own, whole) for name, own, whole in done.json["turns"]}
+    assert 3 < rows["much"][0] / rows["little"][0] < 5
     assert rows["run"][1] == sum(own for own, _ in rows.values())
     (profile,) = json.loads(made.read_text())["profiles"]
-    assert (profile["unit"], profile["endValue"]) == ("microseconds", rows["run"][1])
+    assert (profile["unit"], profile["endValue"]) == ("none", rows["run"][1])
     assert insitu("build", app, "-b", _BOARD).status == 0
     refused(insitu(run[0], app.with_suffix(".xip"), *run[2:]), "a board's profile is of where code polls: ")
 
@@ -45,6 +46,6 @@ def test_what_is_no_stack_of_the_map(insitu: Command, wasm: Callable[..., Path])
     app = wasm(_TEXT)
     assert insitu("build", app, "-b", _BOARD).status == 0
     known = read_map(app, app.with_suffix(".map").read_bytes())
-    found = sampled(known, f"1 20 insitu-trap {known.crc ^ 1:08x} 14 10\n2 30 \n")
+    found = sampled(known, f"20 insitu-trap {known.crc ^ 1:08x} 14 10\n30 \n")
     assert found == {("(another module)",): 20, ("(stacks that the board had no room for)",): 30}
     assert boards.load_board(_BOARD).target == known.target

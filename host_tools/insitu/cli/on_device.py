@@ -197,8 +197,8 @@ def run_command(
 
     ARGUMENTS are the export's; of a WASI program, which is what _start runs, they are the program's.
 
-    --profile shows instructions by function, of a board microseconds, which are sampled where the module polls; and it
-    writes a flame graph for https://www.speedscope.app.
+    --profile shows instructions by function, of a board microseconds, sampled where the module polls, or turns of loops
+    where the board has no clock; and it writes a flame graph for https://www.speedscope.app.
     """
     if sim and port is not None:
         raise click.UsageError("--sim and --port exclude each other")

@@ -13,7 +13,7 @@ from insitu.commands.explain import SUFFIX, of_build
 from insitu.errors import InsituError
 from insitu.explain.code_map import CodeMap
 from insitu.explain.profile import Profile, profiling
-from insitu.explain.samples import UNIT, sampled
+from insitu.explain.samples import sampled
 from insitu.port.xip.layout import FLAG_INTERRUPTIBLE, IMAGE_FLAGS
 from insitu.session.sampler import SAMPLER, SAMPLES
 from insitu.session.session import Session
@@ -47,8 +47,7 @@ def _sampled(session: Session, code_map: CodeMap) -> Iterator[Profile]:
     """Complete at the end."""
     if not session.image.word(IMAGE_FLAGS) & FLAG_INTERRUPTIBLE:
         raise InsituError("a board's profile is of where code polls: `insitu build --interruptible` has it do that")
-    profile = Profile(unit=UNIT)
-    session.run(SAMPLER)
+    profile = Profile(unit=session.run(SAMPLER).decode().strip())
     try:
         yield profile
     finally:

@@ -32,6 +32,7 @@ _KINDS = {
     functions.HOST_CALL: STUB,
     functions.TRAP: STUB,
     functions.STUB: STUB,
+    functions.POLL: STUB,
 }
 
 

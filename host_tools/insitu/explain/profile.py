@@ -16,11 +16,11 @@ from typing import Any
 from unicorn import unicorn_const
 
 from insitu.explain.code_map import CodeMap
+from insitu.session.sampler import MICROSECONDS
 from insitu.sim.count import lengths
 from insitu.sim.cpu import Cpu
 
 _ENTER, _LEFT, _TRAPPED = "insitu_enter", "insitu_host_call", "insitu_trap"  # the stub's (aot/stubs/)
-_UNITS = ("microseconds",)  # that speedscope knows
 Stack = tuple[str, ...]  # names, the outermost first
 
 
@@ -69,7 +69,7 @@ class Profile:
                 {
                     "type": "sampled",
                     "name": f"{name}: {self.unit}",
-                    "unit": self.unit if self.unit in _UNITS else "none",
+                    "unit": self.unit if self.unit == MICROSECONDS else "none",
                     "startValue": 0,
                     "endValue": sum(weights),
                     "samples": samples,

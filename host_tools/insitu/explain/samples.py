@@ -1,6 +1,6 @@
 """Where a program's time goes on a board: samples of the calls that were open where it polled.
 
-The time since the sample before counts for each: what ran in between and did not poll counts for what did.
+Time, or turns of loops, since the sample before count for each: what ran in between and did not poll counts for what did.
 """
 
 from __future__ import annotations
@@ -11,16 +11,15 @@ from insitu.explain.code_map import CodeMap
 from insitu.explain.explain import explain, understand
 from insitu.explain.profile import Stack
 
-UNIT = "microseconds"
 _OTHER_MODULE, _NO_ROOM = "(another module)", "(stacks that the board had no room for)"
 
 
 def sampled(code_map: CodeMap, said: str) -> Counter[Stack]:
-    """Microseconds by stack, of what session/sampler.py says. Raises InsituError where a line is none of its."""
+    """Time, or turns, by stack, of what session/sampler.py says. Raises InsituError where a line is none of its."""
     found: Counter[Stack] = Counter()
     for line in said.splitlines():
-        _, microseconds, text = line.split(" ", 2)
-        found[_stack(code_map, text)] += int(microseconds)
+        count, _, text = line.partition(" ")
+        found[_stack(code_map, text)] += int(count)
     return found
 
 

@@ -25,6 +25,7 @@ _KINDS = {
     f.HOST_CALL: ENTRY,
     f.TRAP: ENTRY,
     f.STUB: ENTRY,
+    f.POLL: ENTRY,
 }
 _TEXT = ".text"
 _BETWEEN = {FUNCTIONS: "signature words, alignment", ENTRY: "stub", LIBRARY: "library, between functions"}

@@ -38,6 +38,7 @@ _HELPERS = ("@llvm.", "@insitu_far_", "@insitu_trap", "@insitu_load", "@insitu_s
 _UNLIKELY = '!prof !{!"branch_weights", i32 1, i32 1048575}'
 _WORD = f"  %insitu.fuel = getelementptr i8, ptr %inst, i32 -{layout.INSTANCE_FUEL}"
 _OUTSIDE = "outside"
+_LOCATION = re.compile(r", !dbg !\d+")
 
 
 def wanted(text: str) -> bool:
@@ -158,7 +159,9 @@ class _Function:
             f"  %insitu.out{n} = icmp eq i32 %insitu.has{n}, 0",
         ]
         block.end = [f"  br i1 %insitu.out{n}, label %{cold}, label %{go_on}, {_UNLIKELY}"]
-        lines = [f"  call void @{stand_ins.POLL}(ptr %inst) #901"]
+        behind = self.blocks[go_on]
+        located = next((found[0] for line in (*behind.lines, *behind.end) if (found := _LOCATION.search(line))), "")
+        lines = [f"  call void @{stand_ins.POLL}(ptr %inst) #901{located}"]  # of the loop, for a profile
         if word != "%insitu.fuel":
             lines = [*_moved(word, "%insitu.fuel", f"0.{n}"), *lines, *_moved("%insitu.fuel", word, f"1.{n}")]
         self.blocks[cold] = Block([], lines, [f"  br label %{go_on}"])

@@ -31,6 +31,10 @@ _TRAPPING = {
     layout.TRAP_OUT_OF_BOUNDS_TABLE: r"table\.",
     layout.TRAP_AUX_STACK_OVERFLOW: r"global\.set",
     layout.TRAP_AUX_STACK_UNDERFLOW: r"global\.set",
+    # where the loop polled
+    layout.TRAP_TERMINATED: r".*",
+    layout.TRAP_TIMEOUT: r".*",
+    layout.TRAP_FUEL: r".*",
     layout.TRAP_UNALIGNED_ATOMIC: r".*\.atomic\.",
     layout.TRAP_EXPECTED_SHARED_MEMORY: r"memory\.atomic\.",
 }

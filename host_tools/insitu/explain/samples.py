@@ -1,6 +1,6 @@
 """Where a program's time goes on a board: samples of the calls that were open where it polled.
 
-Time, or turns of loops, since the sample before count for each: what ran in between and did not poll counts for what did.
+Time, or turns of loops, since the sample before count for each: what ran in between and did not poll counts for it.
 """
 
 from __future__ import annotations

@@ -75,6 +75,18 @@ def _instance(device: Any, note: Any = lambda n: None, stack_size: int = 4096) -
     return module.instantiate(stack_size=stack_size, imports={"env": {"note": note}})
 
 
+def test_a_helper_of_misaligned_loads(device: Any) -> None:
+    """Its first block has no name."""
+    text = """(module (memory 1) (data (i32.const 4) "\\01\\02\\03\\04\\05")
+      (func (export "at") (param i32) (result i32) (local i32)
+        (loop (local.set 1 (i32.add (local.get 1) (i32.load align=1 (local.get 0))))
+          (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
+        (local.get 1)))"""
+    image = aot.compile_wasm(bytes(wasmtime.wat2wasm(text)), device.target, interruptible=True)
+    instance = device.load_image(image).instantiate(stack_size=1024)
+    assert instance.exports.at(4) == 0x04030201 + 0x03020100 + 0x02010000 + 0x01000000
+
+
 @contextmanager
 def _whole(device: Any, instance: Any) -> Iterator[None]:
     """Afterwards the heap is as it was, and calls are what they are."""

@@ -38,9 +38,9 @@ WRONG_SECTORS = {
 # The same of one with places for code.
 CODE = (boards.FOLDER / "rpi_pico.toml").read_text()
 WRONG_CODE = {
-    "a gap": ("size = 0x24000", "size = 0x23000", "module_code (0x10084000 to 0x1008bfff) does not begin where image"),
-    "part of a sector": ("size = 0x14000", "size = 0x13800", "package_code (0x1008c000 to 0x1009f7ff) does not have"),
-    "over the files": ("size = 0x14000", "size = 0x15000", "package_code (0x1008c000 to 0x100a0fff) and filesystem"),
+    "a gap": ("size = 0x24000", "size = 0x23000", "module_code (0x10084000 to 0x10088fff) does not begin where image"),
+    "part of a sector": ("size = 0x17000", "size = 0x16800", "package_code (0x10089000 to 0x1009f7ff) does not have"),
+    "over the files": ("size = 0x17000", "size = 0x18000", "package_code (0x10089000 to 0x100a0fff) and filesystem"),
 }  # fmt: skip
 WRONG_MACHINES = {
     "no such kind": ('kind = "qemu"', 'kind = "bochs"', 'machine kind "bochs" is none of '),

@@ -34,7 +34,7 @@ def test_is_written_once_and_not_into_an_image(monkeypatch: pytest.MonkeyPatch) 
         package.put_code(BOARD, machine.port)
         monkeypatch.setattr(files, "linked", lambda _: files.Package({}, b"newer"))
         smaller = replace(BOARD, image=Region(BOARD.image.address, BOARD.image.size - 4096))
-        with pytest.raises(InsituError, match="reaches into the place of the package's code, 0x1008c000 to 0x1009ffff"):
+        with pytest.raises(InsituError, match="reaches into the place of the package's code, 0x10089000 to 0x1009ffff"):
             package.put_code(smaller, machine.port)
 
 

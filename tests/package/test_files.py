@@ -125,6 +125,6 @@ def test_files_without_their_code_are_refused() -> None:
 
 
 def test_too_little_room_for_the_code_is_said() -> None:
-    small = replace(BOARD, package_code=Region(0x1008C000, 0x1000))
+    small = replace(BOARD, package_code=Region(0x10089000, 0x1000))
     with pytest.raises(InsituError, match=r"the package's code has \d+ bytes, rpi_pico has 4096 for it"):
         files.linked(small)

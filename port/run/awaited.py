@@ -83,20 +83,23 @@ class TaskEnv(ExecEnv):
             raise
 
     async def run(self, function, args):
+        given = self.runtime, parameters(function, args), args, "argument"
+        return await self.enter(function, store_all, given, results, (self.runtime, function.type))
+
+    # make(*given): the arguments' words; result(*of, words): of the results' ones.
+    async def enter(self, function, make, given, result, of=()):
         instance, runtime, entry = self.alive().instance, self.runtime, _Entry(function, self)
         self.entry = entry
-        letters = parameters(function, args)
-        make, given = store_all, (runtime, letters, args, "argument")
         self.busy += 1
         try:
             while True:
                 call, make, instance, index, values = locked(runtime, self._step, instance, entry, make, given)
                 if call is None:
-                    return results(runtime, function.type, values)
-                result, entry = call(instance, index, values), None
-                if is_awaitable(result):
-                    result = await result
-                given = instance, index, result
+                    return result(*of, values)
+                value, entry = call(instance, index, values), None
+                if is_awaitable(value):
+                    value = await value
+                given = instance, index, value
         except Trap as trap:
             if trap.left and trap.left[0] is self:
                 _tell_now(trap)

@@ -5,7 +5,7 @@ from micropython import const
 
 # --- image header; every *_OFFSET found in it is relative to the image's first byte ---
 MAGIC = const(0x58534E49)  # b"INSX"
-FORMAT_VERSION = const(4)
+FORMAT_VERSION = const(5)
 
 IMAGE_MAGIC = const(0)
 IMAGE_VERSION = const(4)

@@ -112,6 +112,31 @@ def test_trap_while_others_wait(instance: Any, plain: Any) -> None:
     assert tasks.state(instance) == before
 
 
+def test_each_call_has_its_own_end_of_the_aux_stack(instance: Any, plain: Any) -> None:
+    """Who comes to it traps before anything of another's is overwritten: waiting calls, and those that do not wait."""
+    before = tasks.state(instance)
+    others = [tasks.start(instance, ("deep", (2, seed))) for seed in (4, 5)]
+    others[0].send(None)
+    over = instance.exports.overflow.call_async(40, stack_size=8192, aux_size=320)
+    over.send(None)
+    others[1].send(None)
+    with pytest.raises(Trap, match="wasm auxiliary stack overflow"):
+        for _ in range(40):
+            over.send(None)
+    instance.imports = plain.imports  # those of calls that do not wait
+    env = instance.create_exec_env(8192)
+    with pytest.raises(Trap, match="wasm auxiliary stack overflow"):
+        env.call("overflow", 40)
+    env.destroy()
+    for seed, other in zip((4, 5), others, strict=True):
+        with pytest.raises(StopIteration) as ended:
+            while True:
+                other.send(None)
+        assert [ended.value.value] == _expected(plain, [("deep", (2, seed))])
+    free, _, bottom = tasks.state(instance)
+    assert (free, bottom) == (before[0], before[2])
+
+
 def test_no_room_for_one_more(instance: Any) -> None:
     before = tasks.state(instance)
     waiting = [tasks.start(instance, ("deep", (1, 1))) for _ in range(9)]

@@ -71,6 +71,7 @@ class Ranges:
     def __init__(self, locals_: Iterable[int] = ()) -> None:
         self._roots = _ZERO
         self._sums: dict[str, Sum] = {}  # of operands
+        self._pointers: set[int] = set()  # roots
         self.state = State({}, {_ZERO: (0, 0)})
         self.forget(locals_)
 
@@ -115,6 +116,15 @@ class Ranges:
 
     def note_set(self, local: int, operand: str) -> None:
         self.state.sums[local] = self.sum(operand)
+
+    def note_pointer(self, operand: str) -> None:
+        """operand is what the aux stack pointer was at some moment."""
+        self._pointers.add(self.sum(operand).root)
+
+    def is_above_pointer(self, operand: str) -> bool:
+        """Whether operand is what the aux stack pointer was, or that and less than 2^31."""
+        root, low, high = self.sum(operand)
+        return root in self._pointers and low == high and low % _ALL < _ALL >> 1
 
     def note_check(self, operand: str, highest: int) -> None:
         """From here on operand is at most this."""

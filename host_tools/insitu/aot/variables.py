@@ -61,19 +61,28 @@ def _global_pointer(f: FunctionBuilder, index: int) -> str:
 def emit_global_get(f: FunctionBuilder, index: int) -> None:
     held = ir_type(f.plan.wasm.global_types[index].valtype)
     f.push(held, f.value(f"load {held}, ptr {_global_pointer(f, index)}, align 4, !tbaa !global"))
+    if f.plan.aux_stack.pointer == index:
+        f.ranges.note_pointer(f.stack[-1][1])
 
 
 def emit_global_set(f: FunctionBuilder, index: int) -> None:
     """A store; of the aux stack pointer only within the aux stack's bounds, as WAMR checks it."""
     value, held = f.pop(), ir_type(f.plan.wasm.global_types[index].valtype)
-    aux = f.plan.aux_stack
-    if aux.pointer == index:
-        if aux.bottom:
-            f.trap_if(f.value(f"icmp ult i32 {value}, {aux.bottom}"), layout.TRAP_AUX_STACK_OVERFLOW)
-            f.trap_if(f.value(f"icmp ugt i32 {value}, {aux.top}"), layout.TRAP_AUX_STACK_UNDERFLOW)
-        else:  # below address 0 the pointer wraps to a high address: both ends are one comparison
-            f.branch_unless(f.value(f"icmp ule i32 {value}, {aux.top}"), "aux")
-            f.trap_if(f.value(f"icmp slt i32 {value}, 0"), layout.TRAP_AUX_STACK_OVERFLOW)
-            f.trap_always(layout.TRAP_AUX_STACK_UNDERFLOW)
-            f.resume()
+    if f.plan.aux_stack.pointer == index:
+        _check_aux_stack(f, value)
     f.line(f"store {held} {value}, ptr {_global_pointer(f, index)}, align 4, !tbaa !global")
+
+
+def _check_aux_stack(f: FunctionBuilder, value: str) -> None:
+    """Its bottom is the running call's (port/run/aux_parts.py), and what is given back does not come to it.
+
+    Its top, a constant, tells LLVM where frames are, so that it leaves out checks of accesses to them. Below address 0
+    the pointer wraps to a high one.
+    """
+    f.branch_unless(f.value(f"icmp ule i32 {value}, {f.plan.aux_stack.top}"), "aux")
+    f.trap_if(f.value(f"icmp slt i32 {value}, 0"), layout.TRAP_AUX_STACK_OVERFLOW)
+    f.trap_always(layout.TRAP_AUX_STACK_UNDERFLOW)
+    f.resume()
+    if not f.ranges.is_above_pointer(value):
+        bottom = f.load_header("i32", layout.INSTANCE_AUX_BOTTOM, "memory")
+        f.trap_if(f.value(f"icmp ult i32 {value}, {bottom}"), layout.TRAP_AUX_STACK_OVERFLOW)

@@ -95,6 +95,37 @@ y: float = app.pass_(count=2)
     assert lines == {first, first + 1}, said
 
 
+_WAITING = """
+import asyncio
+class Uart:
+    async def write(self, text):
+        await asyncio.sleep(0)
+        print("uart", text)
+class Adc:
+    def read(self, channel): return channel * 10
+start(Uart(), Adc())
+async def main():
+    return await asyncio.gather(sum_of(b"\\x01\\x02", 7), pass_(3))
+print(asyncio.run(main()))
+"""
+
+
+def test_awaited(insitu: Command, bound: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(bound)
+    more = ("-o", "app.py", "--declare", "app.toml", "--async")
+    assert insitu("bind", "app.wasm", "-b", _BOARD.name, *more).status == 0
+    contents = [(_BOARD.image.address, Path("app.xip").read_bytes())]
+    with Simulated(_BOARD, contents) as machine, machine.link() as link:
+        assert link.run(Path("app.py").read_text() + _WAITING).decode() == "uart \u00e4!\n[21, 31.5]\n"
+    Path("use.py").write_text(
+        "import app\nclass Uart:\n    async def write(self, text: str) -> None: ...\n"
+        "class Adc:\n    def read(self, channel: int) -> int:\n        return 0\n"
+        "app.start(Uart(), Adc())\nasync def main() -> int:\n    return await app.sum_of(b'', 3)\n"
+    )
+    said, _, status = api.run(["--strict", "--no-incremental", "app.pyi", "use.py"])
+    assert status == 0, said
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

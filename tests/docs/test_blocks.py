@@ -67,6 +67,8 @@ _DIVIDE = """(module (func (export "divide") (param f64 i32) (result f64)
 _PROCESS = """(module (func (export "process") (param i32) (result i32) (local.get 0)))"""
 # What a page's code for a board finds there.
 _NAMES = {
+    "docs/async.md": "import asyncio, insitu\nfrom board import imports\n"
+    "inst = insitu.Runtime(heap=bytearray(20000)).load(0x080C0000).instantiate(imports=imports)",
     "README.md": f"{demo.DEVICE_IMPORTS}\nread, write = adc_read, uart_write",
     "docs/footprint.md": "import insitu, machine\n"
     "inst = insitu.Runtime(heap=bytearray(16384)).load(0x080B0000).instantiate(stack_size=1024)\n"
@@ -97,6 +99,9 @@ def _source(page: str, file: str) -> str:
 def _put_files(name: str) -> None:
     """What a page speaks of and does not show."""
     match name:
+        case "docs/async.md":
+            for path in (CHECKOUT / "examples" / "sensors").iterdir():
+                shutil.copy(path, path.name)
         case "docs/footprint.md":
             Path("app.c").write_text(_source("README.md", "app.c"))
             _record(Path("memory.jsonl"))
@@ -181,6 +186,8 @@ def _on_board(name: str, text: str) -> None:
     texts = {0x08090000: _WASI, 0x080A0000: _DIVIDE, 0x080B0000: _PROCESS}
     contents = [(_BOARD.image.address, fir), *((at, wasmtime.wat2wasm(text)) for at, text in texts.items())]
     images = [(address, aot.compile_wasm(bytes(wasm), _BOARD.target)) for address, wasm in contents]
+    if name == "docs/async.md":
+        images = [(0x080C0000, aot.compile_wasm(Path("app.wasm").read_bytes(), _BOARD.target, interruptible=True))]
     with Simulated(_BOARD, images) as machine:
         sim.current().map_ram(0x10000000, 65536)
         link: Here = machine.link()

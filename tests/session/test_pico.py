@@ -23,6 +23,7 @@ from insitu.selftest import CHECKS
 from insitu.telemetry.decode import decode
 from insitu.telemetry.frames import Scanner
 
+from tests.boards.modules import HELD
 from tests.cli.conftest import Command, refused
 
 pytestmark = pytest.mark.slow
@@ -32,6 +33,7 @@ _APP = """(module (memory (export "memory") 1)
   (global (export "__data_end") i32 (i32.const 8)) (global (export "__heap_base") i32 (i32.const 8))
   (func (export "add") (param i32 f64) (result f64) (f64.add (f64.convert_i32_s (local.get 0)) (local.get 1)))
   (func (export "fail") unreachable))"""
+_WAITING_AT = BOARD.image.address + 0x10000
 _OVER_THE_PORT = ("image", "memory", "flash")  # all of them would take another minute and a half
 
 
@@ -43,14 +45,48 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def port() -> Iterator[str]:
+def waiting() -> bytes:
+    text = HELD[:-1] + '(func (export "forever") (loop (br 0))))'
+    return compile_wasm(bytes(wasmtime.wat2wasm(text)), BOARD.target, interruptible=True)
+
+
+@pytest.fixture(scope="module")
+def port(waiting: bytes) -> Iterator[str]:
     """Of a board with the package on its file system, which test_files.py sends, and selftest's image, which takes
     the line long. From here on it keeps a core busy."""
     contents = [*METHODS["files"].contents(BOARD), (BOARD.image.address, build(BOARD.target, source()))]
+    contents.append((_WAITING_AT, waiting))
     with emulated(BOARD, contents) as machine:
         yield machine.port
 
 
+_AWAITED = """
+import asyncio, insitu
+rt = insitu.Runtime(bytearray(8000))
+ticks = 0
+async def wait(n):
+    await asyncio.sleep_ms(n)
+    return n + 1
+inst = rt.load(%d).instantiate(stack_size=512, imports={"env": {"wait": wait}})
+held, forever = inst.exports.held, inst.exports.forever
+async def tick():
+    global ticks
+    while True:
+        ticks += 1
+        await asyncio.sleep_ms(1)
+async def main():
+    print(await asyncio.gather(held.call_async(30), held.call_async(5), held.call_async(10)))
+    left, ticking = rt.heap.used(), asyncio.create_task(tick())
+    for call in held.call_async(10000), forever.call_async(slice=500):
+        try:
+            await asyncio.wait_for_ms(call, 40)
+        except asyncio.TimeoutError:
+            print("given up", rt.heap.used() == left, ticks > 3)
+    ticking.cancel()
+    print(await held.call_async(1, stack_size=600, aux_size=128))
+asyncio.run(main())
+rt.heap.check()
+"""
 _BY_A_TIMER = """
 import time, insitu
 from insitu import telemetry
@@ -74,6 +110,14 @@ async def work():
 asyncio.run(work())
 rt.destroy()
 """
+
+
+def test_calls_that_wait(port: str) -> None:
+    """asyncio's tasks, of its own: imports that sleep, a call without end in slices, both given up by wait_for."""
+    with Link(port) as link:
+        link.soft_reset()
+        said = link.run(_AWAITED % _WAITING_AT, timeout=120).decode().split("\r\n")
+    assert said == ["[31030, 6005, 11010]", "given up True True", "given up True True", "2001", ""]
 
 
 def test_frames_by_a_timer_and_by_a_task(port: str) -> None:

@@ -45,13 +45,15 @@ class Function:
 @dataclass(frozen=True, slots=True)
 class Interface:
     """Attributes: imports: functions by the module that they come from, WASI's apart; python: its name in Python, by
-    that module; wasi: whether that is used; reactor: whether _initialize must be called."""
+    that module; wasi: whether that is used; reactor: whether _initialize must be called; awaited: whether exports are
+    coroutines, and imports may be."""
 
     exports: tuple[Function, ...]
     imports: dict[str, tuple[Function, ...]]
     python: dict[str, str]
     wasi: bool
     reactor: bool
+    awaited: bool = False
 
 
 def identifier(text: str, taken: Collection[str] = ()) -> str:

@@ -76,7 +76,7 @@ def write(interface: Interface, title: str, pools: Pools) -> str:
         _STOP,
         _READ if into else "",
         _PUT if out_of else "",
-        *map(_export, interface.exports),
+        *(_export(function, interface.awaited) for function in interface.exports),
     ]
     return "\n".join(part for part in parts if part)
 
@@ -131,10 +131,13 @@ def _value(parameter: Parameter) -> str:
     return f'str({read}, "utf-8")' if parameter.type == "str" else read
 
 
-def _export(function: Function) -> str:
+def _export(function: Function, awaited: bool) -> str:
     names = [parameter.name for parameter in function.parameters]
     call = f"instance.lookup_function({function.name!r})"
-    head = f'\ndef {function.python}({", ".join(names)}):\n    """{function.signature}"""\n'
+    start = ""
+    if awaited:
+        start, call = "async ", f"await {call}.call_async"
+    head = f'\n{start}def {function.python}({", ".join(names)}):\n    """{function.signature}"""\n'
     pairs = [parameter for parameter in function.parameters if parameter.type]
     if not pairs:
         return f"{head}    return {call}({', '.join(names)})\n"

@@ -23,13 +23,17 @@ def write(interface: Interface, title: str) -> str:
     place = "source: int | str | bytes | memoryview = ..."
     parameters = [*given, place, "heap: bytearray | tuple[int, int] | None = ..."]
     parameters += ["wasi: Any = ..."] if interface.wasi else []
+    start = "async " if interface.awaited else ""
     parts = [
-        f'"""{title}"""\n\nfrom collections.abc import Callable\nfrom typing import Any, Protocol\n',
+        f'"""{title}"""\n\nfrom collections.abc import Awaitable, Callable\nfrom typing import Any, Protocol\n',
         "ADDRESS: int\nHEAP: int\nSTACK: int\nAPP_HEAP: int\ninstance: Any\n",
-        *(_protocol(classes[module], module, functions) for module, functions in interface.imports.items()),
+        *(
+            _protocol(classes[module], module, functions, interface.awaited)
+            for module, functions in interface.imports.items()
+        ),
         f'def start({", ".join(parameters)}) -> None:\n    """{START}"""\n',
         f'def stop() -> None:\n    """{STOP}"""\n',
-        *(f"def {_head(function, False)}\n" for function in interface.exports),
+        *(f"{start}def {_head(function, False)}\n" for function in interface.exports),
     ]
     return "\n".join(parts)
 
@@ -38,17 +42,19 @@ def _class_name(name: str) -> str:
     return identifier("".join(part.capitalize() for part in name.split("_")) or "Imports", ("Any", "Protocol"))
 
 
-def _protocol(name: str, module: str, functions: tuple[Function, ...]) -> str:
-    methods = [f"    def {_head(function, True)}" for function in functions]
+def _protocol(name: str, module: str, functions: tuple[Function, ...], awaited: bool) -> str:
+    methods = [f"    def {_head(function, True, awaited)}" for function in functions]
     return "\n".join([f"class {name}(Protocol):", f'    """What is imported from {module!r}."""', "", *methods, ""])
 
 
-def _head(function: Function, method: bool) -> str:
+def _head(function: Function, method: bool, awaited: bool = False) -> str:
     """A method's parameters are taken by their places: whoever writes it may call them otherwise."""
     parameters = [f"{p.name}: {_type(p, method)}" for p in function.parameters]
     words = [*(["self"] if method else []), *parameters, *(["/"] if method and parameters else [])]
     indent = "    " * (1 + method)
-    return f'{function.python}({", ".join(words)}) -> {_result(function.results)}:\n{indent}"""{function.signature}"""'
+    result = _result(function.results)
+    given = f"{result} | Awaitable[{result}]" if awaited else result
+    return f'{function.python}({", ".join(words)}) -> {given}:\n{indent}"""{function.signature}"""'
 
 
 def _type(parameter: Parameter, given: bool) -> str:

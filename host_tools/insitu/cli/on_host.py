@@ -211,6 +211,7 @@ def _tune_window(found: find_window.Found, app: Path, board: Board, as_json: boo
 @click.option(
     "--invoke", "calls", multiple=True, metavar="'NAME ARG ...'", help="A call to size the pools by, as tune."
 )
+@click.option("--async", "awaited", is_flag=True, help="Its functions are awaited, and what it imports may be.")
 @given.options
 @options.heap_size
 @options.json
@@ -220,6 +221,7 @@ def bind_command(
     output: Path,
     declaration: Path | None,
     calls: tuple[str, ...],
+    awaited: bool,
     told: Told,
     heap_size: int,
     as_json: bool,
@@ -236,6 +238,7 @@ def bind_command(
         given=told.given(board),
         timeout=told.timeout,
         app_heap=heap_size,
+        awaited=awaited,
     )
     stub = output.with_suffix(".pyi")
     text = f"{output}, {stub}: a global heap of {pools.heap} bytes, {pools.stack} of them for the operand stack"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import secrets
 import zlib
 from collections.abc import Collection, Sequence
@@ -57,6 +58,27 @@ def _insitu_invoke(name, arguments, results):
     _insitu_enter(inst.lookup_function(name), arguments)
     return bytes(inst.slots[:8 * results])
 """
+# The same where imports may be async; without asyncio nothing else runs.
+_INVOKE_ASYNC = """
+from insitu.awaited import TaskEnv as _insitu_TaskEnv
+try:
+    from asyncio import run as _insitu_run
+except ImportError:
+    def _insitu_run(call):
+        try:
+            while True: call.send(None)
+        except StopIteration as ended:
+            return ended.value
+async def _insitu_call(function, arguments):
+    env = _insitu_TaskEnv(inst)
+    try:
+        return await env.enter(function, bytes, (arguments,), bytes)
+    finally:
+        env.destroy()
+def _insitu_invoke(name, arguments, results):
+    return _insitu_run(_insitu_call(inst.lookup_function(name), arguments))[:8 * results]
+"""
+_ASYNC = re.compile(r"\basync(io)?\b")  # in a file of functions
 
 
 class RunError(InsituError):
@@ -339,7 +361,7 @@ class Session(AbstractContextManager["Session"]):
     def prepare_invoke(self) -> None:
         """Have _insitu_enter on the device: it calls a function with slots, and its results are in inst.slots."""
         if not self._can_invoke:
-            self.run(_INVOKE)
+            self.run(_INVOKE_ASYNC if _ASYNC.search(self.given.functions) else _INVOKE)
             self._can_invoke = True
 
     def invoke(self, name: str, arguments: list[int | float]) -> tuple[bytes, list[Value]]:

@@ -126,3 +126,15 @@ def test_traps_at_the_end_of_memory(instance: Any) -> None:
                 with pytest.raises(port.Trap, match="out of bounds memory access"):
                     access(at, *value)
             assert bytes(instance.memory[end - 16 : end]) == bytes(16)
+
+
+def test_in_a_module_that_polls() -> None:
+    """Polls are placed block by block, in the helpers that go by bytes, too."""
+    text = '(module (memory 1) (func (export "f") (param i32) (result i32) (i32.load align=1 (local.get 0))))'
+    cpu = insitu.sim.install(insitu.sim.Cpu("cortex-m0plus"))
+    from insitu import port
+
+    cpu.map_flash(FLASH, aot.compile_wasm(bytes(wasmtime.wat2wasm(text)), "cortex-m0plus", interruptible=True))
+    instance = port.Runtime(bytearray(70_000)).load(FLASH).instantiate(stack_size=1024)
+    instance.memory.write(5, b"\x01\x02\x03\x04")
+    assert instance.exports.f(5) == 0x04030201

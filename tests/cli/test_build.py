@@ -152,3 +152,20 @@ def test_a_window_and_what_it_is(insitu: Command, wasm: Callable[..., Path]) -> 
     ):
         done = insitu("build", source, "-b", "qemu_rv32", *flags)
         assert (done.status, said in done.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("memory", "said"),
+    [
+        ("", "has no linear memory"),
+        ("00 01", "imports its linear memory, a window is its owner's"),
+        ("03 01 02", "shares"),
+    ],
+)
+def test_what_can_have_no_window(insitu: Command, tmp_path: Path, memory: str, said: str) -> None:
+    """By hand: a memory section, but for an imported one an import of "" ""."""
+    source, limits = tmp_path / "m.wasm", bytes.fromhex(memory)
+    body = b"\1\0\0\2" + limits if len(limits) == 2 else b"\1" + limits
+    section = bytes([2 if len(limits) == 2 else 5, len(body)]) + body if limits else b""
+    source.write_bytes(b"\0asm\1\0\0\0" + section)
+    refused(insitu("build", source, "-b", "qemu_rv32", "--window", "0"), said, "build it without --window")

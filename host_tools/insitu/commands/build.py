@@ -143,6 +143,8 @@ def _check_window(source: Path, module: Module) -> None:
         raise InsituError(
             f"{source.name} imports its linear memory, a window is its owner's: build it without --window"
         )
+    if module.memory_types[0].shared:
+        raise InsituError(f"{source.name} shares its linear memory with its threads: build it without --window")
 
 
 def compile_source(

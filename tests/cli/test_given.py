@@ -59,6 +59,15 @@ def test_functions_of_a_file_and_another_module(insitu: Command, app: Path, wher
     assert (done.status, done.out, done.err) == (0, _PRINTED, "")
 
 
+@pytest.mark.parametrize("where", [_SIM, pytest.param(_ON, marks=pytest.mark.qemu)], ids=["sim", "qemu"])
+def test_a_trace_has_calls_between_modules(insitu: Command, app: Path, where: tuple[str, ...]) -> None:
+    done = insitu(
+        "run", app, *where, "--module", "lib=lib.wasm", "--import", "adc.read=5", "--trace", "--invoke", "sum", 1
+    )
+    calls = ["adc.read (0,)", "adc.read gave 5", "lib.twice (5,)", "lib.twice gave 10"]
+    assert done.out.splitlines() == ["trace: sum (1,)", *(f"trace: {call}" for call in calls), "10"]
+
+
 def test_numbers_and_an_image_as_another_module(insitu: Command, app: Path) -> None:
     insitu("build", "lib.wasm", *_ON)
     assert insitu("run", app, *_SIM, "--import", "adc.read=7", "--module", "lib=lib.xip", *_SUM).out == "42\n"

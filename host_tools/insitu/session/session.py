@@ -32,7 +32,7 @@ from insitu.port.host.wasi import NAME as WASI
 from insitu.port.xip.layout import IMAGE_START_FUNCTION, NONE
 from insitu.session import pool, values
 from insitu.session.given import IMPORTS, NOTHING, Given
-from insitu.session.trace import TRACED
+from insitu.session.trace import TRACED, traced
 from insitu.session.values import Value
 from insitu.steps import step
 
@@ -301,9 +301,11 @@ class Session(AbstractContextManager["Session"]):
         ]
         for (name, data), address in zip(self.given.modules, self._addresses[1:], strict=True):
             image = read(data)
-            stack = self.stack if _initializer(image) or image.word(IMAGE_START_FUNCTION) != NONE else 0
+            runs = self.trace or _initializer(image) or image.word(IMAGE_START_FUNCTION) != NONE
+            imports = traced(image) if self.trace else "bound"
             lines.append(f"    mod = rt.load({address})")
-            lines.append(f"    bound[{name!r}] = inst = mod.instantiate(stack_size={stack}, imports=bound)")
+            stack = self.stack if runs else 0
+            lines.append(f"    bound[{name!r}] = inst = mod.instantiate(stack_size={stack}, imports={imports})")
             lines += _initializer(image)
         lines += [f"    mod = rt.load({self._addresses[0]})", *self._bind()]
         if self.image.uses(WASI):
@@ -314,7 +316,7 @@ class Session(AbstractContextManager["Session"]):
             )
             lines.append("    bound = wasi.imports(mod, bound)")
         if self.trace:
-            lines.append("    bound = _insitu_traced(bound)")
+            lines.append(f"    bound = {traced(self.image)}")
         lines.append(f"    inst = mod.instantiate(stack_size={self.stack}{self.knobs}, imports=bound)")
         if self.image.uses(WASI):
             lines.append("    wasi.bind(inst)")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from insitu.aot.contract import ContractError
+from insitu.aot.contract import ContractError, functions
 from insitu.aot.contract import values as v
+from insitu.aot.contract.effects import Effects
+from insitu.aot.contract.thumb import ARMV6M
 from insitu.aot.contract.values import State
 
 from tests.aot.machine_code import walk
@@ -64,11 +66,15 @@ def _state(index: int, scaled: int) -> State:
 
 
 def test_a_name_made_anew_is_none_of_what_had_it() -> None:
-    state = _state(5, 5)
-    state.slots[-4] = (v.SHIFTED, 5, 2)
-    state.registers.append(None)
-    state.name(3, 5)
-    assert state.registers[2] is None and not state.slots
+    """In a loop's second round, the value that an instruction named is not the one that it named in the first."""
+    around = functions.Surroundings(ARMV6M, b"", {}, {}, {}, [], [], {})
+    effects = Effects(around, functions.Function("f", "f", 0, 2, functions.PROGRAM), functions.Walk())
+    state = State([None] * ARMV6M.registers)
+    symbol = effects._name(state, 3, 0)
+    state.slots[-4] = (v.SHIFTED, symbol, 2)
+    state.registers[2] = state.registers[3]
+    assert effects._name(state, 3, 0) == symbol
+    assert state.registers[2:4] == [None, (v.SYMBOL, symbol, 0)] and not state.slots
 
 
 def test_where_ways_join_scaled_and_index_stay_of_one_symbol() -> None:

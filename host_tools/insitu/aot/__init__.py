@@ -103,11 +103,18 @@ def compile_decoded(
     optimise: str = SPEED,
 ) -> Compiled:
     """The same of a module that is valid."""
-    from insitu.aot import contract, limits, link
+    from insitu.aot import garbage
     from insitu.aot.plan import Plan
+
+    with garbage.kept():
+        plan = Plan(wasm, _target(target), app_heap, window, located=located, interruptible=interruptible)
+        return _compiled(plan, optimise)
+
+
+def _compiled(plan: Plan, optimise: str) -> Compiled:
+    from insitu.aot import contract, limits, link
     from insitu.image.pack import pack
 
-    plan = Plan(wasm, _target(target), app_heap, window, located=located, interruptible=interruptible)
     limits.check(plan)
     made = object_files(plan, optimise)
     with step("linking"):

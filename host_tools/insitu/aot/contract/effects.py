@@ -27,6 +27,7 @@ class Effects:
         self.around, self.function, self.walk = around, function, walk
         self.machine = around.architecture
         self._sp = self.machine.sp
+        self._names: set[int] = set()  # symbols that there are: of the function's instructions followed so far
 
     def apply(self, effect: Effect, state: State, at: int) -> None:
         """Change state as the effect of the instruction at that offset does. Raises Broken."""
@@ -212,10 +213,12 @@ class Effects:
 
     # --- names ---
 
-    @staticmethod
-    def _name(state: State, register: int, at: int) -> int:
+    def _name(self, state: State, register: int, at: int) -> int:
         """The symbol that what the register holds is called by from the instruction on."""
         symbol = at << _REGISTER_BITS | register
+        if symbol in self._names:
+            state.forget(symbol)
+        self._names.add(symbol)
         state.name(register, symbol)
         return symbol
 

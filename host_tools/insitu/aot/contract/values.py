@@ -225,8 +225,8 @@ class State:
         values = [*self.registers, *self.slots.values(), *(self.flags or ())]
         return {value[1] for value in values if value and value[0] in _NAMED}
 
-    def name(self, register: int, symbol: int) -> None:
-        """Call what register holds by a symbol; what an earlier value of that name was is forgotten."""
+    def forget(self, symbol: int) -> None:
+        """What was called by a symbol has no name, and is not known any more."""
         registers = self.registers
         for i, value in enumerate(registers):
             if value and value[0] in _NAMED and value[1] == symbol:
@@ -237,11 +237,14 @@ class State:
             self.flags = None
         self.words.pop(symbol, None)
         self.most.pop(symbol, None)
-        known = registers[register]
+
+    def name(self, register: int, symbol: int) -> None:
+        """Call what register holds by a symbol that nothing is called by."""
+        known = self.registers[register]
         most = self.bound(known)
         if most is not None:
             self.most[symbol] = most
-        registers[register] = (SYMBOL, symbol, 0)
+        self.registers[register] = (SYMBOL, symbol, 0)
 
     def bound(self, value: Value) -> int | None:
         """The highest number that value can be, where that is known."""

@@ -51,7 +51,7 @@ class Memory(Handle):
 
     @property
     def pages(self) -> int:
-        """Pages of 64 KiB that the module sees, though a truncated memory has fewer bytes."""
+        """Pages that the module sees, of 64 KiB or of one byte, though a truncated memory has fewer bytes."""
 
     def __len__(self) -> int: ...
     def grow(self, pages: int) -> int:

@@ -164,7 +164,7 @@ def deploy_command(
 @click.option("--heap", type=options.SOME_BYTES, help="Bytes of the global heap; the board's unless given.")
 @click.option("--stack", type=options.SOME_BYTES, default=2048, show_default=True, help="Bytes of the operand stack.")
 @options.heap_size
-@click.option("--initial-memory", type=options.PAGES, help="Pages of linear memory at first, as the module counts them.")
+@click.option("--initial-memory", type=options.PAGES, help="Pages of linear memory at first, as it counts them.")
 @click.option("--max-memory", type=options.PAGES, help="Pages of linear memory at most.")
 @click.option("--deploy", type=click.Choice(list(METHODS)), help=_DEPLOY_HELP)
 @click.option("--sim", is_flag=True, help="Run on the simulated CPU, without MicroPython.")

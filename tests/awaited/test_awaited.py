@@ -13,6 +13,7 @@ from insitu.port.errors import Error, Trap
 from tests.awaited import tasks
 from tests.awaited.campaign import cancel_at_random
 from tests.boards.modules import HELD
+from tests.port import test_callbacks as callbacks
 from tests.port.conftest import Device
 
 TARGETS = ("cortex-m0plus", "rv32imc")
@@ -380,3 +381,23 @@ def test_with_asyncio(instance: Any, plain: Any) -> None:
 
     assert asyncio.run(main()) == _expected(plain, calls)
     assert tasks.state(instance) == before
+
+
+@pytest.mark.parametrize("device", ["cortex-m4f"], indirect=True)
+def test_calls_out_of_what_interrupts_a_step(device: Device) -> None:
+    """A callback's calls are refused or right, wherever it comes; and so is what it interrupts."""
+    instance = device.instantiate(callbacks.TEXT, stack_size=2048, imports={"env": callbacks.IMPORTS})
+    interrupter = callbacks.Interrupter(device, instance, True)
+    interrupter.call()
+    for name, arguments, wanted in callbacks.CALLS[3:]:
+        got: list[Any] = []
+
+        def run(name: str = name, arguments: Any = arguments, got: list[Any] = got) -> None:
+            got.append(_run(getattr(instance.exports, name).call_async(*arguments)))
+
+        found = list(interrupter.instants(run))
+        assert len(found) > 20
+        assert {*map(repr, got)} == {repr(wanted)}
+        assert any(None in came for came in found)
+        assert any(None not in came for came in found)
+    device.runtime.heap.check()

@@ -38,8 +38,8 @@ class Function(Handle):
 
         While it runs it has an exec env of its own with stack_size bytes, as many as the instance's unless given, and
         aux_size bytes of the aux stack, a quarter unless given. Raises OutOfHeap and Error where there is no room.
-        slice: turns of loops, of a module built with --interruptible, after which others run, too; 20,000 are some
-        milliseconds. Until it goes on linear memory and tables cannot grow where they would move.
+        slice: turns of loops, of a module built with --interruptible, after which others run, too. Until it goes on
+        linear memory and tables cannot grow where they would move.
         """
 
 class Memory(Handle):

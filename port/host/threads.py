@@ -14,10 +14,8 @@ from ..errors import Error, OutOfHeap
 from ..run.awaited import TaskEnv
 from ..run.handles import Memory
 from ..store.memory import place_memory
-from .wasi import NAME, Exit
+from .wasi import NAME, SPAWN, THREADS, Exit
 
-_MODULE = "wasi"
-_SPAWN = "thread-spawn"
 _START = "wasi_thread_start"
 _AGAIN = const(-6)  # WASI's EAGAIN
 _MOST_THREADS = const(0x1FFFFFFF)
@@ -39,7 +37,7 @@ class Threads:
         self.stack_size = stack_size
         self.slice = slice
         self.imports = dict(imports or {})
-        self.imports[_MODULE] = {_SPAWN: self._spawn}
+        self.imports[THREADS] = {SPAWN: self._spawn}
         self.last = 0  # thread's number
         self.envs, self.tasks = [], []
         self.ended = self.result = self.error = None

@@ -14,6 +14,7 @@ from ..errors import Error, LinkError
 from ..xip.layout import IMPORT_INDEX, IMPORT_KIND, IMPORT_MODULE, IMPORT_NAME, KIND_FUNCTION
 
 NAME = "wasi_snapshot_preview1"
+THREADS, SPAWN = "wasi", "thread-spawn"  # module and import of wasi-threads (threads.py)
 # Error numbers of the standard
 _SUCCESS = const(0)
 _BADF = const(8)

@@ -61,3 +61,26 @@ def test_under_micropython(insitu: Command, app: Path, wanted: tuple[str, int, d
     more = ("--env", "LEVEL=2", "--dir", "/data", "--import-from", _HERE / "ram_files.py")
     done = insitu("run", app, *_BOARD, *more, "--", *_WORDS)
     assert (done.out, done.status) == wanted[:2], done.err
+
+
+# The first thread waits until the second has written its number and the word at 4; it exits with both.
+THREADS = """(module
+  (import "env" "memory" (memory 1 1 shared))
+  (import "wasi" "thread-spawn" (func $spawn (param i32) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+  (func (export "_start")
+    (i32.store (i32.const 4) (i32.const 40))
+    (drop (call $spawn (i32.const 4)))
+    (drop (memory.atomic.wait32 (i32.const 0) (i32.const 0) (i64.const -1)))
+    (call $exit (i32.load (i32.const 0))))
+  (func (export "wasi_thread_start") (param $number i32) (param $at i32)
+    (i32.atomic.store (i32.const 0) (i32.add (local.get $number) (i32.load (local.get $at))))
+    (drop (memory.atomic.notify (i32.const 0) (i32.const 1)))))"""
+
+
+def test_threads(insitu: Command, tmp_path: Path) -> None:
+    (tmp_path / "threads.wasm").write_bytes(wasmtime.wat2wasm(THREADS))
+    done = insitu("run", tmp_path / "threads.wasm", *_BOARD, "--sim")
+    assert (done.out, done.status) == ("", 41)
+    done = insitu("run", tmp_path / "threads.wasm", *_BOARD, "--sim", "--invoke", "wasi_thread_start", "1", "4")
+    assert done.status == 1 and "only what takes and gives nothing is called" in done.err

@@ -28,6 +28,7 @@ from insitu.toolchain import compile_c
 
 from examples import demo
 from tests.cli.conftest import Command, insitu
+from tests.cli.test_wasi import THREADS
 from tests.docs.page import ALL, PAGES, PORT, Block, blocks, check, commands
 
 __all__ = ["insitu"]
@@ -47,6 +48,8 @@ _NOT_RUN = {  # as _plain has them
     "insitu selftest -b qemu_stm32f405": "tests/commands/test_selftest.py runs it, which takes 20 s",
     "insitu run wasi.wasm -b rpi_pico --env LEVEL=2 --dir /data -- one two": "it needs a folder on a board; the next "
     "command is the same in the simulator",
+    "insitu run threads.wasm -b rpi_pico --heap 110000 --stack 4096 -- one two": "it needs a program with threads; "
+    "tests/threads/ and tests/cli/test_wasi.py have some",
     f"insitu mpy framebuf.mpy re.mpy --port {PORT} -o c.romfs": "it needs a board; tests/mpy/test_in_c.py links both",
     "mpremote cp 'pico/*.mpy' :lib/": "it needs a board; tests/mpy/ imports these files in the Pico's emulator",
     "pip install --target typings --no-deps .": "tests/test_wheel.py installs what it would",
@@ -77,6 +80,7 @@ _NAMES = {
     "malloc, realloc, free = pool.malloc, pool.realloc, pool.free",
     "docs/programs.md": "import insitu, struct\n"
     "inst = insitu.Runtime(heap=bytearray(8192)).load(0x080A0000).instantiate()",
+    "docs/threads.md": "import insitu\nmod = insitu.Runtime(heap=bytearray(100000)).load(0x080C0000)",
     "docs/reference/device.md": "import insitu\nmodule = insitu.Runtime(heap=bytearray(8192)).load(0x08090000)",
 }
 
@@ -183,7 +187,7 @@ def _in_the_simulator(command: str, board: str) -> str:
 def _on_board(name: str, text: str) -> None:
     """In the simulator; in its flash the demo, a WASI program, a division; memory where an STM32F405 has its CCM."""
     fir = compile_c(demo.SOURCE, Path("demo.wasm")).read_bytes()
-    texts = {0x08090000: _WASI, 0x080A0000: _DIVIDE, 0x080B0000: _PROCESS}
+    texts = {0x08090000: _WASI, 0x080A0000: _DIVIDE, 0x080B0000: _PROCESS, 0x080C0000: THREADS}
     contents = [(_BOARD.image.address, fir), *((at, wasmtime.wat2wasm(text)) for at, text in texts.items())]
     images = [(address, aot.compile_wasm(bytes(wasm), _BOARD.target)) for address, wasm in contents]
     if name == "docs/async.md":

@@ -97,6 +97,7 @@ def helpers(plan: Plan) -> list[str]:
 
 def _load_bytes(plan: Plan, width: int) -> str:
     f, integer, value = FunctionBuilder(plan), _integer(width), ""
+    f.start_block("entry")
     for i in range(width):
         at = f.value(f"getelementptr i8, ptr %at, i32 {i}")
         byte = f.value(f"load i8, ptr {at}, align 1, !tbaa !memory")
@@ -111,6 +112,7 @@ def _load_bytes(plan: Plan, width: int) -> str:
 
 def _store_bytes(plan: Plan, width: int) -> str:
     f, integer = FunctionBuilder(plan), _integer(width)
+    f.start_block("entry")
     for i in range(width):
         piece = f.value(f"lshr {integer} %value, {8 * i}")
         byte = f.value(f"trunc {integer} {piece} to i8")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from insitu.board.record import Board
 from insitu.commands.inspect import image_layout, ram
 from insitu.image.read import Image
-from insitu.port.xip.layout import FLAG_MEMORY_GROWS, IMAGE_FLAGS
+from insitu.port.xip.layout import FLAG_MEMORY_GROWS, FLAG_MEMORY_IMPORTED, FLAG_MEMORY_SHARED, IMAGE_FLAGS
 
 _SPARE = 512  # bytes for the heap's control words and the rounding of an instance's blocks
 
@@ -21,6 +21,9 @@ def needed(image: Image, stack: int, *, heap_size: int = 0, initial_memory: int 
     if image.word(IMAGE_FLAGS) & FLAG_MEMORY_GROWS:
         unit = image.page_size
         more = max(0, initial_memory * unit - image.memory_size) + -(-heap_size // unit) * unit
+    shared = FLAG_MEMORY_SHARED | FLAG_MEMORY_IMPORTED
+    if image.word(IMAGE_FLAGS) & shared == shared:  # a program with threads makes it
+        more += image.memory_size
     size = ram(image_layout(image), stack)["sum"] + more + _SPARE
     return size + -size % 8
 

@@ -29,6 +29,7 @@ from insitu.machine.port import Port
 from insitu.machine.simulated import Simulated
 from insitu.package.deploy import METHODS, best
 from insitu.port.host.wasi import NAME as WASI
+from insitu.port.host.wasi import SPAWN, THREADS
 from insitu.port.xip.layout import IMAGE_START_FUNCTION, NONE
 from insitu.session import pool, values
 from insitu.session.given import IMPORTS, NOTHING, Given
@@ -79,6 +80,13 @@ def _insitu_invoke(name, arguments, results):
     return _insitu_run(_insitu_call(inst.lookup_function(name), arguments))[:8 * results]
 """
 _ASYNC = re.compile(r"\basync(io)?\b")  # in a file of functions
+# The same of a program with threads, whose first calls an export that takes and gives nothing.
+_INVOKE_THREADS = """
+def _insitu_invoke(name, arguments, results):
+    import asyncio
+    asyncio.run(threads.run(name))
+    return b""
+"""
 
 
 class RunError(InsituError):
@@ -153,6 +161,8 @@ def check_imports(image: Image, bound: Collection[str], given: Given = NOTHING) 
     if given.functions:
         return  # the device knows what they bind
     provided = {WASI, *(name for name, _ in given.modules)}
+    of_threads = {f"{THREADS}.{SPAWN}", *(f"{i[0]}.{i[1]}" for i in image.imports if i[2] == "memory")}
+    bound = {*bound, *(of_threads if image.uses(THREADS) else ())}
     for module, name, kind, _ in image.imports:
         if f"{module}.{name}" not in bound and module not in provided:
             ways = f"--import {module}.{name}=print binds a printer, " if kind == "func" else ""
@@ -295,7 +305,7 @@ class Session(AbstractContextManager["Session"]):
         """Code: linked modules first, each under its name among what may be imported."""
         lines = [
             "def _insitu_instantiate():",
-            "    global rt, mod, inst, bound",
+            "    global rt, mod, inst, bound, threads",
             "    rt = insitu.Runtime(heap=heap)",
             f"    bound = dict({IMPORTS if self.given.functions else '{}'})",
         ]
@@ -317,6 +327,12 @@ class Session(AbstractContextManager["Session"]):
             lines.append("    bound = wasi.imports(mod, bound)")
         if self.trace:
             lines.append(f"    bound = {traced(self.image)}")
+        if self.image.uses(THREADS):
+            wasi = "wasi" if self.image.uses(WASI) else "None"
+            lines.append("    from insitu.threads import Threads")
+            lines.append(f"    threads = Threads(mod, bound, {self.stack}, {wasi})")
+            lines.append("    inst = threads.instance")
+            return "\n".join(lines) + "\n"
         lines.append(f"    inst = mod.instantiate(stack_size={self.stack}{self.knobs}, imports=bound)")
         if self.image.uses(WASI):
             lines.append("    wasi.bind(inst)")
@@ -360,15 +376,22 @@ class Session(AbstractContextManager["Session"]):
             raise _run_error(kind, text, code, printed, dump)
         return printed, result
 
+    def _invocation(self) -> str:
+        if self.image.uses(THREADS):
+            return _INVOKE_THREADS
+        return _INVOKE_ASYNC if _ASYNC.search(self.given.functions) else _INVOKE
+
     def prepare_invoke(self) -> None:
         """Have _insitu_enter on the device: it calls a function with slots, and its results are in inst.slots."""
         if not self._can_invoke:
-            self.run(_INVOKE_ASYNC if _ASYNC.search(self.given.functions) else _INVOKE)
+            self.run(self._invocation())
             self._can_invoke = True
 
     def invoke(self, name: str, arguments: list[int | float]) -> tuple[bytes, list[Value]]:
         """Call an export: what was printed meanwhile, and its results."""
         parameters, results = export_type(self.image, name)
+        if self.image.uses(THREADS) and (parameters or results):
+            raise RunError(f"{name}: of a program with threads, only what takes and gives nothing is called, as _start")
         passed = values.pack(parameters, arguments)
         self.prepare_invoke()
         if self.trace:

@@ -107,7 +107,7 @@ def _load_bytes(plan: Plan, width: int) -> str:
             piece = f.value(f"or {integer} {value}, {piece}")
         value = piece
     f.line(f"ret {integer} {value}")
-    return f"define internal {integer} @load_bytes{width}(ptr %at) {_HELPER} {{\nentry:\n{f.finish()}\n}}"
+    return f"define internal {integer} @load_bytes{width}(ptr %at) {_HELPER} {{\n{f.finish()}\n}}"
 
 
 def _store_bytes(plan: Plan, width: int) -> str:
@@ -119,4 +119,4 @@ def _store_bytes(plan: Plan, width: int) -> str:
         at = f.value(f"getelementptr i8, ptr %at, i32 {i}")
         f.line(f"store i8 {byte}, ptr {at}, align 1, !tbaa !memory")
     f.line("ret void")
-    return f"define internal void @store_bytes{width}(ptr %at, {integer} %value) {_HELPER} {{\nentry:\n{f.finish()}\n}}"
+    return f"define internal void @store_bytes{width}(ptr %at, {integer} %value) {_HELPER} {{\n{f.finish()}\n}}"

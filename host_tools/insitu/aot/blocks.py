@@ -42,8 +42,6 @@ class Blocks(dict[str, Block]):
         body, end, behind = _NUMBER.sub(r"\1n.\2", text).partition("\n}")
         self.behind = end + behind
         self.head, *lines = body.split("\n")
-        if lines and not LABEL.match(lines[0]):  # a first block without a name, to which nothing leads
-            lines.insert(0, "insitu.first:")
         for line in lines:
             label = LABEL.match(line)
             if label:

@@ -26,7 +26,7 @@ def commands(script: Path, folder: Path) -> tuple[Path, list[dict[str, Any]]]:
     made = script
     if script.suffix != ".json":
         made = folder / "script.json"
-        _run("wast2json", script, "-o", made)
+        _run("wast2json", "--enable-custom-page-sizes", script, "-o", made)
     listed: list[dict[str, Any]] = json.loads(made.read_text())["commands"]
     return made.parent, listed
 

@@ -312,7 +312,15 @@ class Images:
     def _stays(self, image):
         if image.committed() is not None and not image.removed():
             return True
-        return any([m.base == image.address for m in self.loaded])
+        return any([m.base == image.address for m in self._in_use()])
+
+    # By name, and by address of the runtime that was made last.
+    def _in_use(self):
+        try:
+            from ..runtime import Runtime
+        except ImportError:  # the host has sent this alone
+            return self.loaded
+        return self.loaded + (Runtime.last.modules if Runtime.last else [])
 
     # What was there is erased from its end on: as long as a segment's first block is there nothing else in it is taken
     # for one, and without its last unit it is none.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import struct
 import zlib
+from types import SimpleNamespace
 
 import pytest
 import wasmtime
@@ -94,6 +95,23 @@ def test_what_is_in_use_stays_until_it_is_unloaded() -> None:
         _add(images, "net", image(_SEED, 3000))
     assert flash.view(at, len(data)) == data
     module.base = 0
+    for _ in range(6):
+        _add(images, "net", image(_SEED, 3000))
+    assert flash.view(at, len(data)) != data
+
+
+def test_what_is_loaded_by_its_address_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    flash = Flash(4, 4096, 32)
+    images = restart(flash)
+    data = image(_SEED, 3000)
+    at = _add(images, "app", data)
+    used = SimpleNamespace(modules=[SimpleNamespace(base=at)])
+    monkeypatch.setattr("insitu.port.runtime.Runtime.last", used)
+    images.remove("app")
+    for _ in range(6):
+        _add(images, "net", image(_SEED, 3000))
+    assert flash.view(at, len(data)) == data
+    used.modules.clear()
     for _ in range(6):
         _add(images, "net", image(_SEED, 3000))
     assert flash.view(at, len(data)) != data

@@ -102,7 +102,6 @@ def test_growth_against_a_base(insitu: Command, budget: Callable[[str], Path], t
         ("", "limits nothing: write [limits] or [growth]"),
         ("[limits]\nimage = -1\n", "the field 'limits.image' must be from 0 to 0xffffffff, not -0x1"),
         ("[limits]\nflash = 1\n", "limits.flash was not measured; there are: image, flash: functions,"),
-        ("[limits]\npackage = 1\n", "limits.package was not measured"),
         ("[limits.rpi_pico2]\nimage = 1\n", "limits.rpi_pico2 is of no board of the budget's: rpi_pico, qemu_rv32"),
         ('[growth]\nimage = "2%"\n', "[growth] is against a report: give base"),
         (
@@ -119,9 +118,10 @@ def test_what_a_budget_cannot_say(insitu: Command, budget: Callable[[str], Path]
 
 
 @pytest.mark.qemu
-def test_the_package_on_the_firmware(insitu: Command, budget: Callable[[str], Path]) -> None:
+@pytest.mark.parametrize("on", ["board", "simulator"])
+def test_the_package_on_the_firmware(insitu: Command, budget: Callable[[str], Path], on: str) -> None:
     """From a ROM partition it takes 14 to 15 KB (README); the bar is 16,384."""
-    head = 'app = "app.wasm"\nboards = ["qemu_mps2_an385"]\non = "board"\n'
+    head = f'app = "app.wasm"\nboards = ["qemu_mps2_an385"]\non = "{on}"\n'
     path = budget("[limits]\npackage = 16384\n", head)
     found = insitu("budget", path, "--json")
     (kept,) = found.json["limits"]

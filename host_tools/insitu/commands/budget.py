@@ -10,6 +10,7 @@ from insitu.commands.tune import Call, Place
 from insitu.report import budget as budgets
 from insitu.report.budget import Budget, Kept
 from insitu.report.facts import Facts
+from insitu.report.metrics import PACKAGE
 from insitu.report.run import Sizes
 from insitu.session.given import Given, read_functions
 
@@ -26,6 +27,7 @@ def budget(path: Path) -> tuple[Budget, Facts, list[Kept]]:
         given=lambda _: given,
         sizes=Sizes(found.heap, found.stack, found.app_heap, found.window),
         advised=False,
+        packages=frozenset(name for name in found.boards if PACKAGE in found.limited(name)),
     )
     report = make(found.app, [boards.load_board(name) for name in found.boards], work)
     return found, report, budgets.judged(found, report, base)

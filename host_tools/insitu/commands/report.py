@@ -49,6 +49,7 @@ class Work:
         flags: for a source's compiler.
         advised: whether it is found out what flags would save.
         recording: RAM is shown as it was there, and not in the calls that are made here.
+        packages: names of boards whose emulator says what the package takes, also where calls are simulated.
     """
 
     calls: tuple[Call, ...] = ()
@@ -60,6 +61,7 @@ class Work:
     flags: tuple[str, ...] = ()
     advised: bool = True
     recording: Recording | None = None
+    packages: frozenset[str] = frozenset()
 
 
 NO_WORK = Work()
@@ -83,6 +85,8 @@ def _of_board(source: Path, subject: Subject, board: Board, work: Work) -> Facts
     package = None
     if measured is not None and not work.place.sim:
         package = package_bytes(board, work.place.port)
+    elif board.name in work.packages and board.emulator is not None:
+        package = package_bytes(board, None)
     if work.recording is not None:
         measured = replace(measured or Measured("in the recording"), recording=work.recording)
     saved = _saved(source, subject, board, work) if work.advised else []

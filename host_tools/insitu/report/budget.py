@@ -58,6 +58,10 @@ class Budget:
     limits: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     growth: Mapping[str, str] = field(default_factory=dict)
 
+    def limited(self, board: str) -> set[str]:
+        """Names of the numbers of a board that anything is said of."""
+        return {*self.limits.get("", {}), *self.limits.get(board, {}), *self.growth}
+
 
 @dataclass(frozen=True, slots=True)
 class Kept:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from insitu.report.facts import Facts
 
+PACKAGE = "package"
 INSTRUCTIONS, STACK_PEAK = "instructions", "operand stack peak"  # by call: the name, a colon, the call
 
 
@@ -20,7 +21,7 @@ def metrics(board: Facts) -> dict[str, int]:
         "stack guard": stack["guard"],
         "linear memory": ram["linear_memory"],
         "RAM needed": ram["needed"]["sum"],
-        "package": ram["package"],
+        PACKAGE: ram["package"],
     }
     for pool in ("global heap", "operand stack", "aux stack", "app heap"):
         found[f"{pool} peak"] = max([call["peaks"][pool] for call in board["calls"]], default=None)

@@ -77,9 +77,14 @@ _ZIG = (sys.executable, "-m", "ziglang")
 _WASI = ("-target", "wasm32-wasi")
 
 
+# Loops whose rounds are counted when they are come to: on Cortex-M4F and rv32 kernels take 0.995 and 0.998 of the
+# instructions, and 0.99 and 0.98 of the bytes, where they are not written out.
+_AS_WRITTEN = ("-mllvm", "-unroll-runtime=0")
+
+
 def _clang(driver: str, *options: str) -> Compiler:
     return Compiler(
-        (*_ZIG, driver, "-O2", *options),
+        (*_ZIG, driver, "-O2", *_AS_WRITTEN, *options),
         {
             Kind.BARE: ("-target", "wasm32-freestanding", "-nostdlib", "-Wl,--no-entry"),
             Kind.PROGRAM: _WASI,

@@ -11,13 +11,18 @@ from typing import TYPE_CHECKING
 
 import llvmlite.binding as llvm
 
-from insitu.aot import cost, object_file, optimise, stand_ins
-from insitu.aot.efforts import EFFORTS
+from insitu.aot import bases, cost, object_file, optimise, stand_ins
+from insitu.aot.efforts import EFFORTS, Variant
 
 if TYPE_CHECKING:
     from insitu.aot.targets import Target
 
-_OFF = "-disable-lsr=false", "-lsr-exp-narrow=false", "-enable-misched=true"
+_OFF = (
+    "-disable-lsr=false",
+    "-lsr-exp-narrow=false",
+    "-lsr-preferred-addressing-mode=none",
+    "-enable-misched=true",
+)
 
 # How much bytes count: twice as many have to save a quarter of the instructions. Against 0, the kernels take 0.996 of
 # the instructions and 0.997 of the bytes on Cortex-M4F, 1.002 and 0.992 on rv32.
@@ -32,17 +37,19 @@ def generate(ir: str, target: Target, effort: str) -> list[bytes]:
 
     effort: a name of EFFORTS.
     """
-    module = llvm.parse_assembly(ir, llvm.create_context())
-    module.verify()
     wanted = EFFORTS[effort]
+    modules = {with_bases: _parsed(ir, with_bases) for with_bases in {variant.bases for variant in wanted.variants}}
+
+    def made_as(variant: Variant, left_out: set[str]) -> bytes:
+        return _generated(modules[variant.bases].clone(), target, variant.options, left_out)
+
     first, *others = wanted.variants
     looping = {name: _loops(text) for name, text in optimise.definitions(ir)} if others else {}
     straight = {name for name, loops in looping.items() if not loops}
     with stand_ins.options(ir):
         if len(straight) == len(looping):
-            return [_generated(module, target, first, set())]
-        more = [_generated(module.clone(), target, options, straight) for options in others]
-        made = [_generated(module, target, first, set()), *more]
+            return [made_as(first, set())]
+        made = [made_as(first, set()), *(made_as(variant, straight) for variant in others)]
     costs = [cost.of_functions(data, target) for data in made]
     chosen = {name: _cheapest([costs_of.get(name) for costs_of in costs], wanted.size) for name in looping}
     return [
@@ -50,6 +57,12 @@ def generate(ir: str, target: Target, effort: str) -> list[bytes]:
         for i, data in enumerate(made)
         if i in chosen.values() or i == 0
     ]
+
+
+def _parsed(ir: str, with_bases: bool) -> llvm.ModuleRef:
+    module = llvm.parse_assembly(bases.hoist(ir) if with_bases else ir, llvm.create_context())
+    module.verify()
+    return module
 
 
 def _loops(definition: str) -> bool:

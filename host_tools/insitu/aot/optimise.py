@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import llvmlite.binding as llvm
 
-from insitu.aot import bases, far_calls, polls, stack_checks, stand_ins
+from insitu.aot import far_calls, polls, stack_checks, stand_ins, twin_phis
 from insitu.port.xip import layout
 
 if TYPE_CHECKING:
@@ -57,6 +57,10 @@ _OPTIONS = (
     "-enable-machine-outliner=never",
     # Checks that both sides of a branch begin with are not made before it, all as one number.
     "-simplifycfg-hoist-common=0",
+    # Loops whose rounds are counted when they are come to stay as they are, others are written out four times at most:
+    # on Cortex-M4F the kernels take 0.997 of the instructions and 0.91 of the bytes.
+    "-unroll-runtime=false",
+    "-unroll-max-count=4",
 )
 
 
@@ -206,8 +210,8 @@ def _in_sections(text: str) -> str:
 
 
 def finished(module: llvm.ModuleRef, target: Target) -> str:
-    """IR for code generation: with stack checks, the fences that it needs and no others, bases; each function apart."""
-    text = bases.hoist("\ndefine ".join(map(_without_fences, add_stack_checks(str(module)).split("\ndefine "))))
+    """IR for code generation: with stack checks, the fences that it needs and no others; each function apart."""
+    text = twin_phis.joined("\ndefine ".join(map(_without_fences, add_stack_checks(str(module)).split("\ndefine "))))
     if polls.wanted(text):
         text = polls.placed(text)
     text = _in_sections(_with_choices_fenced(text, _fenced_types(target)))

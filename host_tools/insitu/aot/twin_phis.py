@@ -1,0 +1,107 @@
+"""Two values that a loop carries and that always differ by the same constant are one: LLVM's IR, text to text.
+
+`*pc++` in an interpreter's loop leaves pc and pc + 1, for LLVM has begun the next round's addition in this one. Each is
+a register, and a move on every way to the loop's head. Only the later one stays, which the earlier one's uses are made
+of: in an address the constant costs nothing, and a sum has one anyway.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+_LOCATION = r"((?:, !dbg !\d+)?)"
+_PHI = re.compile(rf"^  (%[\w.]+) = phi i32 (\[.*\]){_LOCATION}$")
+_ANY_PHI = re.compile(r"^  \S+ = phi ")
+_EDGE = re.compile(r"\[ (\S+), (\S+) \]")
+_ADD = re.compile(rf"^  (%[\w.]+) = add (?:nuw |nsw )*i32 (%[\w.]+), (-?\d+){_LOCATION}$")
+_ADDRESS = re.compile(rf"^  (%[\w.]+) = getelementptr (?:\w+ )*i8, ptr (%[\w.]+), i32 (%[\w.]+){_LOCATION}$")
+_FIELD = re.compile(rf"^  (%[\w.]+) = getelementptr (?:\w+ )*i8, ptr (%[\w.]+), i32 (-?\d+){_LOCATION}$")
+_NUMBER = re.compile(r"-?\d+")
+
+
+class Sum(NamedTuple):
+    """A value, or "" for none, and a constant."""
+
+    root: str
+    constant: int
+
+
+def joined(ir: str) -> str:
+    """A module's IR with one of each such pair."""
+    head, *functions = ir.split("\ndefine ")
+    return "\ndefine ".join([head, *map(_in_function, functions)])
+
+
+def _in_function(text: str) -> str:
+    lines = text.split("\n")
+    sums = {match[1]: Sum(match[2], int(match[3])) for line in lines if (match := _ADD.match(line))}
+    twins: dict[str, Sum] = {}
+    block: dict[str, dict[str, str]] = {}  # phis of one, and what they are by where control comes from
+    for line in lines:
+        phi = _PHI.match(line)
+        if phi:
+            block[phi[1]] = {before: value for value, before in _EDGE.findall(phi[2])}
+        elif not _ANY_PHI.match(line) and block:
+            twins |= _twins(block, sums)
+            block = {}
+    return "\n".join(_replaced(lines, twins)) if twins else text
+
+
+def _twins(block: dict[str, dict[str, str]], sums: dict[str, Sum]) -> dict[str, Sum]:
+    found: dict[str, Sum] = {}
+    for later, of_later in block.items():
+        for earlier, of_earlier in block.items():
+            if not {later, earlier} & found.keys() and later not in {twin.root for twin in found.values()}:
+                ahead = _ahead(of_later, of_earlier, sums)
+                if ahead:
+                    found[earlier] = Sum(later, -ahead)
+    return found
+
+
+def _ahead(of_later: dict[str, str], of_earlier: dict[str, str], sums: dict[str, Sum]) -> int:
+    """By how much each value of one phi is more than the other's; 0: not by the same, or by less."""
+    distances = set()
+    for before, value in of_later.items():
+        one, other = _sum(value, sums), _sum(of_earlier[before], sums)
+        if one.root != other.root:
+            return 0
+        distances.add(one.constant - other.constant)
+    return max(distances.pop(), 0) if len(distances) == 1 else 0
+
+
+def _sum(value: str, sums: dict[str, Sum]) -> Sum:
+    if _NUMBER.fullmatch(value):
+        return Sum("", int(value))
+    return sums.get(value, Sum(value, 0))
+
+
+def _replaced(lines: list[str], twins: dict[str, Sum]) -> list[str]:
+    made: list[str] = []
+    owed: list[str] = []  # behind the phis
+    addresses: dict[str, tuple[str, str, int]] = {}
+    for line in lines:
+        phi, add, address, field = (form.match(line) for form in (_PHI, _ADD, _ADDRESS, _FIELD))
+        if phi and phi[1] in twins:
+            root, constant = twins[phi[1]]
+            owed.append(f"  {phi[1]} = add i32 {root}, {constant}{phi[3]}")
+            continue
+        if owed and not _ANY_PHI.match(line):
+            made += owed
+            owed = []
+        if add and add[2] in twins:
+            root, constant = twins[add[2]]
+            line = f"  {add[1]} = add i32 {root}, {constant + int(add[3])}{add[4]}"
+        elif address and address[3] in twins:
+            root, constant = twins[address[3]]
+            addresses[address[1]] = address[2], root, constant
+            made.append(f"  {address[1]}.twin = getelementptr i8, ptr {address[2]}, i32 {root}{address[4]}")
+            line = f"  {address[1]} = getelementptr i8, ptr {address[1]}.twin, i32 {constant}{address[4]}"
+        elif field and field[2] in addresses:
+            base, root, constant = addresses[field[2]]
+            if constant + int(field[3]):
+                line = f"  {field[1]} = getelementptr i8, ptr {field[2]}.twin, i32 {constant + int(field[3])}{field[4]}"
+            else:
+                line = f"  {field[1]} = getelementptr i8, ptr {base}, i32 {root}{field[4]}"
+        made.append(line)
+    return made

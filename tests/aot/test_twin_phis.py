@@ -35,8 +35,8 @@ def test_the_later_one_stays() -> None:
     assert joined.count(" = phi ") == 1
     for line in (
         "%pc = add i32 %next, -1",
-        "%p.twin = getelementptr i8, ptr %inst, i32 %next",
-        "%p = getelementptr i8, ptr %p.twin, i32 -1",
+        "%insitu.twin.p = getelementptr i8, ptr %inst, i32 %next",
+        "%p = getelementptr i8, ptr %insitu.twin.p, i32 -1",
         "%q = getelementptr i8, ptr %inst, i32 %next",
         "%pc.2 = add i32 %next, 1",
     ):
@@ -47,6 +47,17 @@ def test_locations_change_nothing() -> None:
     given = LOOP.format(earlier="%pc.2", later="%pc.3").split("\n")
     located = "\n".join(f"{line}, !dbg !1" if " = " in line else line for line in given)
     assert twin_phis.joined(located).replace(", !dbg !1", "") == twin_phis.joined("\n".join(given))
+
+
+def test_values_with_numbers() -> None:
+    """Their numbers are in the order of the lines."""
+    given = LOOP.format(earlier="%pc.2", later="%pc.3").replace("%p,", "%0,").replace("%p ", "%0 ")
+    llvm.parse_assembly(given).verify()
+    joined = twin_phis.joined(given)
+    llvm.parse_assembly(joined).verify()
+    assert "%0 = getelementptr i8, ptr %insitu.twin.0, i32 -1" in joined
+    unnamed = given.replace("%pc ", "%0 ").replace("%pc,", "%0,").replace("%pc\n", "%0\n")
+    assert twin_phis.joined(unnamed) == unnamed
 
 
 @pytest.mark.parametrize(("earlier", "later"), [("%pc.2", "%pc.2"), ("%pc", "%pc.3"), ("7", "9"), ("%i", "%next")])

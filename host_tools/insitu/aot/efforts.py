@@ -47,7 +47,7 @@ _OTHERS = Variant(_NO_STRENGTH_REDUCTION), Variant(_NARROW), Variant(_SOURCE_ORD
 EFFORTS = {
     SPEED: Effort(False, _BEST),
     MOST: Effort(False, _BEST + _OTHERS),
-    SIZE: Effort(True, (Variant(), Variant(_NO_STRENGTH_REDUCTION)), unroll=False),
+    SIZE: Effort(True, _BEST + _OTHERS, unroll=False),
     ONCE: Effort(False, (Variant(),)),
     QUICK: Effort(False, (Variant(_NO_STRENGTH_REDUCTION),), unroll=False),
 }

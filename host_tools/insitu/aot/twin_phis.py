@@ -11,7 +11,8 @@ import re
 from typing import NamedTuple
 
 _LOCATION = r"((?:, !dbg !\d+)?)"
-_PHI = re.compile(rf"^  (%[\w.]+) = phi i32 (\[.*\]){_LOCATION}$")
+# Of values that have a name: what has a number has it in the order of the lines, and the phi would be another line.
+_PHI = re.compile(rf"^  (%[A-Za-z_][\w.]*) = phi i32 (\[.*\]){_LOCATION}$")
 _ANY_PHI = re.compile(r"^  \S+ = phi ")
 _EDGE = re.compile(r"\[ (\S+), (\S+) \]")
 _ADD = re.compile(rf"^  (%[\w.]+) = add (?:nuw |nsw )*i32 (%[\w.]+), (-?\d+){_LOCATION}$")
@@ -92,16 +93,26 @@ def _replaced(lines: list[str], twins: dict[str, Sum]) -> list[str]:
         if add and add[2] in twins:
             root, constant = twins[add[2]]
             line = f"  {add[1]} = add i32 {root}, {constant + int(add[3])}{add[4]}"
+        elif add:  # what is known not to overflow was so where the earlier value was used
+            line = f"  {add[1]} = add i32 {add[2]}, {add[3]}{add[4]}"
         elif address and address[3] in twins:
             root, constant = twins[address[3]]
             addresses[address[1]] = address[2], root, constant
-            made.append(f"  {address[1]}.twin = getelementptr i8, ptr {address[2]}, i32 {root}{address[4]}")
-            line = f"  {address[1]} = getelementptr i8, ptr {address[1]}.twin, i32 {constant}{address[4]}"
+            twin = _twin(address[1])
+            made.append(f"  {twin} = getelementptr i8, ptr {address[2]}, i32 {root}{address[4]}")
+            line = f"  {address[1]} = getelementptr i8, ptr {twin}, i32 {constant}{address[4]}"
         elif field and field[2] in addresses:
             base, root, constant = addresses[field[2]]
             if constant + int(field[3]):
-                line = f"  {field[1]} = getelementptr i8, ptr {field[2]}.twin, i32 {constant + int(field[3])}{field[4]}"
+                line = (
+                    f"  {field[1]} = getelementptr i8, ptr {_twin(field[2])}, i32 {constant + int(field[3])}{field[4]}"
+                )
             else:
                 line = f"  {field[1]} = getelementptr i8, ptr {base}, i32 {root}{field[4]}"
         made.append(line)
     return made
+
+
+def _twin(address: str) -> str:
+    """The name of an address made of the later value."""
+    return f"%insitu.twin.{address[1:]}"

@@ -22,7 +22,6 @@ from .xip.layout import (
     IMAGE_START_FUNCTION,
     IMAGE_TABLES,
     INSTANCE_AUX_BOTTOM,
-    INSTANCE_FUEL,
     INSTANCE_ID,
     INSTANCE_IMAGE,
     INSTANCE_MEMORY_BASE,
@@ -115,7 +114,6 @@ class Instance(Mortal):
         self.put_address(INSTANCE_RUNTIME, runtime.base, runtime.cell)
         self.put_address(INSTANCE_IMAGE, module.base, 0)
         self.put(INSTANCE_ID, self.id)
-        self.put(INSTANCE_FUEL, 1)
         self.put(INSTANCE_AUX_BOTTOM, module.word(IMAGE_AUX_STACK_BOTTOM))
         if module.flags() & FLAG_MEMORY:
             from .store.plan import allocate_memory

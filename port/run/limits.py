@@ -53,14 +53,13 @@ class Limit:
         words = [(i, i.get(INSTANCE_FUEL)) for i in self._instances()]
         if self.fuel is not None:
             for i, _ in words:
-                i.put(INSTANCE_FUEL, 1)
+                i.put(INSTANCE_FUEL, 0)
         runtime.limit = self
         try:
             return function(*args)
         finally:
             self._take_back()
-            if self.fuel is not None:
-                self.env.fuel = max(self.fuel, 0)
+            self.env.fuel = self.fuel and max(self.fuel, 0)
             runtime.limit = outer
             for i, word in words:
                 if i.block:
@@ -72,8 +71,8 @@ class Limit:
     def _take_back(self):
         if self.fuel is not None:
             for i in self._instances():
-                self.fuel += i.get(INSTANCE_FUEL) - 1
-                i.put(INSTANCE_FUEL, 1)
+                self.fuel += i.get(INSTANCE_FUEL)
+                i.put(INSTANCE_FUEL, 0)
 
     # Where instance polls, whose word was had: it is given more, or the result is the trap that ends the call.
     def reached(self, instance, had):
@@ -82,15 +81,17 @@ class Limit:
             return TRAP_TIMEOUT
         if self.fuel is None:
             return 0
-        self.fuel += had - 1
-        instance.put(INSTANCE_FUEL, 1)
-        if self.fuel < 1:
+        owed = had >> 31  # a loop that is not to begin with what there is owes nothing, but needs some
+        least = 0 if owed else 1
+        self.fuel += had - (owed << 32)
+        instance.put(INSTANCE_FUEL, 0)
+        if self.fuel < least:
             self._take_back()
-        if self.fuel < 1:
+        if self.fuel < least:
             return TRAP_FUEL
         given = min(self.fuel, SLICE)
         self.fuel -= given
-        instance.put(INSTANCE_FUEL, given + 1)
+        instance.put(INSTANCE_FUEL, given)
         return 0
 
     # Raises OutOfFuel.

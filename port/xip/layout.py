@@ -156,8 +156,7 @@ INSTANCE_MEMORY_SIZE = const(12)  # bytes
 INSTANCE_IMAGE = const(16)  # address of the image
 INSTANCE_MEMORY_PAGES = const(20)  # what memory.size answers, where memory is not fixed
 INSTANCE_ID = const(24)  # the runtime's number for the instance
-# Of an interruptible module: turns of loops that it may make before it leaves with REQUEST_POLL, and 1; code never
-# runs with 0 there.
+# Of an interruptible module: turns of loops, and calls in recursions, that are left until it leaves with REQUEST_POLL.
 INSTANCE_FUEL = const(28)
 INSTANCE_AUX_BOTTOM = const(32)  # address in linear memory: where the aux stack ends of the call that runs now
 INSTANCE_HEADER = const(32)  # then: globals, import slots, args area, tables

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LABEL = re.compile(r"([\w.$-]+):")
 TARGET = re.compile(r"label %([\w.$-]+)")
@@ -24,6 +28,13 @@ class Block:
     @property
     def next(self) -> list[str]:
         return list(dict.fromkeys(to for line in self.end for to in TARGET.findall(line)))
+
+    def defined(self) -> Iterator[tuple[str, str]]:
+        """Each name, and the line that defines it."""
+        for line in (*self.phis, *self.lines):
+            name, is_, _ = line.partition(" = ")
+            if is_:
+                yield name.strip(), line
 
     def lead(self, to: str, instead: str) -> None:
         """Control goes to another block where it went to one."""
@@ -59,6 +70,18 @@ class Blocks(dict[str, Block]):
             lines += [f"{name}:", *block.phis, *block.lines, *block.end]
         return "\n".join(lines) + self.behind
 
+    def traps(self, name: str) -> bool:
+        """Whether a block does no more than that."""
+        return self[name].end[:1] == ["  unreachable"]
+
+    def before(self) -> dict[str, list[str]]:
+        """For each block, those that lead to it."""
+        found: dict[str, list[str]] = {name: [] for name in self}
+        for name, block in self.items():
+            for to in block.next:
+                found[to].append(name)
+        return found
+
     def split(self, name: str, rest: str) -> Block:
         """All of a block but its phis is a block of its own from now on, which the first one is to lead to."""
         block = self[name]
@@ -75,12 +98,35 @@ class Blocks(dict[str, Block]):
         self._rename(to, name, made)
         return self[made]
 
+    def joined(self, to: str, before: list[str], made: str) -> None:
+        """A block of its own through which all of these come to a block, with phis where they bring what differs."""
+        block = self[to]
+        self[made] = joint = Block(end=[f"  br label %{to}"])
+        for name in before:
+            self[name].lead(to, made)
+        for i, line in enumerate(block.phis):
+            incoming = self.incoming(line)
+            brought = {name: incoming.pop(name) for name in before}
+            value = next(iter(brought.values()))
+            head, behind = line[: line.index("[")], line[line.rindex("]") + 1 :]
+            if len(set(brought.values())) > 1:
+                value = f"%{made}.{i}"
+                edges = ", ".join(f"[ {brought[name]}, %{name} ]" for name in before)
+                joint.phis.append(f"  {value}{head[head.index(' = ') :]}{edges}")
+            edges = ", ".join(f"[ {value_}, %{name} ]" for name, value_ in {made: value, **incoming}.items())
+            block.phis[i] = f"{head}{edges}{behind}"
+
     def _behind(self, name: str, made: str, block: Block) -> None:
         """LLVM lays blocks out by their order, too."""
         names = list(self)
         later = {n: self.pop(n) for n in names[names.index(name) + 1 :]}
         self[made] = block
         self.update(later)
+
+    @staticmethod
+    def incoming(phi: str) -> dict[str, str]:
+        """Of a phi's line: block to what comes from it."""
+        return {block: value for value, block in _INCOMING.findall(phi)}
 
     def _rename(self, of: str, before: str, now: str) -> None:
         """Phis of a block have what came from one block from another; once where a switch led there by several ways."""

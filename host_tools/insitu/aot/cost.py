@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from insitu.aot import loops
+from insitu.aot import loops, stand_ins
 from insitu.aot.contract import ARCHITECTURES
 from insitu.aot.contract import instruction as do
 from insitu.aot.contract.elf import Object
@@ -20,7 +20,7 @@ _ROUNDS = 8  # of a loop of which nothing is known
 _DEEPEST = 6  # loops in one another
 _CALLS = (10, 30, 19)  # R_ARM_THM_CALL, R_ARM_THM_JUMP24, R_RISCV_CALL_PLT
 _CALL_PAIR = 19  # AUIPC and JALR
-_TRAP = "insitu_trap"
+_COLD = ("insitu_trap", stand_ins.POLL)  # what is called seldom; of a poll, nor does what follows count
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ def _blocks(of: Object, index: int, machine: Architecture) -> dict[int, _Block]:
 def _leave(block: _Block, i: Instruction, at: int, callee: str, machine: Architecture) -> bool:
     """Note where control goes from the block's last instruction; whether it does not go on behind it."""
     if callee:
-        block.trap = callee == _TRAP
+        block.trap = callee in _COLD
         return block.trap or i.flow in (do.JUMP, do.JUMP_REGISTER)
     if i.flow in (do.JUMP, do.BRANCH):
         block.to.append(at + i.target)

@@ -1,8 +1,8 @@
 """Where an interruptible module polls: on LLVM's IR, after its passes, so that an unrolled loop polls once a turn.
 
-A word of the instance, INSTANCE_FUEL, is counted down by each turn of a loop, and by each call in a recursion. At 0 the
-code leaves for the runtime by a routine that keeps all registers (stubs/poll_*.S), which fills it again
-(port/run/polls.py). Code never runs with 0 in it.
+A word of the instance, INSTANCE_FUEL, is counted down by each turn of a loop, and by each call in a recursion. Where it
+does not suffice the code leaves for the runtime, by a routine that keeps all registers (stubs/poll_*.S), which fills it
+again (port/run/polls.py).
 
 Loops that call nothing have the word in a register: it is loaded on the way in and stored on the way out.
 """
@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING
 
 import llvmlite.binding as llvm
 
+from insitu.aot import counted as counted_loops
 from insitu.aot import stand_ins
 from insitu.aot.blocks import CALLEE, Block, Blocks
+from insitu.aot.counted import Counted
 from insitu.aot.loops import connected
 from insitu.port.xip import layout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from insitu.aot.loops import Graph
 
@@ -36,9 +38,11 @@ _CHECKED = "insitu.checked"  # blocks behind a stack check
 # What neither polls nor leaves for what may.
 _HELPERS = ("@llvm.", "@insitu_far_", "@insitu_trap", "@insitu_load", "@insitu_store")
 _UNLIKELY = '!prof !{!"branch_weights", i32 1, i32 1048575}'
-_WORD = f"  %insitu.fuel = getelementptr i8, ptr %inst, i32 -{layout.INSTANCE_FUEL}"
+_FUEL = "%insitu.fuel"
+_WORD = f"  {_FUEL} = getelementptr i8, ptr %inst, i32 -{layout.INSTANCE_FUEL}"
 _OUTSIDE = "outside"
-_LOCATION = re.compile(r", !dbg !\d+")
+# Turns, of a loop and of those in it: so many are counted where the loop lies; and so many are paid all at once.
+_SHORT, _MOST_PAID = 1 << 12, 1 << 16
 
 
 def wanted(text: str) -> bool:
@@ -109,67 +113,165 @@ class _Function:
         self._text, self._count = text, 0
         self.blocks = Blocks(text)
         self.first = next(iter(self.blocks), "")
-        self._polled = [name for name in self.blocks if recursive and name.startswith(_CHECKED)]
+        self._checked = [name for name in self.blocks if recursive and name.startswith(_CHECKED)]
+        self._registers: dict[str, str] = {}  # block to pointer of the word, where that is no other's
+        self._polled: dict[str, int] = {}  # blocks, and how many turns a poll there counts as
+        self._paid: dict[str, Counted] = {}  # by head: loops whose turns are paid all at once
+        self._totals: dict[str, int] = {}  # of these, and of short ones, by head
+        self._counted: list[tuple[Counted, int]] = []
 
     def text(self) -> str:
-        heads = self._heads()
-        if not heads and not self._polled:
+        self._choose()
+        if not (self._counted or self._paid or self._polled):
             return self._text
-        self._registers: dict[str, str] = {}
-        for part in self._quiet(list(self.blocks)):
-            self._keep_in_register(part)
-        for name in [*self._polled, *heads]:
-            self._poll(name, self._registers.get(name, "%insitu.fuel"))
+        heads = {*self._polled, *self._paid, *(loop.head for loop, _ in self._counted)}
+        for part in self._quiet(list(self.blocks), heads):
+            register = f"%insitu.left{self._new()}"
+            self._registers |= dict.fromkeys(part, register)
+        for loop, weight in self._counted:
+            n, word = self._new(), self._word(loop.head)
+            self._made(loop.head, counted_loops.cut(self.blocks, loop, weight, n, word, self._leave(word, n)))
+        for loop in self._paid.values():
+            entry = f"insitu.entry{self._new()}"
+            before = [name for name in self.blocks.before()[loop.head] if name != loop.latch]
+            self.blocks.joined(loop.head, before, entry)
+            self._made(loop.head, [entry])
+            self._polled[entry] = self._totals[loop.head]
+        for name, weight in self._polled.items():
+            self._poll(name, weight)
+        self._move_words()
         allocas = [f"  {register} = alloca i32, align 4" for register in dict.fromkeys(self._registers.values())]
-        first = self.blocks[self.first]
-        first.lines[:0] = [*allocas, _WORD]
+        self.blocks[self.first].lines[:0] = [*allocas, _WORD]
         return self.blocks.text()
 
     def _new(self) -> int:
         self._count += 1
         return self._count
 
-    def _heads(self) -> list[str]:
-        """Blocks of which every way that comes back to where it was goes through one."""
+    def _word(self, name: str) -> str:
+        """Where a block has what INSTANCE_FUEL is."""
+        return self._registers.get(name, _FUEL)
+
+    def _made(self, name: str, blocks: Iterable[str]) -> None:
+        """Blocks that were made of one."""
+        if name in self._registers:
+            self._registers |= dict.fromkeys(blocks, self._registers[name])
+
+    # --- which loops poll how ---
+
+    def _choose(self) -> None:
+        """Where to poll, and how: every way round goes through a poll, or is short, and what it takes is in a poll."""
+        closed: set[tuple[str, str]] = set()
+        inside: dict[str, set[str]] = {}  # of short loops
+        loops = [(head, self._members(head)) for head in self._heads(set(), closed)]
+        for head, members in sorted(loops, key=lambda row: len(row[1])):
+            loop = counted_loops.find(self.blocks, head, members) if members else None
+            if loop is None:
+                continue
+            closed.add((loop.latch, head))
+            weight = self._weight(members, inside)
+            total = _MOST_PAID if loop.turns is None else (loop.turns + 1) * weight
+            if total < _SHORT:
+                self._totals[head], inside[head] = total, members
+            elif total < _MOST_PAID:
+                self._paid[head], self._totals[head] = loop, total
+            else:
+                self._counted.append((loop, weight))
+        self._polled = dict.fromkeys(self._checked, self._weight(set(self.blocks), inside))
+        pays = {*self._checked, *self._paid, *(loop.head for loop, _ in self._counted)}
+        for head, members in sorted(loops, key=lambda row: len(row[1]) or len(self.blocks)):
+            if head not in pays and head in self._heads(pays, closed):
+                self._polled[head] = self._weight(members, inside)
+                pays.add(head)
+
+    def _weight(self, members: set[str], inside: dict[str, set[str]]) -> int:
+        """Turns that one turn of a loop is: itself, and the short loops in it."""
+        short = [head for head in members & inside.keys() if inside[head] < members]
+        outermost = [head for head in short if not any(head in inside[other] for other in short if other != head)]
+        return 1 + sum(self._totals[head] for head in outermost)
+
+    def _heads(self, polled: set[str], closed: set[tuple[str, str]]) -> list[str]:
+        """Blocks of which every way that comes back to where it was goes through one.
+
+        But for ways through what polls, and those that are closed, from block to block.
+        """
         found: dict[str, None] = {}
-        state: dict[str, int] = {}
-        open_ = [(self.first, iter(self.blocks[self.first].next))] if self.first else []
-        state[self.first] = 1
-        while open_:
-            block, ways = open_[-1]
-            to = next(ways, None)
-            if to is None:
-                state[block] = 2
-                open_.pop()
-            elif to not in state:
-                state[to] = 1
-                open_.append((to, iter(self.blocks[to].next)))
-            elif state[to] == 1:
-                found[to] = None
+        left: dict[str, bool] = {}
+        open_: list[tuple[str, Iterator[str]]] = []
+
+        def come(name: str) -> None:
+            left[name] = False
+            ways = [to for to in self.blocks[name].next if (name, to) not in closed and to not in polled]
+            open_.append((name, iter(ways)))
+
+        for root in [name for name in self.blocks if name == self.first or name in polled]:
+            if root not in left:
+                come(root)
+            while open_:
+                block, ways = open_[-1]
+                to = next(ways, None)
+                if to is None:
+                    left[block] = True
+                    open_.pop()
+                elif to not in left:
+                    come(to)
+                elif not left[to]:
+                    found[to] = None
         return list(found)
 
-    def _poll(self, name: str, word: str) -> None:
-        n = self._new()
-        go_on, cold = f"insitu.go{n}", f"insitu.poll{n}"
-        block = self.blocks.split(name, go_on)
-        block.lines = [
+    def _members(self, head: str) -> set[str]:
+        """The blocks from which control comes to the head only by the head itself, and comes there again."""
+        before = self.blocks.before()
+        others, pending = {head}, [self.first]
+        while pending:
+            name = pending.pop()
+            if name not in others:
+                others.add(name)
+                pending += self.blocks[name].next
+        found, pending = {head}, [name for name in before[head] if name == head or name not in others]
+        while pending:
+            name = pending.pop()
+            if name not in found:
+                found.add(name)
+                pending += before[name]
+        return found if any(head in self.blocks[name].next for name in found) else set()
+
+    # --- polls ---
+
+    def _poll(self, name: str, weight: int) -> None:
+        go_on = f"insitu.go{self._new()}"
+        self._count_down(self.blocks.split(name, go_on), name, go_on, weight)
+        self._made(name, [go_on])
+
+    def _count_down(self, block: Block, name: str, go_on: str, by: int) -> None:
+        """The end of a block, which goes on at another, after a poll where the word does not have so many turns.
+
+        There the word is less than nothing: what is owed.
+        """
+        n, word = self._new(), self._word(name)
+        cold = f"insitu.poll{n}"
+        block.lines += [
             f"  %insitu.had{n} = load i32, ptr {word}, align 4",
-            f"  %insitu.has{n} = add i32 %insitu.had{n}, -1",
+            f"  %insitu.both{n} = call {{ i32, i1 }} @llvm.usub.with.overflow.i32(i32 %insitu.had{n}, i32 {by})",
+            f"  %insitu.has{n} = extractvalue {{ i32, i1 }} %insitu.both{n}, 0",
             f"  store i32 %insitu.has{n}, ptr {word}, align 4",
-            f"  %insitu.out{n} = icmp eq i32 %insitu.has{n}, 0",
+            f"  %insitu.out{n} = extractvalue {{ i32, i1 }} %insitu.both{n}, 1",
         ]
         block.end = [f"  br i1 %insitu.out{n}, label %{cold}, label %{go_on}, {_UNLIKELY}"]
-        behind = self.blocks[go_on]
-        located = next((found[0] for line in (*behind.lines, *behind.end) if (found := _LOCATION.search(line))), "")
-        lines = [f"  call void @{stand_ins.POLL}(ptr %inst) #901{located}"]  # of the loop, for a profile
-        if word != "%insitu.fuel":
-            lines = [*_moved(word, "%insitu.fuel", f"0.{n}"), *lines, *_moved("%insitu.fuel", word, f"1.{n}")]
-        self.blocks[cold] = Block([], lines, [f"  br label %{go_on}"])
+        self.blocks[cold] = Block([], self._leave(word, n), [f"  br label %{go_on}"])
+        self._made(name, [cold])
+
+    @staticmethod
+    def _leave(word: str, n: int) -> list[str]:
+        lines = [f"  call void @{stand_ins.POLL}(ptr %inst) #901"]
+        if word == _FUEL:
+            return lines
+        return [*_moved(word, _FUEL, f"0.{n}"), *lines, *_moved(_FUEL, word, f"1.{n}")]
 
     # --- loops that call nothing ---
 
-    def _quiet(self, names: Iterable[str]) -> list[set[str]]:
-        """The outermost loops in which nothing else can poll."""
+    def _quiet(self, names: Iterable[str], heads: set[str]) -> list[set[str]]:
+        """The outermost loops with some of these heads in which nothing else can poll."""
         names = list(names)
         numbers = {name: i for i, name in enumerate(names)}
         graph = {i: [numbers[to] for to in self.blocks[name].next if to in numbers] for name, i in numbers.items()}
@@ -179,8 +281,8 @@ class _Function:
             if len(part) == 1 and part[0] not in graph[part[0]]:
                 continue
             if any(self._leaves(name) for name in members):
-                found += self._quiet(n for n in names if n in members and n not in self._entries(members))
-            else:
+                found += self._quiet([n for n in names if n in members and n not in self._entries(members)], heads)
+            elif members & heads:
                 found.append(members)
         return found
 
@@ -191,19 +293,15 @@ class _Function:
         callees = (CALLEE.search(line) for line in self.blocks[name].lines)
         return any(callee and not callee[1].startswith(_HELPERS) for callee in callees)
 
-    def _keep_in_register(self, members: set[str]) -> None:
-        register = f"%insitu.left{self._new()}"
-        for name in members:
-            self._registers[name] = register
+    def _move_words(self) -> None:
+        """The word goes to a register where a loop begins that has it there, and back where control leaves the loop."""
         for name, to in [(name, to) for name, block in self.blocks.items() for to in block.next]:
-            if (name in members) != (to in members) and not self._ends(to):
+            source, target = self._word(name), self._word(to)
+            if source != target and not self.blocks.traps(to):
                 n = self._new()
-                source, target = ("%insitu.fuel", register) if to in members else (register, "%insitu.fuel")
-                self.blocks.between(name, to, f"insitu.way{n}").lines = _moved(source, target, f"2.{n}")
-
-    def _ends(self, name: str) -> bool:
-        """Whether a block only traps."""
-        return self.blocks[name].end[:1] == ["  unreachable"]
+                back = [] if source == _FUEL else _moved(source, _FUEL, f"2.{n}")
+                there = [] if target == _FUEL else _moved(_FUEL, target, f"3.{n}")
+                self.blocks.between(name, to, f"insitu.way{n}").lines = [*back, *there]
 
 
 def _moved(source: str, target: str, name: str) -> list[str]:

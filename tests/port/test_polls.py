@@ -2,52 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
-import wasmtime
-from insitu import aot
 
-_STOPPED = """(module
-  (import "env" "note" (func $note (param i32)))
-  (memory (export "memory") 1 9)
-  (table $t (export "table") 1 9 funcref) (elem (i32.const 0) $again)
-  (type $f (func (param i32) (result i32)))
-  (func (export "forever") (loop (br 0)))
-  (func $again (export "again") (param i32) (result i32) (call_indirect (type $f) (local.get 0) (i32.const 0)))
-  (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0)))
-  (func (export "mix") (param i32) (result i32) (local i32)
-    (loop
-      (local.set 1 (i32.xor (i32.mul (local.get 1) (i32.const 33)) (local.get 0)))
-      (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
-    (local.get 1))
-  (func (export "scan") (param i32) (result i32)
-    (loop
-      (if (i32.load8_u (local.get 0)) (then (return (local.get 0))))
-      (local.set 0 (i32.add (local.get 0) (i32.const 1)))
-      (br 0))
-    (unreachable))
-  (func (export "notes") (param i32)
-    (loop
-      (call $note (local.get 0))
-      (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))))
-  (func $fib (export "fib") (param i32) (result i32)
-    (if (result i32) (i32.lt_u (local.get 0) (i32.const 2)) (then (local.get 0))
-      (else (i32.add (call $fib (i32.sub (local.get 0) (i32.const 1)))
-        (call $fib (i32.sub (local.get 0) (i32.const 2)))))))
-  (func (export "nest") (param i32 i32) (result i32) (local i32 i32)
-    (loop
-      (local.set 2 (local.get 1))
-      (loop
-        (local.set 3 (i32.add (i32.mul (local.get 3) (i32.const 5)) (i32.xor (local.get 2) (local.get 0))))
-        (br_if 0 (local.tee 2 (i32.sub (local.get 2) (i32.const 1)))))
-      (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
-    (local.get 3)))"""
-_ENDLESS = (("forever", ()), ("fib", (60,)), ("nest", (-1, 3)), ("notes", (-1,)))
+from tests.stopped.module import ENDLESS, image
 
 
 @pytest.fixture(params=["cortex-m0plus", "cortex-m4f", "rv32imc"])
@@ -65,13 +27,8 @@ def _short_slices(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "SLICE", 500)
 
 
-@functools.cache
-def _image(target: str, interruptible: bool = True) -> bytes:
-    return aot.compile_wasm(bytes(wasmtime.wat2wasm(_STOPPED)), target, interruptible=interruptible)
-
-
 def _instance(device: Any, note: Any = lambda n: None, stack_size: int = 4096) -> Any:
-    module = device.load_image(_image(device.target))
+    module = device.load_image(image(device.target))
     return module.instantiate(stack_size=stack_size, imports={"env": {"note": note}})
 
 
@@ -107,7 +64,7 @@ def _interrupt() -> None:
     raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize(("name", "arguments"), _ENDLESS)
+@pytest.mark.parametrize(("name", "arguments"), ENDLESS)
 def test_terminated(device: Any, name: str, arguments: tuple[int, ...]) -> None:
     instance = _instance(device)
     with _whole(device, instance):
@@ -121,7 +78,7 @@ def test_terminated(device: Any, name: str, arguments: tuple[int, ...]) -> None:
 
 def test_time_is_over(device: Any) -> None:
     instance = _instance(device)
-    for name, arguments in _ENDLESS:
+    for name, arguments in ENDLESS:
         with _whole(device, instance), pytest.raises(device.port.Trap, match='"time limit exceeded" in function'):
             instance.exec_env.call(name, *arguments, timeout_ms=20)
     assert instance.exec_env.call("fib", 10, timeout_ms=10_000) == 55
@@ -244,7 +201,7 @@ def test_nothing_moves_while_a_call_is_stopped(
 
 
 def test_not_built_for_it(device: Any) -> None:
-    instance = device.load_image(_image(device.target, False)).instantiate(imports={"env": {"note": print}})
+    instance = device.load_image(image(device.target, False)).instantiate(imports={"env": {"note": print}})
     for limit in ({"fuel": 9}, {"timeout_ms": 9}):
         with pytest.raises(device.port.Error, match="insitu build --interruptible"):
             instance.exec_env.call("fib", 10, **limit)

@@ -239,27 +239,19 @@ class _Function:
     # --- polls ---
 
     def _poll(self, name: str, weight: int) -> None:
-        go_on = f"insitu.go{self._new()}"
-        self._count_down(self.blocks.split(name, go_on), name, go_on, weight)
-        self._made(name, [go_on])
-
-    def _count_down(self, block: Block, name: str, go_on: str, by: int) -> None:
-        """The end of a block, which goes on at another, after a poll where the word does not have so many turns.
-
-        There the word is less than nothing: what is owed.
-        """
+        """A block begins with a poll where the word does not have so many turns: it is less than nothing there."""
         n, word = self._new(), self._word(name)
-        cold = f"insitu.poll{n}"
-        block.lines += [
+        go_on, cold = f"insitu.go{n}", f"insitu.poll{n}"
+        block = self.blocks.split(name, go_on)
+        block.lines = [
             f"  %insitu.had{n} = load i32, ptr {word}, align 4",
-            f"  %insitu.both{n} = call {{ i32, i1 }} @llvm.usub.with.overflow.i32(i32 %insitu.had{n}, i32 {by})",
-            f"  %insitu.has{n} = extractvalue {{ i32, i1 }} %insitu.both{n}, 0",
+            f"  %insitu.has{n} = add nsw i32 %insitu.had{n}, -{weight}",
             f"  store i32 %insitu.has{n}, ptr {word}, align 4",
-            f"  %insitu.out{n} = extractvalue {{ i32, i1 }} %insitu.both{n}, 1",
+            f"  %insitu.out{n} = icmp slt i32 %insitu.has{n}, 0",
         ]
         block.end = [f"  br i1 %insitu.out{n}, label %{cold}, label %{go_on}, {_UNLIKELY}"]
         self.blocks[cold] = Block([], self._leave(word, n), [f"  br label %{go_on}"])
-        self._made(name, [cold])
+        self._made(name, (go_on, cold))
 
     @staticmethod
     def _leave(word: str, n: int) -> list[str]:

@@ -1,0 +1,38 @@
+"""python -m tests.stopped [STOPS [WHERE...]]: calls that are stopped at random moments, in every way so many times, 1,000
+unless said; the heap is whole after each. WHERE: a target with a board in QEMU, or pico, in rp2040py; all unless said.
+"""
+
+from __future__ import annotations
+
+import sys
+from random import Random
+
+from tests.firmware import BOARDS
+from tests.stopped import boards
+
+
+def _qemu(target: str, count: int) -> None:
+    with boards.in_qemu(target) as firmware:
+        for way in boards.QEMU_WAYS:
+            ((said,),) = firmware.answers("stop_here", [(way, count)])
+            print(f"{target}, {way}: {count}; {said}", flush=True)
+
+
+def _pico(count: int) -> None:
+    with boards.on_a_pico() as link:
+        for way in boards.PICO_WAYS:
+            print(f"pico, {way}: {count}; {boards.stop(link, way, count)}", flush=True)
+        print(f"pico, by the console: {count}; {boards.by_the_console(link, count, Random(1))}", flush=True)
+
+
+def main() -> None:
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    for where in sys.argv[2:] or [*BOARDS, "pico"]:
+        if where == "pico":
+            _pico(count)
+        else:
+            _qemu(where, count)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,5 +1,7 @@
-"""python -m tests.stopped [STOPS [WHERE...]]: calls that are stopped at random moments, in every way so many times, 1,000
-unless said; the heap is whole after each. WHERE: a target with a board in QEMU, or pico, in rp2040py; all unless said.
+"""python -m tests.stopped [STOPS [WHERE...]]: calls that are stopped at random moments, in every way so many times.
+
+STOPS: 1,000 unless said; the heap is whole after each, or the exit status 1. WHERE: a target with a board in QEMU, or
+pico, in rp2040py; all unless said.
 """
 
 from __future__ import annotations

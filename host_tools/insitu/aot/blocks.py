@@ -14,6 +14,7 @@ TARGET = re.compile(r"label %([\w.$-]+)")
 PHI = re.compile(r"  %\S+ = phi ")
 CALLEE = re.compile(r"\bcall\b.*?([@%][\w.$-]+)\(")
 _NUMBER = re.compile(r"(?m)(%|^)(\d+)\b")  # of a value or a block without a name, which LLVM wants in order
+_LOCATION = re.compile(r", !dbg !\d+")
 _INCOMING = re.compile(r"\[ ([^\[\]]*), %([\w.$-]+) \]")
 
 
@@ -70,9 +71,14 @@ class Blocks(dict[str, Block]):
             lines += [f"{name}:", *block.phis, *block.lines, *block.end]
         return "\n".join(lines) + self.behind
 
+    def location(self, name: str) -> str:
+        """Where in the module the first instruction of a block is that has such a note: the note, as LLVM writes it."""
+        block = self[name]
+        return next((found[0] for line in (*block.lines, *block.end) if (found := _LOCATION.search(line))), "")
+
     def traps(self, name: str) -> bool:
         """Whether a block does no more than that."""
-        return self[name].end[:1] == ["  unreachable"]
+        return self[name].end[0].startswith("  unreachable")
 
     def before(self) -> dict[str, list[str]]:
         """For each block, those that lead to it."""

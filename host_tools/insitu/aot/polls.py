@@ -130,7 +130,8 @@ class _Function:
             self._registers |= dict.fromkeys(part, register)
         for loop, weight in self._counted:
             n, word = self._new(), self._word(loop.head)
-            self._made(loop.head, counted_loops.cut(self.blocks, loop, weight, n, word, self._leave(word, n)))
+            leave = self._leave(word, n, self.blocks.location(loop.head))
+            self._made(loop.head, counted_loops.cut(self.blocks, loop, weight, n, word, leave))
         for loop in self._paid.values():
             entry = f"insitu.entry{self._new()}"
             before = [name for name in self.blocks.before()[loop.head] if name != loop.latch]
@@ -250,12 +251,13 @@ class _Function:
             f"  %insitu.out{n} = icmp slt i32 %insitu.has{n}, 0",
         ]
         block.end = [f"  br i1 %insitu.out{n}, label %{cold}, label %{go_on}, {_UNLIKELY}"]
-        self.blocks[cold] = Block([], self._leave(word, n), [f"  br label %{go_on}"])
+        leave = self._leave(word, n, self.blocks.location(go_on))
+        self.blocks[cold] = Block([], leave, [f"  br label %{go_on}"])
         self._made(name, (go_on, cold))
 
     @staticmethod
-    def _leave(word: str, n: int) -> list[str]:
-        lines = [f"  call void @{stand_ins.POLL}(ptr %inst) #901"]
+    def _leave(word: str, n: int, location: str) -> list[str]:
+        lines = [f"  call void @{stand_ins.POLL}(ptr %inst) #901{location}"]  # of the loop, for a profile
         if word == _FUEL:
             return lines
         return [*_moved(word, _FUEL, f"0.{n}"), *lines, *_moved(_FUEL, word, f"1.{n}")]

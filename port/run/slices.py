@@ -41,7 +41,7 @@ def serve(env, instance):
         stop(env, instance, TRAP_TERMINATED)
     for share in env.shares:
         if share.instance is instance:
-            share.word = share.turns
+            share.word = share.turns - (share.word >> 31)  # of which it may owe one
 
 
 # What code has in registers is of where memory and tables are: they stay there until it goes on.

@@ -66,7 +66,9 @@ def find(blocks: Blocks, head: str, members: set[str]) -> Counted | None:
         turns, passes = divmod((int(most) - int(begin) - add) * (1 if step > 0 else -1) % _WORDS, size)
         if passes:
             return None
-    elif size & (size - 1) or not all(_is_multiple(blocks, operand, size) for operand in (begin, str(add), most)):
+    elif size > 1 and (
+        size & (size - 1) or not all(_is_multiple(blocks, operand, size) for operand in (begin, str(add), most))
+    ):
         return None  # it may pass by what it is compared with
     on = branch[3 if compare[1] == "eq" else 2]
     return Counted(head, latch, test, on, end, begin, add, step, most, turns)

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+import wasmtime
+from insitu import aot
 
 from tests.stopped.module import ENDLESS, image
 

@@ -53,18 +53,18 @@ class Stopped:
 
     def by_an_import(self, name, arguments):
         self.left = 1 + self.random(200)
-        return self.trapped("notes", (-1,))
+        return self.trapped("notes", (-1,), self.left + self.random(100))
 
     def from_outside(self, name, arguments):
         """terminate() has been called; the code comes to see it after any number of turns."""
         self.env.terminate()
-        return self.trapped(name, arguments)
+        return self.trapped(name, arguments, self.random(self.most(name)))
 
     def by_a_timer(self, name, arguments):
         from machine import Timer
 
         Timer(period=1 + self.random(15), mode=Timer.ONE_SHOT, callback=lambda _: self.env.terminate())
-        return self.trapped(name, arguments)
+        return self.trapped(name, arguments, 0)
 
     def by_time(self, name, arguments):
         try:
@@ -75,8 +75,9 @@ class Stopped:
     def most(self, name):
         return 300 if name == "notes" else 100000
 
-    def trapped(self, name, arguments):
-        self.instance.put(FUEL, 1 + self.random(self.most(name)))
+    def trapped(self, name, arguments, turns):
+        """turns: until it polls the first time."""
+        self.instance.put(FUEL, turns)
         try:
             self.instance.lookup_function(name)(*arguments)
         except insitu.Trap as error:

@@ -39,7 +39,11 @@ def test_is_sent_once_and_again_where_it_differs(tmp_path: Path, monkeypatch: py
             with pytest.raises(InsituError, match="gone"):
                 deploy.keep(link, _COPIED)
         assert not files.is_there(link, files.copied(_COPIED))
-        deploy.keep(link, _COPIED)
+        put, written = deploy._put, []
+        with monkeypatch.context() as patch:
+            patch.setattr(deploy, "_put", lambda *given: (written.append(given[1]), put(*given)))
+            deploy.keep(link, _COPIED)
+        assert written == ["insitu/raw.mpy"]
         assert isinstance(link, Link)
         read = "import os\nprint(sorted(os.listdir('/lib/insitu')), open('/lib/insitu/raw.mpy', 'rb').read())"
         assert (

@@ -8,8 +8,10 @@ line into RAM, each time (ram.py). frozen: in a firmware built with it (firmware
 
 from __future__ import annotations
 
+import ast
 import base64
 import functools
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,18 +59,33 @@ _mkdir(_root + '/{files.FOLDER}')
 if _root not in sys.path: sys.path.append(_root)
 def _more(text):
     _out.write(binascii.a2b_base64(text))
+def _sum(name):
+    found = 0
+    try:
+        with open(_root + '/' + name, 'rb') as file:
+            while piece := file.read(1024):
+                found = binascii.crc32(piece, found)
+    except OSError:
+        return None
+    return found & 0xffffffff
 """
 
 
 def send(link: Runner, package: files.Package) -> None:
-    """Write the package's files into the file system of the board behind link."""
+    """Write the package's files into the file system of the board behind link, but those that are there already."""
     link.run(f"import sys\n_root = {files.ROOT}\n{_WRITER}")
-    for name, data in package.files.items():
-        link.run(f"_out = open(_root + '/{name}', 'wb')\n")
-        for start in range(0, len(data), _CHUNK):
-            link.run(f"_more('{base64.b64encode(data[start : start + _CHUNK]).decode()}')\n")
-        link.run("_out.close()\n")
-    link.run("del _out, _more, _mkdir\n")
+    known = ast.literal_eval(link.run(f"print([_sum(name) for name in {[*package.files]}])\n").decode().strip())
+    for (name, data), there in zip(package.files.items(), known, strict=True):
+        if there != zlib.crc32(data):
+            _put(link, name, data)
+    link.run("del _sum, _more, _mkdir\n")
+
+
+def _put(link: Runner, name: str, data: bytes) -> None:
+    link.run(f"_out = open(_root + '/{name}', 'wb')\n")
+    for start in range(0, len(data), _CHUNK):
+        link.run(f"_more('{base64.b64encode(data[start : start + _CHUNK]).decode()}')\n")
+    link.run("_out.close()\ndel _out\n")
 
 
 def keep(link: Runner, board: Board) -> None:

@@ -30,9 +30,14 @@ def snapshot(link: Runner, more: str = "") -> Snapshot:
     if not bodies:
         raise LineError("the device sent no telemetry frame that is whole")
     found = checked(bodies[-1])
-    if largest := _LARGEST_FREE.search(other):
-        found["micropython_heap"]["largest_free"] = _BLOCK * int(largest.group(1))
+    add_largest_free(found, other)
     return found
+
+
+def add_largest_free(found: Snapshot, printed: bytes) -> None:
+    """Add MicroPython's largest free block, where micropython.mem_info() is the last in what was printed."""
+    if said := _LARGEST_FREE.findall(printed):
+        found["micropython_heap"]["largest_free"] = _BLOCK * int(said[-1])
 
 
 def checked(body: bytes) -> Snapshot:

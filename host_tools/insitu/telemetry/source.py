@@ -15,6 +15,7 @@ from insitu.telemetry.record import Entry, Recording
 _RESET = "import insitu.telemetry\ninsitu.telemetry.reset_peaks()\n"
 # What MicroPython's collector says of its heap; the firmware may have been built without.
 _FRAGMENTS = "import micropython\nif hasattr(micropython, 'mem_info'): micropython.mem_info()\n"
+_MOST_PRINTED = 4096  # bytes: mem_info() prints some hundred
 
 
 class Source(Protocol):
@@ -55,17 +56,22 @@ class Asked:
 
 
 class Heard:
-    """A program at a serial port that sends by itself and is not stopped."""
+    """A program at a serial port that sends by itself and is not stopped.
+
+    Where it prints micropython.mem_info() before a snapshot, that has the largest free block, too.
+    """
 
     resets = False
 
     def __init__(self, port: str) -> None:
         self.name, self.left_out = port, 0
+        self._printed = b""  # since the last snapshot
         self._link, self._scanner = Link(port), Scanner()
         self._begin = time.monotonic()
 
     def take(self) -> list[Entry]:
-        bodies, _ = self._scanner.feed(self._link.read())
+        bodies, other = self._scanner.feed(self._link.read())
+        self._printed = (self._printed + other)[-_MOST_PRINTED:]
         now, found = time.monotonic() - self._begin, []
         for body in bodies:
             try:
@@ -73,7 +79,10 @@ class Heard:
             except SumError:
                 self.left_out += 1
                 continue
+            ask.add_largest_free(one, self._printed)
             found.append(Entry(round(now, 3), one["mark"], one))
+        if bodies:
+            self._printed = b""
         return found
 
     def reset_peaks(self) -> None:

@@ -31,6 +31,7 @@ _ON_DEVICE = (
     "app_heap",
     "addresses",
     "wasi",
+    "threads",
     "images",
     "trust",
     "mapped_flash",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
@@ -59,3 +60,26 @@ def test_an_import_that_the_program_calls_may_ask_for_memory(device: Device) -> 
 def test_what_was_refused_can_be_asked_for_afterwards(device: Device) -> None:
     instance = device.instantiate(MODULE, imports={"env": {"note": lambda _: None}})
     assert [instance.module_malloc(8) for _ in range(2)] == [64, 80]
+
+
+def test_while_a_call_waits_inside_of_it(device: Device) -> None:
+    """The import is async: the call is suspended inside of malloc, and afterwards it is not."""
+    found: list[int | str] = []
+
+    async def note(_: int) -> None:
+        await asyncio.sleep(0)
+
+    instance = device.instantiate(MODULE, imports={"env": {"note": note}})
+
+    async def ask() -> None:
+        program = asyncio.create_task(instance.exports.once.call_async(8, stack_size=1024))
+        await asyncio.sleep(0)
+        with pytest.raises(Error, match="inside of the module's own malloc"):
+            instance.module_malloc(16)
+        with pytest.raises(Error, match="inside of the module's own malloc"):
+            instance.module_free(64)
+        found.append(await program)
+        found.append(await instance.exports.once.call_async(8, stack_size=1024))
+
+    asyncio.run(ask())
+    assert found == [64, 80]

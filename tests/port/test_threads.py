@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import wasmtime
+from insitu import aot
 from insitu.port.errors import Trap
 from insitu.port.host.threads import Threads
 from insitu.port.host.wasi import Exit, Wasi
@@ -174,3 +176,29 @@ def test_timeouts_and_turns(device: Device) -> None:
 
     asyncio.run(all_of_them())
     assert woken == [(0, 0), (1, 0), (9, 2), (2, 0), (3, 0), (5, 1)]
+
+
+# Each of two threads lets the other go on by a word, and looks at the other's again and again.
+SPINNING = """(module
+  (import "env" "memory" (memory 1 1 shared))
+  (import "wasi" "thread-spawn" (func $spawn (param i32) (result i32)))
+  (func $pass (param $own i32) (param $other i32) (param $rounds i32)
+    (loop $round
+      (i32.atomic.store (local.get $other) (i32.add (i32.atomic.load (local.get $other)) (i32.const 1)))
+      (loop $spin (br_if $spin (i32.eqz (i32.atomic.load (local.get $own)))))
+      (drop (i32.atomic.rmw.sub (local.get $own) (i32.const 1)))
+      (br_if $round (local.tee $rounds (i32.sub (local.get $rounds) (i32.const 1))))))
+  (func (export "main") (param $rounds i32) (result i32)
+    (drop (call $spawn (local.get $rounds)))
+    (call $pass (i32.const 0) (i32.const 4) (local.get $rounds))
+    (i32.const 1))
+  (func (export "wasi_thread_start") (param i32) (param $rounds i32)
+    (call $pass (i32.const 4) (i32.const 0) (local.get $rounds))))"""
+
+
+@pytest.mark.parametrize("turns", [1, 7, 1000])
+def test_threads_that_look_again_and_again_share_the_cpu(device: Device, turns: int) -> None:
+    image = aot.compile_wasm(bytes(wasmtime.wat2wasm(SPINNING)), device.target, interruptible=True)
+    threads = Threads(device.load_image(image), stack_size=1024, slice=turns)
+    assert asyncio.run(asyncio.wait_for(threads.run("main", 50), 60)) == 1
+    _whole(threads)

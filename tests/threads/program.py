@@ -126,7 +126,7 @@ class OnBoard:
 
     def run(self, arguments: list[str], seed: int = 0) -> tuple[int, bytes]:
         """Exit code and output; seed: as of simulate."""
-        said = self._link.run(f"print(repr(program({arguments!r}, {seed})))", timeout=600)
+        said = self._link.run(f"print(repr(program({arguments!r}, {seed})))", timeout=3600)
         found: tuple[int, bytes] = ast.literal_eval(said.decode())
         return found
 

@@ -11,7 +11,19 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import allocator, bulk, cycles, device, instances, kernels, native, signature, smallest, windows
+from bench import (
+    allocator,
+    bulk,
+    cycles,
+    device,
+    instances,
+    interruptible,
+    kernels,
+    native,
+    signature,
+    smallest,
+    windows,
+)
 from bench.bars import Measured, bars, table_of
 
 ROOT = Path(__file__).parents[1]
@@ -26,6 +38,7 @@ _LISTS = (
     "smallest",
     "windows",
     "first_writes",
+    "interruptible",
 )  # of Measured, in bench.json as they are
 
 
@@ -128,6 +141,15 @@ def _window_table(found: list[windows.Windowed]) -> Table:
     return table
 
 
+def _interruptible_table(found: list[interruptible.Interruptible]) -> Table:
+    table = Table(title="--interruptible: instructions and code bytes of the kernels, to 1 without")
+    for name in ("target", "instructions", "bytes", "worst", ""):
+        table.add_column(name, justify="left" if name in ("target", "") else "right")
+    for target, speed, size, worst in interruptible.means(found):
+        table.add_row(target, f"{speed:.3f}", f"{size:.2f}", f"{worst.instructions:.2f}", worst.kernel)
+    return table
+
+
 def _call_table(copied: list[bulk.Bulk], called: list[instances.InstanceCalls]) -> Table:
     table = Table(title="Instructions a byte of 4 KiB, and of a loop's round with a call")
     for name in ("target", "copy", "misaligned", "onto itself", "fill", "inside", "other instance"):
@@ -140,8 +162,9 @@ def _call_table(copied: list[bulk.Bulk], called: list[instances.InstanceCalls]) 
 
 def main() -> int:
     folder = ROOT / "build" / "bench"
+    rows = kernels.measure(folder)
     measured = Measured(
-        kernels.measure(folder),
+        rows,
         bulk.measure(),
         instances.measure(),
         *device.measure(folder),
@@ -150,6 +173,7 @@ def main() -> int:
         smallest.measure(folder),
         windows.measure(),
         windows.first_writes(),
+        interruptible.measure(rows, folder),
     )
     found = bars(measured)
     console = Console(width=120)
@@ -160,6 +184,7 @@ def main() -> int:
         _device_table(measured.calls, measured.call_ram, measured.memory),
         _package_table(measured.packages),
         _window_table(measured.windows),
+        _interruptible_table(measured.interruptible),
         table_of(found),
     ):
         console.print(table)

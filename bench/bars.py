@@ -8,11 +8,12 @@ from itertools import groupby
 
 from rich.table import Table
 
-from bench import allocator
+from bench import allocator, interruptible
 from bench.bulk import Bulk
 from bench.cycles import WAIT_STATES
 from bench.device import CallMemory, Calls, Memory, Package
 from bench.instances import InstanceCalls
+from bench.interruptible import Interruptible
 from bench.kernels import FIRST, MIX, Row, geometric_mean
 from bench.signature import Verifying
 from bench.smallest import Smallest
@@ -50,6 +51,7 @@ FIRST_WRITE = 10_000  # instructions, chunks through Python included
 # Of python -m bench.large, on two idle cores: seconds for a MiB of WebAssembly, and again; MiB of memory.
 LARGE, LARGE_AGAIN, LARGE_MEMORY = 20.0, 1.0, 1536
 CYCLES = {"cortex-m3": 1.1, "cortex-m4f": 1.12}  # against clang, geometric mean, with each number of wait states
+INTERRUPTIBLE = {"cortex-m4f": 1.05, "rv32imc": 1.05}
 SMALLEST = {"cortex-m4f": 1.21, "rv32imc": 1.31}
 EXPORT_CALL, IMPORT_CALL = 1.0, 1.2
 ALLOCATION = 1300
@@ -88,13 +90,14 @@ class Measured:
     verifying: list[Verifying]
     smallest: list[Smallest]
     windows: list[Windowed]
+    interruptible: list[Interruptible]
     first_writes: list[FirstWrites]
 
 
 def bars(found: Measured) -> list[Bar]:
     """All of them, in the order of the tables."""
     code = *_of_code(found), *_of_smallest(found.smallest), *of_windows(found.windows, found.first_writes)
-    return [*code, *_of_verifying(found.verifying), *_of_firmware(found)]
+    return [*code, *_of_interruptible(found.interruptible), *_of_verifying(found.verifying), *_of_firmware(found)]
 
 
 def _of_code(found: Measured) -> Iterator[Bar]:
@@ -130,6 +133,11 @@ def of_windows(found: list[Windowed], writes: list[FirstWrites]) -> Iterator[Bar
             yield Bar(what, row.target, value, most[column])
     for write in writes:
         yield Bar("first writes, instructions on average", write.board, write.instructions, FIRST_WRITE)
+
+
+def _of_interruptible(found: list[Interruptible]) -> Iterator[Bar]:
+    for target, speed, _, _ in interruptible.means(found):
+        yield Bar("kernels with --interruptible, geometric mean", target, speed, INTERRUPTIBLE[target])
 
 
 def _of_verifying(found: list[Verifying]) -> Iterator[Bar]:

@@ -35,12 +35,14 @@ def own_code_bytes(plan: Plan, optimise: str = SPEED) -> int:
     )
 
 
-def run(wasm: bytes, target: Target, n: int, *, window: int | None = None) -> tuple[int, cycles.Executed]:
-    """run(n): its result, unsigned, and what was executed, the way in and out included; window: see aot."""
+def run(
+    wasm: bytes, target: Target, n: int, *, window: int | None = None, interruptible: bool = False
+) -> tuple[int, cycles.Executed]:
+    """run(n): its result, unsigned, and what was executed, the way in and out included; the rest: see aot."""
     cpu = sim.install(sim.Cpu(target.name))
     from insitu import port
 
-    cpu.map_flash(FLASH, aot.compile_wasm(wasm, target.name, window=window))
+    cpu.map_flash(FLASH, aot.compile_wasm(wasm, target.name, window=window, interruptible=interruptible))
     runtime = port.Runtime(bytearray(_HEAP))
     instance = runtime.load(FLASH).instantiate(stack_size=4096)
     with cycles.counted(cpu) as executed:

@@ -86,8 +86,8 @@ def _places(of: Object, section: int) -> range:
     )
 
 
-def build(wasm: bytes, target: str, window: Wanted | None = None) -> Built:
-    plan = Plan(decode(wasm), named(target), wanted=window)
+def build(wasm: bytes, target: str, window: Wanted | None = None, *, interruptible: bool = False) -> Built:
+    plan = Plan(decode(wasm), named(target), wanted=window, interruptible=interruptible)
     made = aot.object_files(plan)
     return Built(plan, made, link.link(made, plan))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from insitu.sim import CPUS
 
-from bench import bars, bulk, device, instances, kernels, native, signature, smallest, windows
+from bench import bars, bulk, device, instances, interruptible, kernels, native, signature, smallest, windows
 
 
 def test_there_are_enough_kernels() -> None:
@@ -49,6 +49,7 @@ def test_a_missed_bar_is_missed() -> None:
         smallest=[smallest.Smallest("rv32imc", "k", insitu=132, native=100)],
         windows=[windows.Windowed("cortex-m4f", 1.0, 9.0, 1.0, 1.0, 1.0, hit=36, unwritten=46, first_write=120)],
         first_writes=[windows.FirstWrites("b", 10_001.0)],
+        interruptible=[interruptible.Interruptible("rv32imc", "k", instructions=1.2, bytes=1.3)],
     )
     missed = [bar.what for bar in bars.bars(measured) if not bar.met]
     assert missed == [
@@ -65,6 +66,7 @@ def test_a_missed_bar_is_missed() -> None:
         "instructions in a window against fixed, worst",
         "a far read of what was never written, instructions",
         "first writes, instructions on average",
+        "kernels with --interruptible, geometric mean",
         "verifying a signature, instructions",
         "export against Python function",
         "allocated by f(1), bytes",

@@ -32,24 +32,26 @@ _BYTES = 0.4
 _LABEL = re.compile(r"^([^\s:]+):|label %([^\s,\]]+)", re.MULTILINE)
 
 
-def generate(ir: str, target: Target, effort: str) -> list[bytes]:
+def generate(irs: list[str], target: Target, effort: str) -> list[bytes]:
     """The object files; each function is defined in one of them.
 
-    effort: a name of EFFORTS.
+    irs: the same functions, in one way or in several; effort: a name of EFFORTS.
     """
-    wanted = EFFORTS[effort]
-    modules = {with_bases: _parsed(ir, with_bases) for with_bases in {variant.bases for variant in wanted.variants}}
+    wanted, ir = EFFORTS[effort], irs[0]
+    bases_tried = {variant.bases for variant in wanted.variants}
+    modules = {(i, with_bases): _parsed(irs[i], with_bases) for i in range(len(irs)) for with_bases in bases_tried}
 
-    def made_as(variant: Variant, left_out: set[str]) -> bytes:
-        return _generated(modules[variant.bases].clone(), target, variant.options, left_out)
+    def made_as(i: int, variant: Variant, left_out: set[str]) -> bytes:
+        return _generated(modules[i, variant.bases].clone(), target, variant.options, left_out)
 
     first, *others = wanted.variants
     looping = {name: _loops(text) for name, text in optimise.definitions(ir)} if others else {}
     straight = {name for name, loops in looping.items() if not loops}
     with stand_ins.options(ir):
         if len(straight) == len(looping):
-            return [made_as(first, set())]
-        made = [made_as(first, set()), *(made_as(variant, straight) for variant in others)]
+            return [made_as(0, first, set())]
+        tried = [(i, variant) for i in range(len(irs)) for variant in wanted.variants][1:]
+        made = [made_as(0, first, set()), *(made_as(i, variant, straight) for i, variant in tried)]
     costs = [cost.of_functions(data, target) for data in made]
     chosen = {name: _cheapest([costs_of.get(name) for costs_of in costs], wanted.size) for name in looping}
     return [

@@ -209,11 +209,17 @@ def _in_sections(text: str) -> str:
     return "\n".join([_DEFINITION.sub(r"define hidden \1 comdat\3 {", text), *groups]) + "\n"
 
 
-def finished(module: llvm.ModuleRef, target: Target) -> str:
-    """IR for code generation: with stack checks, the fences that it needs and no others; each function apart."""
+def finished(module: llvm.ModuleRef, target: Target) -> list[str]:
+    """IR for code generation: with stack checks, the fences that it needs and no others; each function apart.
+
+    Of what polls, in several ways, one of which is the cheapest for a function.
+    """
     text = twin_phis.joined("\ndefine ".join(map(_without_fences, add_stack_checks(str(module)).split("\ndefine "))))
-    if polls.wanted(text):
-        text = polls.placed(text)
+    ways = polls.placed(text) if polls.wanted(text) else [text]
+    return [_for_generation(way, target) for way in ways]
+
+
+def _for_generation(text: str, target: Target) -> str:
     text = _in_sections(_with_choices_fenced(text, _fenced_types(target)))
     return polls.with_stand_in(far_calls.with_stand_ins(stand_ins.weak(text))) if stand_ins.called(text) else text
 

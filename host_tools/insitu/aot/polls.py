@@ -55,15 +55,20 @@ def with_stand_in(ir: str) -> str:
     return _DECLARED.sub(stand_ins.definition(f"void @{stand_ins.POLL}(ptr %0)", "  ret void"), ir)
 
 
-def placed(text: str) -> str:
-    """A module's text with polls, before its functions are told apart by sections."""
+def placed(text: str) -> list[str]:
+    """A module's text with polls, before its functions are told apart by sections: with loops that pay before they
+    begin, which takes registers, and without.
+    """
     head, *functions = _KNOWN.sub("", text).split("\ndefine ")
     recursive = _recursive(functions)
-    made = [_Function(f, _name(f) in recursive).text() for f in functions]
-    module = llvm.parse_assembly("\ndefine ".join([head, *made]) + _DECLARATION)
-    module.verify()
-    _in_registers(module)
-    return str(module)
+    found = []
+    for pays in True, False:
+        made = [_Function(f, _name(f) in recursive, pays).text() for f in functions]
+        module = llvm.parse_assembly("\ndefine ".join([head, *made]) + _DECLARATION)
+        module.verify()
+        _in_registers(module)
+        found.append(str(module))
+    return found
 
 
 def _in_registers(module: llvm.ModuleRef) -> None:
@@ -107,9 +112,13 @@ def _recursive(functions: list[str]) -> set[str]:
 
 
 class _Function:
-    """A function's text behind "define ", with its polls. recursive: whether its calls poll."""
+    """A function's text behind "define ", with its polls.
 
-    def __init__(self, text: str, recursive: bool) -> None:
+    recursive: whether its calls poll; pays: whether loops whose turns are known may pay before they begin.
+    """
+
+    def __init__(self, text: str, recursive: bool, pays: bool) -> None:
+        self._pays = pays
         self._text, self._count = text, 0
         self.blocks = Blocks(text)
         self.first = next(iter(self.blocks), "")
@@ -169,9 +178,11 @@ class _Function:
             loop = counted_loops.find(self.blocks, head, members) if members else None
             if loop is None:
                 continue
-            closed.add((loop.latch, head))
             weight = self._weight(members, inside)
             total = _MOST_PAID if loop.turns is None else (loop.turns + 1) * weight
+            if total >= _MOST_PAID and not self._pays:
+                continue
+            closed.add((loop.latch, head))
             if total < _SHORT:
                 self._totals[head], inside[head] = total, members
             elif total < _MOST_PAID:

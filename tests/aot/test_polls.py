@@ -1,0 +1,48 @@
+"""Where loops and recursions poll, and that the contract looks at it."""
+
+from __future__ import annotations
+
+import pytest
+import wasmtime
+from insitu import aot
+from insitu.aot.contract import ContractError
+
+from tests.aot import sabotage
+from tests.stopped.module import TEXT
+
+# of a loop whose turns: are few; are known when it begins; hang on what it reads
+_LOOPS = """(module (memory 1)
+  (func (export "few") (param i32) (result i32) (local i32)
+    (loop (local.set 0 (i32.xor (i32.mul (local.get 0) (i32.const 33)) (local.get 1)))
+      (br_if 0 (i32.ne (local.tee 1 (i32.add (local.get 1) (i32.const 1))) (i32.const 1000))))
+    (local.get 0)))"""
+
+
+def _stored(built: sabotage.Built) -> int:
+    """Where in the code the word is stored, by `str.w rT, [rN, #-28]` (ARM ARM A7.7.161, encoding T4)."""
+    code = built.code.data
+    for at in range(0, len(code) - 4, 2):
+        first, second = (int.from_bytes(code[i : i + 2], "little") for i in (at, at + 2))
+        if first & 0xFFF0 == 0xF840 and second & 0xFFF == 0xC1C and second >> 12 != 15:
+            return at
+    raise AssertionError("the word is stored nowhere")
+
+
+def test_what_is_stored_elsewhere_is_refused() -> None:
+    """One byte: 28 becomes 4, where the header has the runtime."""
+    wasm = bytes(wasmtime.wat2wasm(TEXT))
+    built = sabotage.build(wasm, "cortex-m4f", interruptible=True)
+    built.check()
+    with pytest.raises(ContractError, match="a write at -4 from the instance pointer"):
+        built.in_both(_stored(built) + 2, b"\x04").check()
+
+
+@pytest.mark.parametrize("target", ["cortex-m0plus", "cortex-m4f", "rv32imc"])
+def test_few_turns_need_no_poll(target: str) -> None:
+    """And then the code is that of a module that was not built to be stopped, but for the routine."""
+    wasm = bytes(wasmtime.wat2wasm(_LOOPS))
+    plain, polling = (aot.compile_module(wasm, target, interruptible=how) for how in (False, True))
+    code = plain.code.symbols["f0"]
+    assert "insitu_poll" not in plain.code.symbols
+    there = polling.code.symbols["f0"]
+    assert plain.code.data[code : code + 16] == polling.code.data[there : there + 16]

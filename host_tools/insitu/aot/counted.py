@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from insitu.aot.blocks import Block
@@ -72,6 +72,14 @@ def find(blocks: Blocks, head: str, members: set[str]) -> Counted | None:
         return None  # it may pass by what it is compared with
     on = branch[3 if compare[1] == "eq" else 2]
     return Counted(head, latch, test, on, end, begin, add, step, most, turns)
+
+
+def entered(loop: Counted, other: Counted, enter: str) -> Counted:
+    """The loop, since another has got a block that control comes to before its head."""
+    if loop.test == other.latch:
+        return loop
+    on, end = (enter if name == other.head else name for name in (loop.on, loop.end))
+    return replace(loop, on=on, end=end)
 
 
 def always(blocks: Blocks, head: str, latch: str, test: str) -> bool:

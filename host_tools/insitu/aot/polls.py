@@ -137,10 +137,14 @@ class _Function:
         for part in self._quiet(list(self.blocks), heads):
             register = f"%insitu.left{self._new()}"
             self._registers |= dict.fromkeys(part, register)
-        for loop, weight in self._counted:
+        pending = self._counted
+        while pending:
+            (loop, weight), *others = pending
             n, word = self._new(), self._word(loop.head)
             leave = self._leave(word, n, self.blocks.location(loop.head))
-            self._made(loop.head, counted_loops.cut(self.blocks, loop, weight, n, word, leave))
+            made = counted_loops.cut(self.blocks, loop, weight, n, word, leave)
+            self._made(loop.head, made)
+            pending = [(counted_loops.entered(other, loop, made[0]), weight) for other, weight in others]
         for loop in self._paid.values():
             entry = f"insitu.entry{self._new()}"
             before = [name for name in self.blocks.before()[loop.head] if name != loop.latch]

@@ -50,14 +50,19 @@ def stop(link: Link, way: str, count: int) -> str:
 
 
 def by_the_console(link: Link, count: int, random: Random) -> str:
-    """The same with Ctrl-C."""
+    """The same with Ctrl-C, some time after the call has begun."""
+    stop(link, "by_fuel", 1)  # what is imported for a poll is there then
     said = ""
     for _ in range(count):
         name = random.choice(("forever()", "fib(60)", "nest(-1, 3)"))
-        timer = Timer(random.uniform(0.1, 0.6), lambda: link.write(b"\x03"))
-        timer.start()
+        timer = Timer(random.uniform(0.1, 1.0), link.write, (b"\x03",))
+
+        def begun(printed: bytes, timer: Timer = timer) -> None:
+            if printed.strip() and not timer.is_alive():
+                timer.start()
+
         try:
-            link.run(f"stopped.instance.exports.{name}", timeout=_PATIENCE)
+            link.run(f"print(1)\nstopped.instance.exports.{name}", timeout=_PATIENCE, say=begun)
         except DeviceError as error:
             said = error.text
         timer.join()

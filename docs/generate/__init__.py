@@ -32,6 +32,7 @@ _ON_DEVICE = (
     "addresses",
     "wasi",
     "threads",
+    "waiting",
     "images",
     "trust",
     "mapped_flash",

@@ -137,6 +137,7 @@ def finish(function):
     result = plan[_PLAN_NONE]  # an object, as viper has types
     sp = int(state[_STATE_SP])
     request = int(state[_STATE_REQUEST])
+    ended = 0
     env.busy = int(env.busy) + 1
     try:
         while request:
@@ -172,10 +173,15 @@ def finish(function):
             from . import values
 
             result = values.results(runtime, function.type, words)
+        ended = 1
     finally:
         block[ENV_SP >> 2] = sp << 1
         cell[CELL_LOCK >> 2] = 0
         env.busy = int(env.busy) - 1
+        if not ended:
+            from . import failed
+
+            failed.reset(runtime)
         if runtime.references:
             runtime.release_references()
     return result

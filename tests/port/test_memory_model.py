@@ -86,6 +86,36 @@ def test_aux_stack_overflow_and_underflow(device: Device) -> None:
         instance.exports.frame(-16)
 
 
+def test_a_call_that_fails_gives_its_aux_stack_back(device: Device) -> None:
+    """Of a trap, and of an import's exception, time after time; not what belongs to a call that goes on outside."""
+    text = TOOLCHAIN.replace("(module\n", '(module (import "env" "call" (func $call (param i32)))\n', 1)[:-1]
+    text += """(func (export "fail") (param i32) (result i32) (local i32)
+        (global.set $sp (local.tee 1 (i32.sub (global.get $sp) (i32.const 100))))
+        (call $call (local.get 0))
+        (if (local.get 0) (then (unreachable)))
+        (global.set $sp (i32.add (local.get 1) (i32.const 100)))
+        (global.get $sp)))"""
+    seen = []
+
+    def call(what: int) -> None:
+        if what == 2:
+            raise KeyError(what)
+        if what == 0:
+            for inner, error in ((1, Trap), (2, KeyError)):
+                with pytest.raises(error):
+                    instance.exports.fail(inner)
+            seen.append(instance.exports.frame(16))
+
+    instance = _load(device, text).instantiate(stack_size=1024, imports={"env": {"call": call}})
+    for _ in range(12):
+        with pytest.raises(Trap, match="unreachable"):
+            instance.exports.fail(1)
+        with pytest.raises(KeyError):
+            instance.exports.fail(2)
+    assert instance.exports.fail(0) == 1024
+    assert seen[0] <= 1024 - 100
+
+
 def test_app_heap_of_a_fixed_memory(device: Device) -> None:
     module = _load(device, TOOLCHAIN, app_heap=256)
     instance = module.instantiate(stack_size=1024, heap_size=200)

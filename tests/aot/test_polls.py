@@ -10,7 +10,6 @@ from insitu.aot.contract import ContractError
 from tests.aot import sabotage
 from tests.stopped.module import TEXT
 
-# of a loop whose turns: are few; are known when it begins; hang on what it reads
 _LOOPS = """(module (memory 1)
   (func (export "few") (param i32) (result i32) (local i32)
     (loop (local.set 0 (i32.xor (i32.mul (local.get 0) (i32.const 33)) (local.get 1)))
@@ -35,6 +34,17 @@ def test_what_is_stored_elsewhere_is_refused() -> None:
     built.check()
     with pytest.raises(ContractError, match="a write at -4 from the instance pointer"):
         built.in_both(_stored(built) + 2, b"\x04").check()
+
+
+# A switch leads several times to where a way with a poll leads, too.
+_SWITCH = """(module (type $t (func (result i32))) (table 4 funcref) (elem (i32.const 0) $five $five $five $on)
+  (func $five (type $t) (i32.const 5))
+  (func $on (type $t) (call $pick (i32.const 2)))
+  (func $pick (export "pick") (param i32) (result i32) (call_indirect (type $t) (local.get 0))))"""
+
+
+def test_switches() -> None:
+    assert aot.compile_wasm(bytes(wasmtime.wat2wasm(_SWITCH)), "cortex-m4f", interruptible=True)
 
 
 @pytest.mark.parametrize("target", ["cortex-m0plus", "cortex-m4f", "rv32imc"])

@@ -99,9 +99,7 @@ class Blocks(dict[str, Block]):
 
     def between(self, name: str, to: str, made: str) -> Block:
         """A block of its own on the way from a block to another."""
-        self[name].lead(to, made)
-        self[made] = Block(end=[f"  br label %{to}"])
-        self._rename(to, name, made)
+        self.joined(to, [name], made)
         return self[made]
 
     def joined(self, to: str, before: list[str], made: str) -> None:
@@ -110,16 +108,18 @@ class Blocks(dict[str, Block]):
         self[made] = joint = Block(end=[f"  br label %{to}"])
         for name in before:
             self[name].lead(to, made)
+        ways = [name for name in before for line in self[name].end for found in TARGET.findall(line) if found == made]
         for i, line in enumerate(block.phis):
             incoming = self.incoming(line)
-            brought = {name: incoming.pop(name) for name in before}
+            brought = {name: incoming[name] for name in before}
+            others = [(value, name) for value, name in _INCOMING.findall(line) if name not in before]
             value = next(iter(brought.values()))
             head, behind = line[: line.index("[")], line[line.rindex("]") + 1 :]
             if len(set(brought.values())) > 1:
                 value = f"%{made}.{i}"
-                edges = ", ".join(f"[ {brought[name]}, %{name} ]" for name in before)
+                edges = ", ".join(f"[ {brought[name]}, %{name} ]" for name in ways)
                 joint.phis.append(f"  {value}{head[head.index(' = ') :]}{edges}")
-            edges = ", ".join(f"[ {value_}, %{name} ]" for name, value_ in {made: value, **incoming}.items())
+            edges = ", ".join(f"[ {value_}, %{name} ]" for value_, name in [(value, made), *others])
             block.phis[i] = f"{head}{edges}{behind}"
 
     def _behind(self, name: str, made: str, block: Block) -> None:
@@ -135,10 +135,10 @@ class Blocks(dict[str, Block]):
         return {block: value for value, block in _INCOMING.findall(phi)}
 
     def _rename(self, of: str, before: str, now: str) -> None:
-        """Phis of a block have what came from one block from another; once where a switch led there by several ways."""
+        """Phis of a block have what came from one block from another; several times where a switch leads there so."""
         block = self[of]
         for i, line in enumerate(block.phis):
             head = line[: line.index("[")]
             behind = line[line.rindex("]") + 1 :]
-            edges = {now if block_ == before else block_: value for value, block_ in _INCOMING.findall(line)}
-            block.phis[i] = head + ", ".join(f"[ {value}, %{block_} ]" for block_, value in edges.items()) + behind
+            edges = [(value, now if from_ == before else from_) for value, from_ in _INCOMING.findall(line)]
+            block.phis[i] = head + ", ".join(f"[ {value}, %{from_} ]" for value, from_ in edges) + behind

@@ -10,6 +10,13 @@ from insitu.port.errors import Error
 
 from tests.port.conftest import Device
 
+
+@pytest.fixture(params=("cortex-m0plus", "rv32imc"))
+def target(request: pytest.FixtureRequest) -> str:
+    """Code of both instruction sets: what is looked at are addresses on stacks."""
+    return str(request.param)
+
+
 # A program that calls an import outside of its allocator; and that, which calls it halfway, and has thunks behind it.
 MODULE = """(module (import "env" "note" (func $note (param i32)))
   (memory (export "memory") 1)

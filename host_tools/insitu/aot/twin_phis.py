@@ -38,15 +38,18 @@ def _in_function(text: str) -> str:
     lines = text.split("\n")
     sums = {match[1]: Sum(match[2], int(match[3])) for line in lines if (match := _ADD.match(line))}
     twins: dict[str, Sum] = {}
+    carried: set[str] = set()  # what the values that stay come from
     block: dict[str, dict[str, str]] = {}  # phis of one, and what they are by where control comes from
     for line in lines:
         phi = _PHI.match(line)
         if phi:
             block[phi[1]] = {before: value for value, before in _EDGE.findall(phi[2])}
         elif not _ANY_PHI.match(line) and block:
-            twins |= _twins(block, sums)
+            found = _twins(block, sums)
+            twins |= found
+            carried.update(value for twin in found.values() for value in block[twin.root].values())
             block = {}
-    return "\n".join(_replaced(lines, twins)) if twins else text
+    return "\n".join(_replaced(lines, twins, carried)) if twins else text
 
 
 def _twins(block: dict[str, dict[str, str]], sums: dict[str, Sum]) -> dict[str, Sum]:
@@ -77,7 +80,7 @@ def _sum(value: str, sums: dict[str, Sum]) -> Sum:
     return sums.get(value, Sum(value, 0))
 
 
-def _replaced(lines: list[str], twins: dict[str, Sum]) -> list[str]:
+def _replaced(lines: list[str], twins: dict[str, Sum], carried: set[str]) -> list[str]:
     made: list[str] = []
     owed: list[str] = []  # behind the phis
     addresses: dict[str, tuple[str, str, int]] = {}
@@ -93,7 +96,7 @@ def _replaced(lines: list[str], twins: dict[str, Sum]) -> list[str]:
         if add and add[2] in twins:
             root, constant = twins[add[2]]
             line = f"  {add[1]} = add i32 {root}, {constant + int(add[3])}{add[4]}"
-        elif add:  # what is known not to overflow was so where the earlier value was used
+        elif add and add[1] in carried:  # may overflow: the earlier value could be used all the same
             line = f"  {add[1]} = add i32 {add[2]}, {add[3]}{add[4]}"
         elif address and address[3] in twins:
             root, constant = twins[address[3]]

@@ -250,7 +250,7 @@ def calls(built: Built) -> Iterator[Patch]:
     """A direct call becomes one to the middle of a function, to a thunk, to the stub's entry; no linker fills it in."""
     for offset, size, mnemonic, _ in lines(built):
         for kind, target in (
-            ("call of a function's middle", built.code.symbols["f0"] + 4),
+            ("call of a function's middle", built.code.symbols["f0"] + 2),  # before its frame is whole
             ("call of a thunk", built.code.symbols["t0"]),
             ("call of the stub's entry", built.code.symbols["insitu_enter"]),
         ):

@@ -32,8 +32,8 @@ def test_long_ones_and_those_that_go_elsewhere_are_not(inside: str) -> None:
     assert unrolled(body) == body
 
 
-@pytest.mark.parametrize(("window", "unroll", "copies"), [(None, True, 4), (None, False, 1), (1024, True, 1)])
-def test_not_for_size_and_not_with_a_window(window: int | None, unroll: bool, copies: int) -> None:
+@pytest.mark.parametrize(("window", "unroll", "copies"), [(None, True, 4), (None, False, 1), (1024, True, 4)])
+def test_with_a_window_too_and_not_for_size(window: int | None, unroll: bool, copies: int) -> None:
     module = decode(bytes(wasmtime.wat2wasm(f"(module (memory 1) {SCAN})")))
     (text,) = units.write(Plan(module, TARGETS["cortex-m4f"], 0, window), unroll=unroll)
     assert text.count("sub i32 %v") == copies

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from insitu.aot import atomics, calls, locations, memory, tables, variables
 from insitu.aot.function import FunctionBuilder
 from insitu.aot.ir_types import ir_types
+from insitu.aot.needs import Needs
 from insitu.aot.numeric import NUMERIC, float_literal
 from insitu.aot.ranges import set_in_loops
+from insitu.aot.two_paths import TwoPaths
 from insitu.port.xip import layout
 from insitu.wasm.opcodes import OPCODES, codes
 
@@ -189,8 +192,17 @@ _BLOCK, _LOOP, _IF, _ELSE, _END = codes("block", "loop", "if", "else", "end")
 
 def build_body(plan: Plan, index: int, function: Function) -> str:
     """The IR of a validated function's body: its blocks, from "entry:" on."""
-    f = FunctionBuilder(plan)
-    function_type = plan.wasm.types[function.type_index]
+    if not plan.memory.window:
+        return _written(FunctionBuilder(plan), index, function)
+    first = TwoPaths(plan, function.body, Needs(), {}, survey=True)
+    _written(first, index, function)
+    needs, carried = Needs(), first.to_carry()
+    _written(TwoPaths(plan, function.body, needs, carried, survey=True), index, function)
+    return _written(TwoPaths(plan, function.body, needs, carried, survey=False), index, function)
+
+
+def _written(f: FunctionBuilder, index: int, function: Function) -> str:
+    plan, function_type = f.plan, f.plan.wasm.types[function.type_index]
     params, results = _ir_types(f, function_type)
     f.start_block("entry")
     f.local_types = [*params, *ir_types(function.locals)]
@@ -204,12 +216,13 @@ def build_body(plan: Plan, index: int, function: Function) -> str:
         if f.reachable:
             if plan.located:
                 f.location = locations.at(offset - function.offset, index)
+            f.begin(at)
             if opcode == _END:
                 f.close()
             elif opcode == _ELSE:
                 f.begin_else()
             else:
-                EMITTERS[opcode](f, (immediate, changed[at]) if opcode == _LOOP else immediate)
+                f.emit(partial(EMITTERS[opcode], f, (immediate, changed[at]) if opcode == _LOOP else immediate))
         elif opcode in (_BLOCK, _LOOP, _IF):
             skipped += 1
         elif opcode == _END:

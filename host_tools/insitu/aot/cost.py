@@ -25,7 +25,13 @@ _COLD = ("insitu_trap", stand_ins.POLL)  # what is called seldom; of a poll, nor
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """weighed: instructions by how often each is executed, roughly; those that only lead to a trap not at all."""
+    """What code costs.
+
+    Attributes:
+        weighed: instructions by how often each is executed, roughly; not at all those that only lead to a trap, and
+            those that only a far access leads to.
+        bytes: of it.
+    """
 
     weighed: float
     bytes: int
@@ -39,12 +45,14 @@ class _Block:
         to: offsets where control goes from it.
         table: whether it goes through a jump table, to where nothing else does.
         trap: whether it ends in a trap.
+        far: whether it calls the far routine.
     """
 
     instructions: int = 0
     to: list[int] = field(default_factory=list)
     table: bool = False
     trap: bool = False
+    far: bool = False
 
 
 def of_functions(data: bytes, target: Target) -> dict[str, Cost]:
@@ -64,9 +72,23 @@ def _weighed(blocks: dict[int, _Block]) -> float:
     tabled = [at for at in blocks if at not in reached]
     graph = {at: [*block.to, *(tabled if block.table else ())] for at, block in blocks.items()}
     cold = _leading_to_traps(blocks, graph)
+    if far := {at for at, block in blocks.items() if block.far}:
+        cold |= far
+        cold |= blocks.keys() - _reached(graph, cold)
     warm = {at: [to for to in ways if to in graph and to not in cold] for at, ways in graph.items() if at not in cold}
     depths = loops.depths(warm)
     return sum(blocks[at].instructions * float(_ROUNDS) ** min(depths[at], _DEEPEST) for at in warm)
+
+
+def _reached(graph: loops.Graph, without: set[int]) -> set[int]:
+    """What the first block leads to, other than through some."""
+    found, pending = set(), [min(graph)]
+    while pending:
+        at = pending.pop()
+        if at in graph and at not in found and at not in without:
+            found.add(at)
+            pending += graph[at]
+    return found
 
 
 def _leading_to_traps(blocks: dict[int, _Block], graph: dict[int, list[int]]) -> set[int]:
@@ -108,6 +130,7 @@ def _blocks(of: Object, index: int, machine: Architecture) -> dict[int, _Block]:
         paired = (0, callee) if kind == _CALL_PAIR else None
         if i is None or paired:
             continue
+        block.far |= callee.startswith(stand_ins.FAR) and not conditional
         ends = _leave(block, i, at, callee, machine)
         if conditional:
             conditional -= 1

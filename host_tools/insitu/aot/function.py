@@ -9,6 +9,8 @@ from insitu.aot.ranges import Ranges, State
 from insitu.port.xip import layout
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from insitu.aot.plan import Plan
 
 Values = list[tuple[str, str]]  # (IR type, operand)
@@ -98,6 +100,15 @@ class FunctionBuilder:
         """What is written from here on has the location of the one instruction that leads here, or none."""
         self.location = self._leading[name].pop() if len(self._leading[name]) == 1 else ""
         self.start_block(name)
+
+    # --- instructions ---
+
+    def begin(self, at: int) -> None:
+        """The instruction at that index of the body is next."""
+
+    def emit(self, write: Callable[[], None]) -> None:
+        """Have an instruction written; two_paths.py does so twice."""
+        write()
 
     # --- operand stack ---
 

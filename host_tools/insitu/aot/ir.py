@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from insitu.aot import alignment, body, calls, far_calls, locations, numeric, polls, signature
 from insitu.aot.function import FunctionBuilder
 from insitu.aot.ir_types import ir_types, result_type
+from insitu.aot.optimise import INLINING_THRESHOLD
 from insitu.aot.unroll import unrolled
 from insitu.port.xip import layout
+from insitu.wasm.opcodes import OPCODES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,6 +40,7 @@ _TAGS = {"memory": 11, "header": 12, "args": 13, "global": 14, "table": 15, "unl
 # LLVM's units. The toolchain that wrote the module could not inline what it calls through a table; others it has judged
 # (optimise.py).
 _INLINING_CHOSEN = 60
+_FAR_CALL = 45  # an access on the slow path
 _RUNTIME_DECLARATIONS = """
 declare void @insitu_trap(ptr, i32) #1
 declare void @insitu_host_call(ptr, i32) #2
@@ -57,11 +60,11 @@ _ARGUMENT_WORDS = 4  # in registers, on all targets
 def parts(plan: Plan, *, unroll: bool) -> list[tuple[str, str]]:
     """Name and definition of each function: import wrappers, functions, thunks.
 
-    unroll: whether loops over data are written out (unroll.py); with a window their checks imply no others.
+    unroll: whether loops over data are written out (unroll.py).
     """
     wasm = plan.wasm
     functions = wasm.functions
-    if unroll and not plan.memory.window:
+    if unroll:
         functions = [replace(function, body=unrolled(function.body)) for function in functions]
     first = wasm.imported_function_count
     return [
@@ -96,12 +99,19 @@ def _define(plan: Plan, index: int, names: str) -> str:
     attributes = "nounwind"
     if index < plan.wasm.imported_function_count or index in plan.allocators:
         attributes += " noinline"
-    elif index in plan.chosen:
-        attributes += f' "function-inline-threshold"="{_INLINING_CHOSEN}"'
+    elif index in plan.chosen or plan.memory.window:
+        attributes += f' "function-inline-threshold"="{_inlining_threshold(plan, index)}"'
     return (
         f"define {linkage} {result_type(results)} @f{index}"
         f"({plan.instance(index)} nonnull noundef align 8 %inst{arguments}) {attributes} align 4{word}"
     )
+
+
+def _inlining_threshold(plan: Plan, index: int) -> int:
+    """Of a function of the module's own: what leads to the far routine does not count."""
+    body = plan.wasm.functions[index - plan.wasm.imported_function_count].body
+    far = sum(bool(OPCODES[opcode].width) for opcode, *_ in body) if plan.memory.window else 0
+    return (_INLINING_CHOSEN if index in plan.chosen else INLINING_THRESHOLD) + _FAR_CALL * far
 
 
 def _function(plan: Plan, index: int, function: Function) -> str:

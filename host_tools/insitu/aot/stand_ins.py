@@ -6,7 +6,7 @@ alone: the linker takes the routine itself (stubs/far_*.S, stubs/poll_*.S). Of o
 so, for they are called by the convention; a weak definition tells LLVM that.
 
 LLVM would copy what follows a far call behind it, and again for each access that follows: two of its options keep it
-from that. Options are of the process, and are put back.
+from that. One more puts such calls behind the loops that they are in. Options are of the process, and are put back.
 """
 
 from __future__ import annotations
@@ -25,7 +25,12 @@ SECTION = ".insitu_stand_in"
 _DEFINED = re.compile(r"^define (?:internal|hidden) ", re.MULTILINE)
 # option: where such a routine is called, and LLVM's default
 _OPTIONS = {
-    FAR: {"jump-threading-threshold": (10, 6), "tail-dup-placement": (0, 1), "enable-ipra": (1, 0)},
+    FAR: {
+        "jump-threading-threshold": (10, 6),
+        "tail-dup-placement": (0, 1),
+        "enable-ipra": (1, 0),
+        "force-loop-cold-block": (1, 0),
+    },
     POLL: {"enable-ipra": (1, 0)},
 }
 

@@ -19,9 +19,11 @@ from insitu.port.xip import layout
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from insitu.aot.function import FunctionBuilder
+    from insitu.aot.function import FunctionBuilder, Values
+    from insitu.aot.two_paths import TwoPaths
 
-_REACH = 64  # offset and width of accesses that share a comparison
+_REACH = 64  # what lies so far from an address, offset and width, shares its check
+_SPAN = _REACH - 8  # offsets that share one
 OFFSETS = 48  # so many from 0 on have an entry of their own in the far routine, for each kind of access
 PAGE = 128  # bytes of a far page, unless another size is asked for
 PAGES = tuple(1 << shift for shift in range(layout.FAR_LEAST_SHIFT, layout.FAR_MOST_SHIFT + 1))
@@ -61,14 +63,18 @@ class Far:
         return self.unit < self.page
 
 
+def _grain(n: int) -> int:
+    """The power of two that n has less than 256 of: multiples of it Thumb's CMP holds (ARMv7-M ARM, A5.3.2)."""
+    return 1 << max(n.bit_length() - 8, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """The part of a memory that RAM at the instance pointer backs.
 
     Attributes:
         low, high: its first address and the one behind it, multiples of page.
-        near: an address less than low + near, and no less than low, may be accessed at any offset that with the width
-            is at most _REACH.
+        near: bytes of it, from low on, that are to be fast.
         page: bytes of a far page.
     """
 
@@ -82,6 +88,18 @@ class Window:
         """Bytes."""
         return self.high - self.low
 
+    def highest(self, offset: int, width: int) -> int:
+        """The highest address, from low on, of which an access is known to lie in the window; -1: there is none.
+
+        It is the same for offsets near one another, so that LLVM compares once, and coarse near the window's end.
+        """
+        span = offset // _SPAN * _SPAN
+        wanted, most = self.near - 1 - span, self.size - span - _REACH
+        if most < 0:
+            return max(self.size - offset - width, -1)
+        up, down = _grain(max(wanted, 0)), _grain(most)
+        return min(-(-max(wanted, 0) // up) * up, most // down * down)
+
 
 def plan(wanted: Wanted | int, memory_size: int) -> Window:
     """The window in which what is wanted is fast, inside of what the memory has at first. An int: so many from 0 on."""
@@ -91,14 +109,9 @@ def plan(wanted: Wanted | int, memory_size: int) -> Window:
     low, most = wanted.low // page * page, memory_size // page * page
     if wanted.high <= low or low + _REACH > most:
         return Window(0, 0, 0, page)
-    high = min(-(-(wanted.high + _REACH) // page) * page, most)
-    return Window(low, high, _compared(min(wanted.high - low, high - low - _REACH)), page)
-
-
-def _compared(limit: int) -> int:
-    """The highest constant that Thumb's CMP holds (8 bits, shifted: ARMv7-M ARM, A5.3.2) and that is not above."""
-    shift = max(limit.bit_length() - 8, 0)
-    return limit >> shift << shift
+    near = min(wanted.high, most) - low
+    high = wanted.high + _grain(near) - 1 + _REACH
+    return Window(low, min(-(-high // page) * page, most), near, page)
 
 
 def _window(f: FunctionBuilder) -> Window:
@@ -112,19 +125,26 @@ def _from_low(f: FunctionBuilder, address: str, offset: int) -> tuple[str, int]:
     low = _window(f).low
     if not low or offset > low:  # then it lies above low, unless the sum wraps, which no address that is near does
         return address, offset - low
-    if offset <= _REACH:
-        return f.value(f"sub i32 {address}, {low}"), offset
-    return f.value(f"sub i32 {address}, {low - offset}"), 0
+    less = low if offset <= _REACH else low - offset
+    place = f.value(f"sub i32 {address}, {less}")
+    f.ranges.note_difference(place, address, str(less))
+    return place, offset if offset <= _REACH else 0
 
 
-def _near(f: FunctionBuilder, address: str, offset: int, width: int) -> str:
-    """i1: the access, from the window's begin, lies in it, and so in memory; false for some that do.
+def _near(f: TwoPaths, address: str, offset: int, width: int, operands: Values) -> str:
+    """Go on where the access lies in the window, and so in memory; elsewhere the slow path does. invariant: far-memory.
 
-    invariant: far-memory.
+    Gives a pointer to its place. operands: what the access has taken from the stack.
     """
-    window, reach = _window(f), offset + width
-    limit = window.near if reach <= _REACH else window.size - reach + 1
-    return f.value(f"icmp ult i32 {address}, {limit}") if limit > 0 else "false"
+    window, (place, beyond) = _window(f), _from_low(f, address, offset)
+    if not f.implied(place, window.size - beyond - width):
+        highest = window.highest(beyond, width)
+        if highest < 0:
+            f.leave_unless("false", operands)
+        else:
+            f.leave_unless(f.value(f"icmp ule i32 {place}, {highest}"), operands)
+            f.note_near(place, highest)
+    return _pointer(f, place, _signed(beyond))
 
 
 def _pointer(f: FunctionBuilder, address: str, offset: int) -> str:
@@ -149,7 +169,7 @@ def _bits(ir_type: str) -> str:
 
 
 def emit_load(
-    f: FunctionBuilder,
+    f: TwoPaths,
     row: tuple[str, int, str, str],
     address: str,
     offset: int,
@@ -157,30 +177,27 @@ def emit_load(
 ) -> None:
     """A load. row: memory.LOADS'; near: emits that of the window, at a pointer, and gives what memory has there."""
     memory_type, width, conversion, result = row
-    warm, cold, end = f.name("near"), f.name("far"), f.name("b")
-    place = _from_low(f, address, offset)
-    f.line(f"br i1 {_near(f, *place, width)}, label %{warm}, label %{cold}, !prof !likely")
-    f.start_block(cold)
+    if f.slow:
+        f.push(result, _far_load(f, row, address, offset))
+        return
+    loaded = near(_near(f, address, offset, width, [("i32", address)]))
+    if conversion:
+        loaded = f.value(f"{conversion} {memory_type} {loaded} to {result}")
+    f.push(result, loaded)
+
+
+def _far_load(f: FunctionBuilder, row: tuple[str, int, str, str], address: str, offset: int) -> str:
+    _, width, conversion, result = row
     sign = "" if width >= 4 else "s" if conversion == "sext" else "u"
     ir_type = "i64" if width == 8 else "i32"
     value = _far(f, ir_type, f"l{8 * width}{sign}", address, offset)
     if conversion and result == "i64":
-        value = f.value(f"{conversion} i32 {value} to i64")
-    elif ir_type != result:
-        value = f.value(f"bitcast {ir_type} {value} to {result}")
-    f.line(f"br label %{end}")
-    f.start_block(warm)
-    loaded = near(_pointer(f, place[0], _signed(place[1])))
-    if conversion:
-        loaded = f.value(f"{conversion} {memory_type} {loaded} to {result}")
-    loaded_in = f.block
-    f.line(f"br label %{end}")
-    f.start_block(end)
-    f.push(result, f.value(f"phi {result} [ {loaded}, %{loaded_in} ], [ {value}, %{cold} ]"))
+        return f.value(f"{conversion} i32 {value} to i64")
+    return value if ir_type == result else f.value(f"bitcast {ir_type} {value} to {result}")
 
 
 def emit_store(
-    f: FunctionBuilder,
+    f: TwoPaths,
     row: tuple[str, int, str],
     address: str,
     offset: int,
@@ -189,21 +206,20 @@ def emit_store(
 ) -> None:
     """A store. row: memory.STORES'; near: emits that of the window, at a pointer."""
     _, width, value_type = row
-    warm, cold, end = f.name("near"), f.name("far"), f.name("b")
-    place = _from_low(f, address, offset)
-    f.line(f"br i1 {_near(f, *place, width)}, label %{warm}, label %{cold}, !prof !likely")
-    f.start_block(cold)
+    if f.slow:
+        _far_store(f, row, address, offset, value)
+        return
+    near(_near(f, address, offset, width, [("i32", address), (value_type, value)]))
+
+
+def _far_store(f: FunctionBuilder, row: tuple[str, int, str], address: str, offset: int, value: str) -> None:
+    _, width, value_type = row
     ir_type, passed = _bits(value_type), value
     if ir_type != value_type:
         passed = f.value(f"bitcast {value_type} {value} to {ir_type}")
     if ir_type == "i64" and width < 8:
         ir_type, passed = "i32", f.value(f"trunc i64 {passed} to i32")
     _far(f, "i32", f"s{8 * width}", address, offset, f", {ir_type} {passed}")
-    f.line(f"br label %{end}")
-    f.start_block(warm)
-    near(_pointer(f, place[0], _signed(place[1])))
-    f.line(f"br label %{end}")
-    f.start_block(end)
 
 
 # --- bulk instructions: in the window as elsewhere, otherwise the runtime's, which checks the bounds ---

@@ -42,7 +42,7 @@ def run(
     cpu = sim.install(sim.Cpu(target.name))
     from insitu import port
 
-    cpu.map_flash(FLASH, aot.compile_wasm(wasm, target.name, window=window, interruptible=interruptible))
+    cpu.map_flash(FLASH, aot.compile_wasm(wasm, target.name, aot.Options(window=window, interruptible=interruptible)))
     runtime = port.Runtime(bytearray(_HEAP))
     instance = runtime.load(FLASH).instantiate(stack_size=4096)
     with cycles.counted(cpu) as executed:

@@ -7,6 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from insitu.aot.options import Options
 from insitu.aot.plan import Plan
 from insitu.aot.targets import TARGETS
 from insitu.wasm.decode import decode
@@ -31,7 +32,7 @@ def _measure(row: kernels.Row, folder: Path) -> Interruptible:
     wasm = compiled.compile_kernel(kernels.SOURCES / f"{row.kernel}.c", folder / row.target)
     result, executed = compiled.run(wasm, target, kernels.TIMES, interruptible=True)
     kernels.check(f"{row.kernel} on {row.target} with polls", result, compiled.oracle(wasm, kernels.TIMES))
-    size = compiled.own_code_bytes(Plan(decode(wasm), target, interruptible=True))
+    size = compiled.own_code_bytes(Plan(decode(wasm), target, Options(interruptible=True)))
     speed = executed.instructions / row.insitu.instructions
     return Interruptible(row.target, row.kernel, speed, size / row.insitu.bytes)
 

@@ -67,8 +67,8 @@ def _measure(kernel: str, name: str) -> Row:
         instructions(size),
         compiled.own_code_bytes(fixed),
         compiled.own_code_bytes(growing),
-        compiled.own_code_bytes(Plan(module, target, wanted=size)),
-        compiled.own_code_bytes(Plan(module, target, wanted=Wanted(_ELSEWHERE, size))),
+        compiled.own_code_bytes(Plan(module, target, aot.Options(window=size))),
+        compiled.own_code_bytes(Plan(module, target, aot.Options(window=Wanted(_ELSEWHERE, size)))),
     )
 
 
@@ -92,7 +92,7 @@ def accesses(name: str) -> tuple[float, float, float]:
     cpu = sim.install(sim.Cpu(name))
     from insitu import port
 
-    cpu.map_flash(FLASH, aot.compile_wasm(bytes(wasmtime.wat2wasm(_ACCESSES)), name, window=4096))
+    cpu.map_flash(FLASH, aot.compile_wasm(bytes(wasmtime.wat2wasm(_ACCESSES)), name, aot.Options(window=4096)))
     instance = port.Runtime(bytearray(1 << 17)).load(FLASH).instantiate(stack_size=2048)
     exports, memory = instance.exports, instance.memory
 
@@ -136,7 +136,7 @@ class FirstWrites:
 
 
 def _first_writes(board: Board) -> FirstWrites:
-    image = aot.compile_wasm(bytes(wasmtime.wat2wasm(_ACCESSES)), board.target, window=0)
+    image = aot.compile_wasm(bytes(wasmtime.wat2wasm(_ACCESSES)), board.target, aot.Options(window=0))
     clock, nanoseconds = CLOCKS[board.name]
     with Session(board, image, imports={}, prelude=clock, counted=True, heap=1 << 15) as session:
         first, again = map(int, session.run(_FIRST_WRITES).split())

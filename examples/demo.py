@@ -16,6 +16,7 @@ from pathlib import Path
 import wasmtime
 from insitu import places
 from insitu.aot import compile_wasm
+from insitu.aot.options import Options
 from insitu.board import boards
 from insitu.board.record import Board
 from insitu.commands import report
@@ -129,7 +130,7 @@ def run_window(board: Board, folder: Path) -> str:
     subprocess.run([*PLAIN, str(STRINGS), "-o", str(made)], check=True)
     wasm = made.read_bytes()
     wanted = program_output(wasm, folder / "strings.txt")
-    image = compile_wasm(wasm, board.target, window=0)
+    image = compile_wasm(wasm, board.target, Options(window=0))
     with Session(board, image, imports={}, stack=WINDOW_STACK, heap=WINDOW_HEAP) as session:
         printed = session.invoke("_start", [])[0].decode().replace("\r", "")
         memory = ask.snapshot(session.link)

@@ -13,6 +13,7 @@ import capstone
 from insitu import aot
 from insitu.aot import contract, link
 from insitu.aot.contract.elf import Object
+from insitu.aot.options import Options
 from insitu.aot.plan import Plan
 from insitu.aot.targets import target as named
 from insitu.aot.window import Wanted
@@ -87,7 +88,7 @@ def _places(of: Object, section: int) -> range:
 
 
 def build(wasm: bytes, target: str, window: Wanted | None = None, *, interruptible: bool = False) -> Built:
-    plan = Plan(decode(wasm), named(target), wanted=window, interruptible=interruptible)
+    plan = Plan(decode(wasm), named(target), Options(window=window, interruptible=interruptible))
     made = aot.object_files(plan)
     return Built(plan, made, link.link(made, plan))
 

@@ -134,7 +134,9 @@ def test_in_a_module_that_polls() -> None:
     cpu = insitu.sim.install(insitu.sim.Cpu("cortex-m0plus"))
     from insitu import port
 
-    cpu.map_flash(FLASH, aot.compile_wasm(bytes(wasmtime.wat2wasm(text)), "cortex-m0plus", interruptible=True))
+    cpu.map_flash(
+        FLASH, aot.compile_wasm(bytes(wasmtime.wat2wasm(text)), "cortex-m0plus", aot.Options(interruptible=True))
+    )
     instance = port.Runtime(bytearray(70_000)).load(FLASH).instantiate(stack_size=1024)
     instance.memory.write(5, b"\x01\x02\x03\x04")
     assert instance.exports.f(5) == 0x04030201

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 import wasmtime
+from insitu import aot
 from insitu.aot import cache
+from insitu.aot.options import Options
 from insitu.board.boards import load_board
 from insitu.commands import build
 from insitu.errors import InsituError
@@ -28,9 +30,9 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Targets of the modules that were compiled."""
     made, compile_module = [], build.compile_module
 
-    def noted(data: bytes, target: str, **options: object):  # type: ignore[no-untyped-def]
+    def noted(data: bytes, target: str, options: Options, *, located: bool) -> aot.Compiled:
         made.append(target)
-        return compile_module(data, target, **options)  # type: ignore[arg-type]
+        return compile_module(data, target, options, located=located)
 
     monkeypatch.setattr(build, "compile_module", noted)
     return made
@@ -54,9 +56,9 @@ def test_a_second_build_compiles_nothing(folder: Path, compiled: list[str], app:
 def test_other_input_and_options_are_other_entries(folder: Path, compiled: list[str], app: Path) -> None:
     images = {
         build.build(app, _BOARD),
-        build.build(app, _BOARD, app_heap=64),
-        build.build(app, _BOARD, window=0),
-        build.built(app, _BOARD, optimise="size").image,
+        build.build(app, _BOARD, Options(app_heap=64)),
+        build.build(app, _BOARD, Options(window=0)),
+        build.built(app, _BOARD, Options(optimise="size")).image,
         build.build(app, load_board("qemu_rv32")),
     }
     assert len(compiled) == 5 and len(images) >= 4  # the smallest of so short a module is the fastest, too

@@ -71,7 +71,7 @@ def _behaves(image: bytes, name: str) -> None:
 @pytest.mark.parametrize("effort", efforts.EFFORTS)
 @pytest.mark.parametrize("name", _TARGETS)
 def test_each_effort_does_the_same(name: str, effort: str) -> None:
-    _behaves(aot.compile_wasm(_WASM, name, optimise=effort), name)
+    _behaves(aot.compile_wasm(_WASM, name, aot.Options(optimise=effort)), name)
 
 
 @pytest.mark.parametrize("name", _TARGETS)
@@ -113,7 +113,7 @@ def test_the_cheaper_code_is_taken(tmp_path: Path) -> None:
     plan = Plan(decode(wasm), target("cortex-m4f"))
     counts = {}
     for effort in (efforts.ONCE, efforts.SPEED):
-        _, instance = _instance(aot.compile_wasm(wasm, "cortex-m4f", optimise=effort), "cortex-m4f")
+        _, instance = _instance(aot.compile_wasm(wasm, "cortex-m4f", aot.Options(optimise=effort)), "cortex-m4f")
         with sim.current().counting() as counter:
             instance.exports.run(1)
         counts[effort] = counter.instructions
@@ -171,4 +171,4 @@ def test_requests_in_a_row_where_code_is_to_be_smallest(target: str) -> None:
     """LLVM would call what serves them through a register, with an address out of a table."""
     drops = "(data.drop $d) " * 4
     text = f'(module (memory 1) (data $d "abc") (func (export "f") {drops}))'
-    assert aot.compile_wasm(bytes(wasmtime.wat2wasm(text)), target, optimise="size")
+    assert aot.compile_wasm(bytes(wasmtime.wat2wasm(text)), target, aot.Options(optimise="size"))

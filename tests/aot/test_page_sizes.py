@@ -67,7 +67,7 @@ def test_every_byte_counts(assembled: Any, target: str, limits: str, window: Wan
     cpu = insitu.sim.install(insitu.sim.Cpu(target))
     from insitu import port
 
-    cpu.map_flash(0x08000000, aot.compile_wasm(wasm, target, window=window))
+    cpu.map_flash(0x08000000, aot.compile_wasm(wasm, target, aot.Options(window=window)))
     ours = port.Runtime(bytearray(20_000)).load(0x08000000).instantiate(stack_size=2048)
     store, theirs = _oracle(wasm)
     chance, others = random.Random(5), ("size", "grow", "fill", "copy")
@@ -99,7 +99,7 @@ def test_an_app_heap_behind_an_odd_end(assembled: Any) -> None:
     cpu = insitu.sim.install(insitu.sim.Cpu("rv32imc"))
     from insitu import port
 
-    cpu.map_flash(0x08000000, aot.compile_wasm(wasm, "rv32imc", app_heap=64))
+    cpu.map_flash(0x08000000, aot.compile_wasm(wasm, "rv32imc", aot.Options(app_heap=64)))
     instance = port.Runtime(bytearray(4000)).load(0x08000000).instantiate(heap_size=64)
     assert (instance.module_malloc(64), instance.module_malloc(8)) == (16, 0)
 

@@ -44,14 +44,14 @@ _SWITCH = """(module (type $t (func (result i32))) (table 4 funcref) (elem (i32.
 
 
 def test_switches() -> None:
-    assert aot.compile_wasm(bytes(wasmtime.wat2wasm(_SWITCH)), "cortex-m4f", interruptible=True)
+    assert aot.compile_wasm(bytes(wasmtime.wat2wasm(_SWITCH)), "cortex-m4f", aot.Options(interruptible=True))
 
 
 @pytest.mark.parametrize("target", ["cortex-m0plus", "cortex-m4f", "rv32imc"])
 def test_few_turns_need_no_poll(target: str) -> None:
     """And then the code is that of a module that was not built to be stopped, but for the routine."""
     wasm = bytes(wasmtime.wat2wasm(_LOOPS))
-    plain, polling = (aot.compile_module(wasm, target, interruptible=how) for how in (False, True))
+    plain, polling = (aot.compile_module(wasm, target, aot.Options(interruptible=how)) for how in (False, True))
     code = plain.code.symbols["f0"]
     assert "insitu_poll" not in plain.code.symbols
     there = polling.code.symbols["f0"]

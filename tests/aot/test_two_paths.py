@@ -34,7 +34,7 @@ def test_loops_and_fields_over_the_window_s_end(target: str) -> None:
     cpu = insitu.sim.install(insitu.sim.Cpu(target))
     from insitu import port
 
-    cpu.map_flash(0x08000000, aot.compile_wasm(wasm, target, window=WINDOW))
+    cpu.map_flash(0x08000000, aot.compile_wasm(wasm, target, aot.Options(window=WINDOW)))
     instance = port.Runtime(bytearray(120_000)).load(0x08000000).instantiate(stack_size=1024)
     store = wasmtime.Store()
     theirs: Any = wasmtime.Instance(store, wasmtime.Module(store.engine, wasm), []).exports(store)

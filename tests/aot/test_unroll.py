@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import wasmtime
 from insitu.aot import units
+from insitu.aot.options import Options
 from insitu.aot.plan import Plan
 from insitu.aot.targets import TARGETS
 from insitu.aot.unroll import unrolled
@@ -35,5 +36,5 @@ def test_long_ones_and_those_that_go_elsewhere_are_not(inside: str) -> None:
 @pytest.mark.parametrize(("window", "unroll", "copies"), [(None, True, 4), (None, False, 1), (1024, True, 4)])
 def test_with_a_window_too_and_not_for_size(window: int | None, unroll: bool, copies: int) -> None:
     module = decode(bytes(wasmtime.wat2wasm(f"(module (memory 1) {SCAN})")))
-    (text,) = units.write(Plan(module, TARGETS["cortex-m4f"], 0, window), unroll=unroll)
+    (text,) = units.write(Plan(module, TARGETS["cortex-m4f"], Options(window=window)), unroll=unroll)
     assert text.count("sub i32 %v") == copies

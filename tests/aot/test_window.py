@@ -144,7 +144,7 @@ def test_accesses_are_the_standard_s_wherever_the_window_lies(target: str, low: 
     cpu = insitu.sim.install(insitu.sim.Cpu(target))
     from insitu import port
 
-    cpu.map_flash(0x08000000, aot.compile_wasm(_wasm(), target, window=window.Wanted(low, high, page)))
+    cpu.map_flash(0x08000000, aot.compile_wasm(_wasm(), target, aot.Options(window=window.Wanted(low, high, page))))
     runtime = port.Runtime(bytearray(400_000))
     ours = runtime.load(0x08000000).instantiate(stack_size=2048)
     store = wasmtime.Store()
@@ -170,7 +170,7 @@ def test_accesses_are_the_standard_s_wherever_the_window_lies(target: str, low: 
 def test_a_module_without_a_window_is_built_as_if_there_were_none() -> None:
     """LLVM's options are put back."""
     before = aot.compile_wasm(_wasm(), "cortex-m4f")
-    aot.compile_wasm(_wasm(), "cortex-m4f", window=0)
+    aot.compile_wasm(_wasm(), "cortex-m4f", aot.Options(window=0))
     assert aot.compile_wasm(_wasm(), "cortex-m4f") == before
 
 
@@ -183,7 +183,7 @@ def test_the_far_routine_is_given_the_instance_pointer_or_the_module_is_not_buil
 
     monkeypatch.setattr(window, "_far", far)
     with pytest.raises(ContractError, match="the runtime is not given the instance pointer"):
-        aot.compile_wasm(_wasm(), "cortex-m4f", window=0)
+        aot.compile_wasm(_wasm(), "cortex-m4f", aot.Options(window=0))
 
 
 _SABOTAGED = """(module (memory 1) (func $deep (export "deep") (param i32 i64) (result i64)
@@ -213,7 +213,7 @@ def test_sabotage_of_code_with_a_window(target: str) -> None:
 @pytest.mark.parametrize("target", TARGETS)
 def test_what_stands_in_for_the_far_routine_changes_its_result_and_no_other_register(target: str) -> None:
     """For LLVM takes it that the routine does the same; what that keeps, the accesses above show."""
-    plan = Plan(decode(_wasm()), named(target), wanted=0)
+    plan = Plan(decode(_wasm()), named(target), aot.Options(window=0))
     made, machine = Object(aot.object_files(plan)[0]), ARCHITECTURES[plan.target.arch]
     code = made.bytes_of(made.sections[made.by_name[".insitu_stand_in"]])
     at, changed = 0, set()

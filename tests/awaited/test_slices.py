@@ -38,7 +38,7 @@ TEXT = """(module
 
 @functools.cache
 def _image(target: str, interruptible: bool) -> bytes:
-    return aot.compile_wasm(bytes(wasmtime.wat2wasm(TEXT)), target, interruptible=interruptible)
+    return aot.compile_wasm(bytes(wasmtime.wat2wasm(TEXT)), target, aot.Options(interruptible=interruptible))
 
 
 @pytest.fixture(params=["cortex-m0plus", "rv32imc"])

@@ -191,7 +191,12 @@ def _on_board(name: str, text: str) -> None:
     contents = [(_BOARD.image.address, fir), *((at, wasmtime.wat2wasm(text)) for at, text in texts.items())]
     images = [(address, aot.compile_wasm(bytes(wasm), _BOARD.target)) for address, wasm in contents]
     if name == "docs/async.md":
-        images = [(0x080C0000, aot.compile_wasm(Path("app.wasm").read_bytes(), _BOARD.target, interruptible=True))]
+        images = [
+            (
+                0x080C0000,
+                aot.compile_wasm(Path("app.wasm").read_bytes(), _BOARD.target, aot.Options(interruptible=True)),
+            )
+        ]
     with Simulated(_BOARD, images) as machine:
         sim.current().map_ram(0x10000000, 65536)
         link: Here = machine.link()

@@ -67,7 +67,7 @@ def backtrace(wasm: bytes, export: str, argument: int) -> Frames:
 
 @cache
 def _compiled(target: str, window: int | None = None) -> tuple[bytes, CodeMap]:
-    made = aot.compile_module(WASM, target, window=window, located=True)
+    made = aot.compile_module(WASM, target, aot.Options(window=window), located=True)
     return made.image, code_map(made)
 
 

@@ -124,7 +124,7 @@ class Insitu:
         from insitu import port
 
         self.errors = port.errors
-        cpu.map_flash(FLASH, aot.compile_wasm(wasm, target, window=window))
+        cpu.map_flash(FLASH, aot.compile_wasm(wasm, target, aot.Options(window=window)))
         self.runtime = port.Runtime(bytearray(HEAP))
         self.module = self.runtime.load(FLASH)
         self.instance: Any = None

@@ -67,7 +67,7 @@ TOUCHED = tuple(("touch", at) for at in (-3, 1020, 5990, 65200))  # with a windo
 
 @cache
 def _image(target: str, window: Wanted | None) -> bytes:
-    return aot.compile_wasm(bytes(wasmtime.wat2wasm(TEXT)), target, window=window)
+    return aot.compile_wasm(bytes(wasmtime.wat2wasm(TEXT)), target, aot.Options(window=window))
 
 
 def _damaged(data: bytes, seed: int) -> bytes:

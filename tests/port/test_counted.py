@@ -23,6 +23,8 @@ _WASM = bytes(
 def test_a_loop_right_behind_another(device: Device) -> None:
     store = wasmtime.Store()
     oracle = wasmtime.Instance(store, wasmtime.Module(store.engine, _WASM), []).exports(store)["f"]
-    exports = device.load_image(aot.compile_wasm(_WASM, device.target, interruptible=True)).instantiate().exports
+    exports = (
+        device.load_image(aot.compile_wasm(_WASM, device.target, aot.Options(interruptible=True))).instantiate().exports
+    )
     for turns in ((1, 1), (3, 200), (70_000, 2)):  # the last: more than are paid for at once
         assert exports.f(*turns) == oracle(store, *turns)  # type: ignore[operator]

@@ -29,7 +29,7 @@ TEXT = """(module (memory (export "memory") 1 4) (data (i32.const 1080) "across 
 
 @functools.cache
 def _image(text: str, target: str, window: Wanted | int = WINDOW) -> bytes:
-    return aot.compile_wasm(bytes(wasmtime.wat2wasm(text)), target, window=window)
+    return aot.compile_wasm(bytes(wasmtime.wat2wasm(text)), target, aot.Options(window=window))
 
 
 @pytest.fixture(params=TARGETS)

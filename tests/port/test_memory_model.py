@@ -50,7 +50,9 @@ def device(request: Any) -> Device:
 def _load(device: Device, text: str, app_heap: int = 0) -> Any:
     import wasmtime
 
-    return device.load_image(aot.compile_wasm(bytes(wasmtime.wat2wasm(text)), device.target, app_heap=app_heap))
+    return device.load_image(
+        aot.compile_wasm(bytes(wasmtime.wat2wasm(text)), device.target, aot.Options(app_heap=app_heap))
+    )
 
 
 def test_truncation_at_heap_base(device: Device) -> None:

@@ -41,7 +41,7 @@ def test_a_helper_of_misaligned_loads(device: Any) -> None:
         (loop (local.set 1 (i32.add (local.get 1) (i32.load align=1 (local.get 0))))
           (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
         (local.get 1)))"""
-    image = aot.compile_wasm(bytes(wasmtime.wat2wasm(text)), device.target, interruptible=True)
+    image = aot.compile_wasm(bytes(wasmtime.wat2wasm(text)), device.target, aot.Options(interruptible=True))
     instance = device.load_image(image).instantiate(stack_size=1024)
     assert instance.exports.at(4) == 0x04030201 + 0x03020100 + 0x02010000 + 0x01000000
 

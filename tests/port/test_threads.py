@@ -198,7 +198,7 @@ SPINNING = """(module
 
 @pytest.mark.parametrize("turns", [1, 7, 1000])
 def test_threads_that_look_again_and_again_share_the_cpu(device: Device, turns: int) -> None:
-    image = aot.compile_wasm(bytes(wasmtime.wat2wasm(SPINNING)), device.target, interruptible=True)
+    image = aot.compile_wasm(bytes(wasmtime.wat2wasm(SPINNING)), device.target, aot.Options(interruptible=True))
     threads = Threads(device.load_image(image), stack_size=1024, slice=turns)
     assert asyncio.run(asyncio.wait_for(threads.run("main", 50), 60)) == 1
     _whole(threads)

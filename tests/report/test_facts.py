@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import wasmtime
 from insitu.aot import compile_module, compile_wasm
+from insitu.aot.options import Options
 from insitu.board.boards import load_board
 from insitu.commands.report import make, read_report, write_report
 from insitu.errors import InsituError
@@ -109,7 +110,7 @@ def test_what_flags_save_is_what_they_save(tmp_path: Path) -> None:
         image = compile_wasm(made.read_bytes(), board["target"])
         assert board["flash"]["image"] - len(image) == saved[flag]["flash"] != 0
     to_wasm(source, made, flags=["-g"])
-    small = compile_wasm(made.read_bytes(), board["target"], optimise="size")
+    small = compile_wasm(made.read_bytes(), board["target"], Options(optimise="size"))
     assert board["flash"]["image"] - len(small) == saved["insitu build --optimise size"]["flash"]
     assert saved["no export of fill"]["flash"] > 0
     assert saved["-Wl,--strip-debug"]["flash"] == 0
@@ -123,7 +124,7 @@ def test_a_window_is_reported_as_it_was_built(tmp_path: Path) -> None:
     path.write_bytes(bytes(wasmtime.wat2wasm(CALLS)))
     (whole,), (windowed,) = (make(path, [BOARD], Work(sizes=Sizes(window=window)))["boards"] for window in (None, 1024))
     assert whole["ram"]["needed"]["sum"] > 65536 > windowed["ram"]["needed"]["sum"]
-    assert windowed["flash"]["image"] == len(compile_wasm(path.read_bytes(), BOARD.target, window=1024))
+    assert windowed["flash"]["image"] == len(compile_wasm(path.read_bytes(), BOARD.target, Options(window=1024)))
 
 
 def test_side_by_side_the_largest_difference_first() -> None:

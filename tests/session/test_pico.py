@@ -14,6 +14,7 @@ import pytest
 import wasmtime
 from insitu import places
 from insitu.aot import compile_wasm
+from insitu.aot.options import Options
 from insitu.board.boards import load_board
 from insitu.commands.selftest import build, selftest, source
 from insitu.link.raw_repl import Link
@@ -47,7 +48,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def waiting() -> bytes:
     text = HELD[:-1] + '(func (export "forever") (loop (br 0))))'
-    return compile_wasm(bytes(wasmtime.wat2wasm(text)), BOARD.target, interruptible=True)
+    return compile_wasm(bytes(wasmtime.wat2wasm(text)), BOARD.target, Options(interruptible=True))
 
 
 @pytest.fixture(scope="module")

@@ -51,7 +51,7 @@ class Prepared:
 def compile_module(data: bytes, target: str, window: Wanted | None = None, interruptible: bool = False) -> Outcome:
     """("values", the image), or why there is none."""
     try:
-        return "values", aot.compile_wasm(data, target, window=window, interruptible=interruptible)
+        return "values", aot.compile_wasm(data, target, aot.Options(window=window, interruptible=interruptible))
     except Malformed as error:
         return "malformed", error.reason
     except Invalid as error:

@@ -48,4 +48,4 @@ ENDLESS = (("forever", ()), ("fib", (60,)), ("nest", (-1, 3)), ("notes", (-1,)))
 @functools.cache
 def image(target: str, interruptible: bool = True) -> bytes:
     """For the target of that name."""
-    return aot.compile_wasm(bytes(wasmtime.wat2wasm(TEXT)), target, interruptible=interruptible)
+    return aot.compile_wasm(bytes(wasmtime.wat2wasm(TEXT)), target, aot.Options(interruptible=interruptible))

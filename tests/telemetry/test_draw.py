@@ -25,7 +25,7 @@ def snapshot() -> Any:
     from insitu import port
     from insitu.port.host import telemetry
 
-    cpu.map_flash(FLASH, aot.compile_wasm(bytes(wasmtime.wat2wasm(TEXT)), "cortex-m4f", app_heap=128))
+    cpu.map_flash(FLASH, aot.compile_wasm(bytes(wasmtime.wat2wasm(TEXT)), "cortex-m4f", aot.Options(app_heap=128)))
     runtime = port.Runtime(bytearray(8000))
     instance = runtime.load(FLASH).instantiate(stack_size=1024, heap_size=128)
     instance.exports.f()

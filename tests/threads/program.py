@@ -46,7 +46,7 @@ def wasm() -> bytes:
 
 @functools.cache
 def image(target: str, interruptible: bool = False) -> bytes:
-    return aot.compile_wasm(wasm(), target, interruptible=interruptible)
+    return aot.compile_wasm(wasm(), target, aot.Options(interruptible=interruptible))
 
 
 class _Output:

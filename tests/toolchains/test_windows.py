@@ -34,5 +34,5 @@ def test_a_libc_in_24_kib(name: str, tmp_path: Path) -> None:
     if module.missing:
         pytest.skip(module.missing)
     wasm = module.compile(tmp_path)
-    image = aot.compile_wasm(wasm, "cortex-m4f", window=0)
+    image = aot.compile_wasm(wasm, "cortex-m4f", aot.Options(window=0))
     assert printed(module, image, "cortex-m4f", heap=24 * 1024) == oracle(module, wasm, tmp_path / "stdout")

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from insitu.aot.automatic import Asked
 from insitu.aot.efforts import EFFORTS, SPEED, by_size
+from insitu.aot.options import DEFAULT, Options
 from insitu.aot.targets import target as _target
 from insitu.steps import step
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def object_files(plan: Plan, optimise: str = SPEED) -> list[bytes]:
-    """The module's own code, not yet linked with the library; optimise: see compile_wasm."""
+    """The module's own code, not yet linked with the library; optimise: see Options."""
     from insitu.aot import units
 
     effort = by_size(optimise, sum(len(function.body) for function in plan.wasm.functions))
@@ -38,40 +38,15 @@ class Compiled:
     image: bytes
 
 
-def compile_wasm(
-    data: bytes,
-    target: str,
-    *,
-    app_heap: int = 0,
-    window: Asked = None,
-    interruptible: bool = False,
-    optimise: str = SPEED,
-) -> bytes:
+def compile_wasm(data: bytes, target: str, options: Options = DEFAULT) -> bytes:
     """The image of a WebAssembly module for the target of that name; see compile_module."""
-    return compile_module(
-        data, target, app_heap=app_heap, window=window, interruptible=interruptible, optimise=optimise
-    ).image
+    return compile_module(data, target, options).image
 
 
-def compile_module(
-    data: bytes,
-    target: str,
-    *,
-    app_heap: int = 0,
-    window: Asked = None,
-    interruptible: bool = False,
-    located: bool = False,
-    optimise: str = SPEED,
-) -> Compiled:
+def compile_module(data: bytes, target: str, options: Options = DEFAULT, *, located: bool = False) -> Compiled:
     """A WebAssembly module compiled for the target of that name.
 
-    app_heap: bytes to keep for an app heap at the end of a linear memory that cannot grow.
-    window: bytes of linear memory, from address 0 on or as Wanted and Automatic say, that are RAM from the start; all
-        else is taken from the global heap by small pages, when it is first written. None: all of it is RAM. Without a
-        memory of the module's own it changes nothing.
-    interruptible: whether a call can be stopped wherever it is (port/run/polls.py).
     located: with what explain.make.code_map needs to know of instructions; the image is the same.
-    optimise: a name of efforts.EFFORTS: "speed"; "most", which takes longer for a little more speed; "size".
 
     Raises WasmError where the module is malformed, invalid or uses what is not supported; InsituError for an
     unknown target. The same input gives the same bytes.
@@ -81,34 +56,16 @@ def compile_module(
 
     wasm = decode(data)
     validate(wasm)
-    return compile_decoded(
-        wasm,
-        target,
-        app_heap=app_heap,
-        window=window,
-        interruptible=interruptible,
-        located=located,
-        optimise=optimise,
-    )
+    return compile_decoded(wasm, target, options, located=located)
 
 
-def compile_decoded(
-    wasm: Module,
-    target: str,
-    *,
-    app_heap: int = 0,
-    window: Asked = None,
-    interruptible: bool = False,
-    located: bool = False,
-    optimise: str = SPEED,
-) -> Compiled:
+def compile_decoded(wasm: Module, target: str, options: Options = DEFAULT, *, located: bool = False) -> Compiled:
     """The same of a module that is valid."""
     from insitu.aot import garbage
     from insitu.aot.plan import Plan
 
     with garbage.kept():
-        plan = Plan(wasm, _target(target), app_heap, window, located=located, interruptible=interruptible)
-        return _compiled(plan, optimise)
+        return _compiled(Plan(wasm, _target(target), options, located=located), options.optimise)
 
 
 def _compiled(plan: Plan, optimise: str) -> Compiled:

@@ -11,7 +11,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from insitu.aot import aux_stack, constant_tables, signature, window
-from insitu.aot.automatic import Asked, Automatic
+from insitu.aot.automatic import Automatic
+from insitu.aot.options import DEFAULT, Options
 from insitu.image.read import has_allocator
 from insitu.port.host import allocating
 from insitu.port.host.app_heap import ENV
@@ -123,18 +124,17 @@ class Plan:
         self,
         wasm: Module,
         target: Target,
-        app_heap: int = 0,
-        wanted: Asked = None,
+        options: Options = DEFAULT,
         *,
         located: bool = False,
-        interruptible: bool = False,
     ) -> None:
         self.wasm = wasm
         self.target = target
         self.located = located
-        self.interruptible = interruptible
+        self.interruptible = options.interruptible
         self.aux_stack = aux_stack.find(wasm)
-        self.memory = self._plan_memory((app_heap + 7) & ~7)
+        self.memory = self._plan_memory((options.app_heap + 7) & ~7)
+        wanted = options.window
         if wanted is not None and wasm.memory_types and not wasm.imported_memory_count and not self._shared:
             self.memory = self._plan_window(wanted)
         self.imported_globals = wasm.imported_global_count

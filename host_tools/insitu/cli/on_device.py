@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from insitu import places
+from insitu.aot.options import Options
 from insitu.board import boards
 from insitu.board.record import Board
 from insitu.cli import given, options
@@ -203,7 +204,7 @@ def run_command(
     if sim and port is not None:
         raise click.UsageError("--sim and --port exclude each other")
     board = options.find_board(board_name, port)
-    made = built(app, board, app_heap=heap_size, interruptible=True)
+    made = built(app, board, Options(app_heap=heap_size, interruptible=True))
     data = made.image
     knobs = {"heap_size": heap_size, "initial_memory": initial_memory, "max_memory": max_memory}
     image = read(data)

@@ -13,6 +13,7 @@ from rich.console import Console
 from insitu import toolchain
 from insitu.aot.automatic import Automatic
 from insitu.aot.efforts import MOST, SIZE, SPEED
+from insitu.aot.options import Options
 from insitu.aot.window import Wanted
 from insitu.board import boards
 from insitu.board.record import Board
@@ -84,10 +85,7 @@ def build_command(
     found = built(
         module,
         board,
-        app_heap=heap_size,
-        window=window,
-        interruptible=interruptible,
-        optimise=optimise,
+        Options(app_heap=heap_size, window=window, interruptible=interruptible, optimise=optimise),
         cached=not no_cache,
     )
     data, code_map, mapped = found.image, found.map(), made.with_suffix(MAP_SUFFIX)

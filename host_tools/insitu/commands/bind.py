@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from insitu.aot.options import Options
 from insitu.bind import python, stub
 from insitu.bind.declared import declared
 from insitu.bind.interface import of_module
@@ -47,7 +48,7 @@ def bind(
         raise InsituError(f"{made}: -o is a file of Python's, with the suffix .py")
     if is_image(read_file(source)):
         raise InsituError(f"{source} is an image, which has no names: bind wants the .wasm file")
-    image = build(source, board, app_heap=app_heap)
+    image = build(source, board, Options(app_heap=app_heap))
     interface = replace(of_module(decode(read_file(source)), python.RESERVED, python.USED), awaited=awaited)
     if declaration is not None:
         interface = declared(interface, declaration)

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from insitu.aot import Compiled, cache, compile_module
-from insitu.aot.automatic import Asked
-from insitu.aot.efforts import SPEED
+from insitu.aot.options import DEFAULT, Options
 from insitu.board.record import Board
 from insitu.errors import InsituError
 from insitu.port.xip import layout
@@ -83,25 +82,15 @@ def _cached(name: str | None, make: Callable[[], bytes]) -> bytes:
     return found
 
 
-def build(source: Path, board: Board, *, app_heap: int = 0, window: Asked = None) -> bytes:
+def build(source: Path, board: Board, options: Options = DEFAULT) -> bytes:
     """The image of a module for the board; see built."""
-    return built(source, board, app_heap=app_heap, window=window).image
+    return built(source, board, options).image
 
 
-def built(
-    source: Path,
-    board: Board,
-    *,
-    app_heap: int = 0,
-    window: Asked = None,
-    interruptible: bool = False,
-    optimise: str = SPEED,
-    cached: bool = True,
-) -> Built:
+def built(source: Path, board: Board, options: Options = DEFAULT, *, cached: bool = True) -> Built:
     """The image of a module for the board; source may be an image already made for it, whatever it is called.
 
-    app_heap, window, interruptible, optimise: see aot.compile_wasm. cached: whether it may be taken from, and is kept
-    in, the cache.
+    cached: whether it may be taken from, and is kept in, the cache.
     Raises InsituError where there is no memory to have a window.
     """
     data = source_map.with_map(read_file(source), source)
@@ -117,19 +106,11 @@ def built(
 
     @functools.cache
     def made() -> Compiled:
-        return compile_module(
-            data,
-            target,
-            app_heap=app_heap,
-            window=window,
-            interruptible=interruptible,
-            located=True,
-            optimise=optimise,
-        )
+        return compile_module(data, target, options, located=True)
 
-    name = cache.key(data, target, app_heap, window, interruptible, optimise) if cached else None
+    name = cache.key(data, target, options) if cached else None
     try:
-        if window is not None:
+        if options.window is not None:
             _check_window(source, decode(data))
         return Built(_cached(name, lambda: made().image), made, name)
     except WasmError as error:

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from insitu.aot import aux_stack, window
 from insitu.aot.automatic import Automatic, statics
+from insitu.aot.options import Options
 from insitu.aot.window import Wanted
 from insitu.board.record import Board
 from insitu.commands.build import build, is_image, read_file
@@ -110,7 +111,7 @@ class _Work:
     whole: int
 
     def row(self, wanted: Wanted | None) -> Row:
-        image = build(self.source, self.board, window=wanted)
+        image = build(self.source, self.board, Options(window=wanted))
         sizes = Sizes(heap=_HEAP + (2 * self.whole if wanted is None else 0), stack=_STACK)
         what = "all of memory" if wanted is None else f"a window of {wanted} and far pages of {wanted.page}"
         with step(f"running the calls with {what}"):
@@ -149,7 +150,7 @@ def find(
     data = read_file(source)
     if is_image(data):
         raise InsituError(f"{source} is an image: tune builds several, give the .wasm file")
-    whole = read(build(source, board, window=0)).memory_size
+    whole = read(build(source, board, Options(window=0))).memory_size
     work, module = _Work(source, board, calls, bindings, given, timeout, whole), decode(data)
     rows = [work.row(None)]
     most = (100 + slowdown) * rows[0].instructions

@@ -14,6 +14,7 @@ from typing import Any
 
 from rich.table import Table
 
+from insitu.aot.options import Options
 from insitu.board.record import Board
 from insitu.commands import inspect
 from insitu.commands.build import build, is_image, read_file
@@ -211,7 +212,7 @@ def tune(
     """
     if is_image(read_file(source)):
         raise InsituError(f"{source} is an image: tune builds several, give the .wasm file")
-    image = build(source, board, app_heap=app_heap)
+    image = build(source, board, Options(app_heap=app_heap))
     check_imports(read(image), bindings, given)
 
     def peaks_of(image: bytes, sizes: Sizes) -> Peaks:
@@ -224,7 +225,7 @@ def tune(
         peaks = peaks_of(image, ample)
     proposed = _propose(facts, ample, peaks)
     if proposed.app_heap != app_heap:
-        image = build(source, board, app_heap=proposed.app_heap)
+        image = build(source, board, Options(app_heap=proposed.app_heap))
     made = _with_stack(image, proposed.stack)
     with step("running them with small ones"):
         proposed = _enough_heap(lambda sizes: peaks_of(made, sizes), proposed)

@@ -27,6 +27,7 @@ _MEMORY, _ROMFS = 0x00200000, 0x003E0000
 # What flash_stm32.py is to the real chip; that is tests/flash/'s.
 _IN_MEMORY = """
 import uctypes
+PAGE = 32
 buffer = bytearray(4096)
 def free(): return CHIP[3:]
 def erase(address): uctypes.bytearray_at(address, 0x20000)[:] = b"\\xff" * 0x20000

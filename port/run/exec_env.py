@@ -2,7 +2,18 @@
 from .. import platform
 from ..alive import Mortal
 from ..errors import Error
-from ..xip.layout import ENV_BOTTOM, ENV_CELL, ENV_LIMIT, ENV_SIZE, ENV_SP, ENV_START_INSTANCE, ENV_STOP, ENV_TOP, PAINT
+from ..xip.layout import (
+    ENV_BOTTOM,
+    ENV_CELL,
+    ENV_LIMIT,
+    ENV_SIZE,
+    ENV_SP,
+    ENV_START_INSTANCE,
+    ENV_STOP,
+    ENV_TOP,
+    INSTANCE_FUEL,
+    PAINT,
+)
 from ..xip.raw import add, poke, poke_address
 from .enter import make_state
 
@@ -60,9 +71,11 @@ class ExecEnv(Mortal):
             return call(self, function, args, **limits)
         return function.call_on(self, args)
 
-    # What runs on it, or else its next call, ends where it polls; from an interrupt, too.
+    # What runs on it, or else its next call, ends where it polls; from an interrupt, too. Where an import runs, the
+    # next turn polls.
     def terminate(self):
         poke(self.runtime.base, self.alive().offset + ENV_STOP, 1)
+        self.instance.put(INSTANCE_FUEL, 0)
 
     # The operand stack's end, from the heap's base.
     def top(self):

@@ -15,6 +15,7 @@ except ImportError:
 _STATE_SP = const(4)
 _STATE_REQUEST = const(5)
 _GO_ON = const(-1)
+_OFTEN = const(5)  # ms: a call that has a time limit looks at it after about so many
 
 
 def check(module):
@@ -44,16 +45,20 @@ class Limit:
     def __init__(self, env, timeout_ms, fuel):
         self.env = env
         self.fuel = fuel
+        self.begin(timeout_ms)
+
+    def begin(self, timeout_ms):
         self.timeout = timeout_ms
         self.start = None if timeout_ms is None else _milliseconds()
+        # ms, when it last polled; turns until the next time: what one takes is found out, for it may call imports
+        self.passed, self.turns = 0, 1
 
     # function(*args) with this limit; what is left of its fuel is in ExecEnv.fuel afterwards.
     def run(self, function, *args):
         runtime, outer = self.env.runtime, self.env.runtime.limit
         words = [(i, i.get(INSTANCE_FUEL)) for i in self._instances()]
-        if self.fuel is not None:
-            for i, _ in words:
-                i.put(INSTANCE_FUEL, 0)
+        for i, _ in words:
+            i.put(INSTANCE_FUEL, 0)
         runtime.limit = self
         try:
             return function(*args)
@@ -76,10 +81,15 @@ class Limit:
 
     # Where instance polls, whose word was had: it is given more, or the result is the trap that ends the call.
     def reached(self, instance, had):
-        if self.timeout is not None and _since(self.start) >= self.timeout:
-            instance.put(INSTANCE_FUEL, had)
-            return TRAP_TIMEOUT
+        if self.timeout is not None:
+            passed = _since(self.start)
+            if passed >= self.timeout:
+                instance.put(INSTANCE_FUEL, had)
+                return TRAP_TIMEOUT
+            soon = passed - self.passed < _OFTEN
+            self.passed, self.turns = passed, min(self.turns << 1, SLICE) if soon else max(self.turns >> 2, 1)
         if self.fuel is None:
+            instance.put(INSTANCE_FUEL, self.turns)
             return 0
         owed = had >> 31  # a loop that is not to begin with what there is owes nothing, but needs some
         least = 0 if owed else 1
@@ -114,8 +124,7 @@ class OutOfFuel(Trap):
     def go_on(self, fuel, timeout_ms=None):
         limit, env = self.limit, self.limit.env.alive()
         limit.fuel += fuel
-        limit.timeout = timeout_ms
-        limit.start = None if timeout_ms is None else _milliseconds()
+        limit.begin(timeout_ms)
         return limit.run(self._resume, env, env.runtime)
 
     def _resume(self, env, runtime):

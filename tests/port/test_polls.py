@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -76,6 +77,43 @@ def test_terminated(device: Any, name: str, arguments: tuple[int, ...]) -> None:
         ) as stop:
             instance.exec_env.call(name, *arguments)
         assert stop.value.frames and stop.value.dump().startswith("insitu-trap ")
+
+
+# Turns that are known when the loop begins, few of them, and an import behind another call.
+_ASKING = """(module (import "env" "note" (func $note (param i32))) (table 1 funcref) (elem (i32.const 0) $call)
+  (func $call (param i32) (call $note (local.get 0)))
+  (func (export "many") (param i32) (loop (call $note (local.get 0))
+    (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))))
+  (func (export "few") (param i32) (local i32) (loop (call $note (local.get 0))
+    (br_if 0 (i32.ne (local.tee 1 (i32.add (local.get 1) (i32.const 1))) (i32.const 400)))))
+  (func (export "behind") (param i32) (loop (call_indirect (param i32) (local.get 0) (i32.const 0))
+    (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))"""
+
+
+@pytest.mark.parametrize("name", ["many", "few", "behind"])
+def test_imports_that_take_their_time(device: Any, name: str) -> None:
+    """What stops a call while one runs is not seen after hundreds of them."""
+    seen: list[int] = []
+
+    def note(n: int) -> None:
+        seen.append(n)
+        time.sleep(pause)
+        if len(seen) == last:
+            instance.exec_env.terminate()
+
+    module = device.load_image(
+        aot.compile_wasm(bytes(wasmtime.wat2wasm(_ASKING)), device.target, aot.Options(interruptible=True))
+    )
+    instance = module.instantiate(stack_size=1024, imports={"env": {"note": note}})
+    pause, last = 0.0, 7
+    with pytest.raises(device.port.Trap, match="terminated by user"):
+        instance.exec_env.call(name, 400)
+    assert len(seen) == 7
+    seen.clear()
+    pause, last = 0.01, 0
+    with pytest.raises(device.port.Trap, match="time limit"):
+        instance.exec_env.call(name, 400, timeout_ms=30)
+    assert len(seen) < 10
 
 
 def test_time_is_over(device: Any) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from threading import Timer
 
 from insitu.board.boards import load_board
-from insitu.link.raw_repl import DeviceError, Link
+from insitu.link.raw_repl import Link
+from insitu.link.runner import DeviceError
 from insitu.machine import emulated
 from insitu.package.deploy import METHODS
 
@@ -17,41 +18,66 @@ from tests.firmware import Firmware, device_text
 from tests.stopped.module import image
 
 DEVICE = Path(__file__).with_name("device.py")
-QEMU_WAYS = ("by_fuel", "by_an_import", "from_outside")  # that firmware has neither a clock nor timers
-PICO_WAYS = (*QEMU_WAYS, "by_a_timer", "by_time")
+PICO = "pico"
+_CONSOLE = "by_the_console"
+_QEMU_WAYS = ("by_fuel", "by_an_import", "from_outside")  # that firmware has neither a clock nor timers
+_PICO_WAYS = (*_QEMU_WAYS, "by_a_timer", "by_time", _CONSOLE)
 _HEAP = 160_000
+_TURNS, _PICO_TURNS = 100_000, 2_000  # rp2040py makes some 100,000 in a second
 _PATIENCE = 3600.0
 
+# Way, how often, seed of the moments: what is said of the last. Raises DeviceError where anything is not as before.
+Stops = Callable[[str, int, int], str]
+
+
+def ways(where: str) -> tuple[str, ...]:
+    return _PICO_WAYS if where == PICO else _QEMU_WAYS
+
 
 @contextmanager
-def in_qemu(target: str) -> Iterator[Firmware]:
-    """A board with the module, as `stopped`."""
+def ready(where: str) -> Iterator[Stops]:
+    """A target's board in QEMU, or a Pico, that stops calls."""
+    with _on_a_pico() if where == PICO else _in_qemu(where) as stops:
+        yield stops
+
+
+@contextmanager
+def _in_qemu(target: str) -> Iterator[Stops]:
     with Firmware(target, image(target), [DEVICE]) as firmware:
-        firmware.run(f"stopped = Stopped({firmware.flash}, ({firmware.heap[0]}, {1 << 20}), 1)")
-        firmware.run("def stop_here(way, count):\n return (stops(stopped, way, count),)\n")
-        yield firmware
+        firmware.run(f"stopped = Stopped({firmware.flash}, ({firmware.heap[0]}, {1 << 20}), 1, {_TURNS})")
+        firmware.run("def said(way, count):\n return 'stopped', stops(stopped, way, count)\n")
+
+        def stops(way: str, count: int, seed: int) -> str:
+            firmware.run(f"stopped.seed = {seed}")
+            ((said, text),) = firmware.answers("said", [(way, count)])
+            if said == "exception":
+                raise DeviceError(text)
+            return str(text)
+
+        yield stops
 
 
 @contextmanager
-def on_a_pico() -> Iterator[Link]:
-    """A Raspberry Pi Pico with the module, as `stopped`."""
+def _on_a_pico() -> Iterator[Stops]:
     board = load_board("rpi_pico")
     contents = [*METHODS["files"].contents(board), (board.image.address, image(board.target))]
     with emulated(board, contents) as machine, machine.link() as link:
         METHODS["files"].install(link, board)
         link.run(device_text(DEVICE.read_text()), timeout=_PATIENCE)
-        link.run(f"stopped = Stopped({board.image.address}, bytearray({_HEAP}), 1)", timeout=_PATIENCE)
-        yield link
+        link.run(f"stopped = Stopped({board.image.address}, bytearray({_HEAP}), 1, {_PICO_TURNS})", timeout=_PATIENCE)
+
+        def stops(way: str, count: int, seed: int) -> str:
+            if way == _CONSOLE:
+                return _by_the_console(link, count, Random(seed))
+            program = f"stopped.seed = {seed}\nprint(stops(stopped, {way!r}, {count}))"
+            return link.run(program, timeout=_PATIENCE).decode().strip()
+
+        yield stops
 
 
-def stop(link: Link, way: str, count: int) -> str:
-    """So many calls; what is said of the last. Raises DeviceError where something is not as it was before."""
-    return link.run(f"print(stops(stopped, {way!r}, {count}))", timeout=_PATIENCE).decode().strip()
-
-
-def by_the_console(link: Link, count: int, random: Random) -> str:
+def _by_the_console(link: Link, count: int, random: Random) -> str:
     """The same with Ctrl-C, some time after the call has begun."""
-    stop(link, "by_fuel", 1)  # what is imported for a poll is there then
+    link.run("stops(stopped, 'by_fuel', 1)", timeout=_PATIENCE)  # what is imported for a poll is there then
     said = ""
     for _ in range(count):
         name = random.choice(("forever()", "fib(60)", "nest(-1, 3)"))
@@ -66,6 +92,7 @@ def by_the_console(link: Link, count: int, random: Random) -> str:
         except DeviceError as error:
             said = error.text
         timer.join()
-        assert "stopped in function" in said, said
+        if "stopped in function" not in said:
+            raise DeviceError(said)
         link.run("stopped.whole()", timeout=_PATIENCE)
     return said

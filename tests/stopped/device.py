@@ -7,10 +7,10 @@ FUEL = 28  # INSTANCE_FUEL
 
 
 class Stopped:
-    """An instance of module.py's module at an address; heap: what Runtime takes."""
+    """An instance of module.py's module at an address; heap: what Runtime takes; turns: most until it polls first."""
 
-    def __init__(self, address, heap, seed):
-        self.runtime = insitu.Runtime(heap)
+    def __init__(self, address, heap, seed, turns):
+        self.runtime, self.turns = insitu.Runtime(heap), turns
         self.left, self.seed = 0, seed
         imports = {"env": {"note": self.note}}
         self.instance = self.runtime.load(address).instantiate(stack_size=4096, imports=imports)
@@ -53,7 +53,9 @@ class Stopped:
 
     def by_an_import(self, name, arguments):
         self.left = 1 + self.random(200)
-        return self.trapped("notes", (-1,), self.left + self.random(100))
+        error = self.trapped("notes", (-1,), self.random(300))
+        assert self.left == 0, "not at the next turn"
+        return error
 
     def from_outside(self, name, arguments):
         """terminate() has been called; the code comes to see it after any number of turns."""
@@ -63,17 +65,18 @@ class Stopped:
     def by_a_timer(self, name, arguments):
         from machine import Timer
 
-        Timer(period=1 + self.random(15), mode=Timer.ONE_SHOT, callback=lambda _: self.env.terminate())
+        # kept: one that is collected never fires
+        self.timer = Timer(period=1 + self.random(5), mode=Timer.ONE_SHOT, callback=lambda _: self.env.terminate())
         return self.trapped(name, arguments, 0)
 
     def by_time(self, name, arguments):
         try:
-            self.env.call(name, *arguments, timeout_ms=self.random(15))
+            self.env.call(name, *arguments, timeout_ms=self.random(5))
         except insitu.Trap as error:
             return error
 
     def most(self, name):
-        return 300 if name == "notes" else 100000
+        return 300 if name == "notes" else self.turns
 
     def trapped(self, name, arguments, turns):
         """turns: until it polls the first time."""

@@ -37,6 +37,7 @@ _NAME = re.compile(r"^(hidden |internal |)\S*\s?.*?@([ft]\d+[^(]*)\(")
 _CHECKED = "insitu.checked"  # blocks behind a stack check
 # What neither polls nor leaves for what may.
 _HELPERS = ("@llvm.", "@insitu_far_", "@insitu_trap", "@insitu_load", "@insitu_store")
+_HOST_CALL = "@insitu_host_call"
 _UNLIKELY = '!prof !{!"branch_weights", i32 1, i32 1048575}'
 _FUEL = "%insitu.fuel"
 _WORD = f"  {_FUEL} = getelementptr i8, ptr %inst, i32 -{layout.INSTANCE_FUEL}"
@@ -60,10 +61,10 @@ def placed(text: str) -> list[str]:
     begin, which takes registers, and without.
     """
     head, *functions = _KNOWN.sub("", text).split("\ndefine ")
-    recursive = _recursive(functions)
+    recursive, asking = _recursive(functions), _asking(functions)
     found = []
     for pays in True, False:
-        made = [_Function(f, _name(f) in recursive, pays).text() for f in functions]
+        made = [_Function(f, _name(f) in recursive, asking, pays).text() for f in functions]
         module = llvm.parse_assembly("\ndefine ".join([head, *made]) + _DECLARATION)
         module.verify()
         _in_registers(module)
@@ -108,17 +109,33 @@ def _recursive(functions: list[str]) -> set[str]:
     return {name for name, number in numbers.items() if any(number in part for part in cycles)}
 
 
+def _asking(functions: list[str]) -> set[str]:
+    """What may come to call an import, as it is written in a call: such a call takes any time."""
+    callees = {"@" + _name(function): set(CALLEE.findall(function)) for function in functions}
+    unknown = {
+        callee
+        for called in callees.values()
+        for callee in called
+        if callee[0] == "%" or (callee[1:2] in ("f", "t") and callee not in callees)
+    }
+    found = {_HOST_CALL, *unknown}
+    while more := {name for name, called in callees.items() if called & found} - found:
+        found |= more
+    return found
+
+
 # --- one function ---
 
 
 class _Function:
     """A function's text behind "define ", with its polls.
 
-    recursive: whether its calls poll; pays: whether loops whose turns are known may pay before they begin.
+    recursive: whether its calls poll; asking: callees that may call imports; pays: whether loops whose turns are known
+    may pay before they begin.
     """
 
-    def __init__(self, text: str, recursive: bool, pays: bool) -> None:
-        self._pays = pays
+    def __init__(self, text: str, recursive: bool, asking: set[str], pays: bool) -> None:
+        self._asking, self._pays = asking, pays
         self._text, self._count = text, 0
         self.blocks = Blocks(text)
         self.first = next(iter(self.blocks), "")
@@ -180,8 +197,8 @@ class _Function:
         loops = [(head, self._members(head)) for head in self._heads(set(), closed)]
         for head, members in sorted(loops, key=lambda row: len(row[1])):
             loop = counted_loops.find(self.blocks, head, members) if members else None
-            if loop is None:
-                continue
+            if loop is None or not self._asking.isdisjoint(self._callees(members)):
+                continue  # else what stops the call while an import runs is seen after many of them
             weight = self._weight(members, inside)
             total = _MOST_PAID if loop.turns is None else (loop.turns + 1) * weight
             if total >= _MOST_PAID and not self._pays:
@@ -299,8 +316,11 @@ class _Function:
         return {to for name, block in self.blocks.items() if name not in members for to in block.next if to in members}
 
     def _leaves(self, name: str) -> bool:
-        callees = (CALLEE.search(line) for line in self.blocks[name].lines)
-        return any(callee and not callee[1].startswith(_HELPERS) for callee in callees)
+        return any(not callee.startswith(_HELPERS) for callee in self._callees([name]))
+
+    def _callees(self, names: Iterable[str]) -> Iterator[str]:
+        found = (CALLEE.search(line) for name in names for line in self.blocks[name].lines)
+        return (callee[1] for callee in found if callee)
 
     def _move_words(self) -> None:
         """The word goes to a register where a loop begins that has it there, and back where control leaves the loop."""

@@ -1,5 +1,5 @@
 # The RP2040's flash, erased and programmed by the functions of its boot ROM (RP2040 datasheet, 2.8.3.1.3). The host
-# sends this file when it writes flash (insitu/package/controller.py); it is the package's flash.py, too.
+# sends this file when it writes flash (insitu/package/controller.py), behind flash_rp2.py.
 #
 # While flash is not executed in place nothing in it can run: _change is machine code in RAM, which calls the boot ROM
 # and a copy of flash's own second stage, and interrupts are off meanwhile. Other code of the second core is not
@@ -7,18 +7,11 @@
 from array import array
 
 import micropython
-import rp2
 import uctypes
 from machine import mem16
 
-SECTOR = 4096
-PAGE = 256  # bytes that program() takes multiples of
-_XIP = 0x10000000
 _SSI = 0x18000000
 _ROM_FUNCTIONS = 0x14
-# pico/binary_info of the Pico SDK: between two words after the vector table, the list's ends; a named number.
-_LIST_BEGIN, _LIST_END = 0x7188EBF2, 0xE71AA390
-_BINARY_END = 0x68F465DE
 
 
 # r0: words of _words below, by their place
@@ -77,33 +70,6 @@ _second_stage = bytearray(uctypes.bytearray_at(_XIP, PAGE))
 # source in RAM, bytes to program.
 _words = array("I", [_rom(b"IF"), _rom(b"EX"), _rom(b"RE"), _rom(b"RP"), _rom(b"FC")])
 _words.extend(array("I", [uctypes.addressof(_second_stage) | 1, _SSI, 65536, 0, 0, 0, 0]))
-buffer = bytearray(SECTOR)  # what program() takes
-
-
-def _word(address):  # the list's entries lie at any address
-    return int.from_bytes(uctypes.bytearray_at(address, 4), "little")
-
-
-def _firmware_end():
-    for at in range(_XIP + PAGE, _XIP + 2 * PAGE, 4):
-        if _word(at) == _LIST_BEGIN and _word(at + 16) == _LIST_END:
-            for entry in range(_word(at + 4), _word(at + 8), 4):
-                if _word(_word(entry) + 4) == _BINARY_END:
-                    return _word(_word(entry) + 8)
-    raise OSError("this firmware does not say where it ends")
-
-
-# What lies between the firmware and its file system: the first address and the one behind the last.
-def free():
-    return (_firmware_end() + SECTOR - 1) & -SECTOR, uctypes.addressof(rp2.Flash())
-
-
-_start, _end = free()
-
-
-def _check(address):
-    if address % SECTOR or not _start <= address < _end:
-        raise ValueError("no sector between firmware and file system starts at %#x" % address)
 
 
 def _flash(address, erased, source, programmed):
@@ -121,5 +87,4 @@ def erase(address):
 def program(address, start, end):
     _check(address)
     _flash(address + start, 0, uctypes.addressof(buffer) + start, end - start)
-    if uctypes.bytearray_at(address + start, end - start) != memoryview(buffer)[start:end]:
-        raise OSError("flash at %#x does not read back what was programmed" % (address + start))
+    _verify(address, start, end)

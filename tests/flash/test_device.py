@@ -47,20 +47,27 @@ def _image(seed: int) -> bytes:
 # --- what it changes, and what not ---
 
 
-def test_writes_what_it_is_told_and_nothing_else(flash: FlashFile) -> None:
+@pytest.mark.parametrize("controller", ["rp2040", "rp2350"])  # the second is by rp2.Flash, which both chips have
+def test_writes_what_it_is_told_and_nothing_else(flash: FlashFile, controller: str, tmp_path: Path) -> None:
+    board = dataclasses.replace(BOARD, chip=dataclasses.replace(BOARD.chip, controller=controller))
+    kept = FlashFile(tmp_path / "flash.bin", flash.region)
+    kept.path.write_bytes(flash.path.read_bytes())
     data = random.Random(7).randbytes(_SECTOR + 1000)
-    before = bytearray(flash.path.read_bytes())
+    before = bytearray(kept.path.read_bytes())
     done: list[tuple[int, int]] = []
-    with _machine(flash) as machine, machine.link() as link:
+    with _machine(kept) as machine, machine.link() as link:
         interface = link.run(f"from machine import mem32\nprint({_SSI})")
-        device.write(Target(BOARD, link), ADDRESS, data, lambda *progress: done.append(progress))
+        device.write(Target(board, link), ADDRESS, data, lambda *progress: done.append(progress))
         verify(link, ADDRESS, data, BOARD.name)
         # flash is executed in place as it was before, not in the boot ROM's slow way
         assert link.run(f"from machine import mem32\nprint({_SSI})") == interface
+        for address in (0x10051000, 0x100A0000, ADDRESS + _PAGE):  # firmware, file system, no sector's start
+            with pytest.raises(DeviceError, match=f"between firmware and file system starts at {address:#x}"):
+                link.run(f"erase({address})")
         assert b"'insitu'" in link.run("import os\nprint(os.listdir('/lib'))")
     start = ADDRESS - BOARD.chip.flash.address
     before[start : start + 2 * _SECTOR] = data.ljust(2 * _SECTOR, b"\xff")
-    assert flash.path.read_bytes() == before
+    assert kept.path.read_bytes() == before
     assert done == [(1024, 5120), (5120, 5120)]
 
 

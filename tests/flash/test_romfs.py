@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import base64
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +17,8 @@ from insitu.aot import compile_wasm
 from insitu.board import boards
 from insitu.board.record import Board, Region
 from insitu.errors import InsituError
-from insitu.flash import partition, romfs
+from insitu.flash import partition, romfs, store
+from insitu.flash.store import OnBoard
 from insitu.flash.writer import Target
 from insitu.link.raw_repl import Link
 from insitu.link.runner import DeviceError
@@ -37,15 +40,29 @@ image = memoryview(open('/rom/app.xip', 'rb'))
 rt = insitu.Runtime(heap=heap)
 inst = rt.load('/rom/app.xip').instantiate(stack_size=1024)
 print(uctypes.addressof(image), len(image), inst.exports.add(2, 3))
+rt.destroy()
+"""
+_BY_NAME = """
+from insitu.images import Images
+from binascii import a2b_base64
+def receive(pieces, size, starts):
+    writer = Images().begin('app', size, None, starts)
+    for piece in pieces: writer.write(a2b_base64(piece))
+    writer.end()
+def result():
+    rt = insitu.Runtime(heap=heap)
+    found = rt.load('app').instantiate(stack_size=1024).exports.add(2, 3)
+    rt.destroy()
+    return found
 """
 
 
 @pytest.fixture(scope="module")
 def board() -> Board:
-    """A board whose images lie in the partition."""
+    """A board whose images lie in the partition, as nrf's do."""
     known = boards.load_board("qemu_mps2_an385")
     image = Region(START + romfs.IMAGE_OFFSET, SIZE - romfs.IMAGE_OFFSET)
-    return replace(known, image=image, package=None, writers=("romfs",))
+    return replace(known, image=image, package=None, writers=("romfs",), firmware=replace(known.firmware, port="nrf"))
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +86,9 @@ def link(machine: Emulator, request: pytest.FixtureRequest) -> Iterator[Link]:
         yield found
 
 
+_ERASED = f"for at in range({START}, {START + SIZE}, 4096): uctypes.bytearray_at(at, 4096)[:] = b'\\xff' * 4096"
+
+
 def _log(link: Link) -> list[tuple[str, int]]:
     return ast.literal_eval(link.run("print(Twin.log)").decode())
 
@@ -87,6 +107,30 @@ def test_image_and_package_in_place(link: Link, board: Board, image: bytes) -> N
     assert log[0] == ("erase", 0)
     assert log[-1] == ("write", 0)
     METHODS["partition"].install(link, board)
+    assert link.run(_RUN).split() == [b"%d" % board.image.address, b"%d" % len(image), b"5"]
+    _by_name(link, board, image)
+
+
+def _adds(board: Board, more: int) -> bytes:
+    text = f"""(module (func (export "add") (param i32 i32) (result i32)
+        (i32.add (i32.const {more}) (i32.add (local.get 0) (local.get 1)))))"""
+    return compile_wasm(bytes(wasmtime.wat2wasm(text)), board.target)
+
+
+def _by_name(link: Link, board: Board, image: bytes) -> None:
+    """The board writes two images into the second half, the newer on trial; the file system stays as it was."""
+    link.run(_BY_NAME)
+    for data, starts in ((image, 0), (_adds(board, 100), 1)):
+        pieces = [base64.b64encode(data[at : at + 100]).decode() for at in range(0, len(data), 100)]
+        link.run(f"receive({pieces}, {len(data)}, {starts})")
+    assert link.run("print(result())") == b"105\r\n"  # the only start of its trial
+    link.run("Images.started.clear()")  # as a reset does
+    assert link.run("print(result())") == b"5\r\n"
+    rows = ast.literal_eval(link.run("print(Images().rows())").decode())
+    assert [(version, address >= START + SIZE // 2, state) for _, version, address, _, state in rows] == [
+        (1, True, "current"),
+        (2, True, "failed"),
+    ]
     assert link.run(_RUN).split() == [b"%d" % board.image.address, b"%d" % len(image), b"5"]
 
 
@@ -151,6 +195,59 @@ def test_a_partition_that_the_package_does_not_fit_in_has_the_image_alone() -> N
     feather = boards.load_board("adafruit_feather_m4")
     assert len(romfs.build(feather, bytes(50_000))) == 50_000 + romfs.IMAGE_OFFSET
     assert best(feather) == "files"
+
+
+# --- images with names, in its second half ---
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("link", ["blocks", "device"], indirect=True)
+def test_a_power_cut_leaves_the_image_that_a_name_had(link: Link, board: Board, image: bytes) -> None:
+    link.run(_ERASED)
+    kept = OnBoard(link, board)
+    kept.add(image, "app", None, 0)
+    for left in range(3):  # before its record, its data, and the mark that it is whole
+        link.run(f"Twin.left = {left}")
+        with pytest.raises(InsituError, match="power cut"):
+            kept.add(_adds(board, 1), "app", 2, 0)
+        link.run("Twin.left = 100000")
+        assert [(row.name, row.version, row.state) for row in kept.rows()] == [("app", 1, "current")]
+    kept.add(_adds(board, 1), "app", 2, 0)
+    assert [(row.version, row.state) for row in kept.rows()] == [(2, "current"), (1, "previous")]
+    kept.remove("app", None)
+    assert kept.rows() == []
+
+
+@pytest.mark.parametrize("link", ["whole"], indirect=True)
+def test_a_firmware_that_erases_all_of_it_keeps_no_names(link: Link, board: Board, image: bytes) -> None:
+    kept = OnBoard(link, board)
+    assert kept.rows() == []
+    with pytest.raises(InsituError, match=r"from the start on only: names need MicroPython 1\.29"):
+        kept.add(image, "app", None, 0)
+
+
+@pytest.mark.parametrize("link", ["device"], indirect=True)
+def test_a_file_system_of_more_than_half_of_it(
+    link: Link, board: Board, image: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(package, "compiled", lambda _: {"instead.py": bytes(5000)})
+
+    @contextmanager
+    def opened(*_: object) -> Iterator[OnBoard]:
+        yield OnBoard(link, board)
+
+    monkeypatch.setattr(store, "opened", opened)
+    link.run(_ERASED)
+    large = image + bytes(SIZE // 2)
+    store.check_overwrites_nothing(replace(board, firmware=replace(board.firmware, port="samd")), "there", large)
+    store.check_overwrites_nothing(board, "there", large)
+    OnBoard(link, board).add(image, "app", None, 0)
+    store.check_overwrites_nothing(board, "there", image)
+    with pytest.raises(InsituError, match="reaches into its second half, where app lies: give --name"):
+        store.check_overwrites_nothing(board, "there", large)
+    romfs.write(Target(board, link), board.image.address, large, silent)
+    with pytest.raises(InsituError, match="file system reaches into its second half, where images with names lie"):
+        OnBoard(link, board).add(image, "app", None, 0)
 
 
 @pytest.mark.parametrize("link", ["blocks", "device"], indirect=True)

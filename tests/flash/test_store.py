@@ -278,8 +278,8 @@ def test_a_program_loads_an_image_by_its_name(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("nrf52840_dk", "images lie in a ROM partition, as files that have names"),
-        ("rpi_pico2", "has sectors of sizes that differ or are not known"),
+        ("adafruit_feather_m4", "flash of SAMD51x19 is not programmed by the board itself"),
+        ("qemu_stm32f405", "flash of STM32F405 is not programmed by the board itself"),
     ],
 )
 def test_a_board_without_a_place_is_refused(name: str, why: str) -> None:

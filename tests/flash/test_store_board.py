@@ -20,6 +20,7 @@ from insitu.port.update.images import Images
 pytestmark = [pytest.mark.slow]
 
 BOARD = load_board("rpi_pico")
+_START = BOARD.image.address
 _PROGRAM = """
 import insitu
 from insitu.images import Images
@@ -57,7 +58,7 @@ def test_both_ways_and_a_power_cut(flash: FlashFile, tmp_path: Path) -> None:
         store = OnBoard(link, BOARD)
         assert store.add(_returns(1), "app", None, 0).version == 1
         assert [row.name for row in store.rows()] == ["app"]
-        assert (store.begun_in(0), store.begun_in(1)) == (set(), {"app"})
+        assert (store.overwritten(_START), store.overwritten(_START + 1)) == (set(), {"app"})
         link.soft_reset()
         link.run(_PROGRAM)
         data = _returns(2)

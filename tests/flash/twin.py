@@ -26,7 +26,7 @@ class Twin:
         memory = uctypes.bytearray_at({start}, {size})
         if operation == 1: return 1
         if not a or a[0]: return _EINVAL
-        if operation == 2: return _Flash(memory) if {device} else memoryview(memory)
+        if operation == 2: return _TwinDevice(memory) if {device} else memoryview(memory)
         if {device}: return _EINVAL
         if operation == 6 and {blocks}: return {erased}
         if operation == 3 and len(a) > 1:
@@ -40,7 +40,7 @@ class Twin:
             return 0
         if operation == 5: Twin.complete += 1
         return _EINVAL
-class _Flash(memoryview):
+class _TwinDevice(memoryview):
     def ioctl(self, operation, argument):
         if operation == 6: _erase(argument * {erased})
         return {{4: {size} // {erased}, 5: {erased}, 6: 0}}[operation]

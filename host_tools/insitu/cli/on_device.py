@@ -98,7 +98,7 @@ def flash_command(
         _make_file(made, board, address, data, as_json)
         return
     if writer is None or WRITERS[writer].over is Over.LINK:
-        check_overwrites_nothing(board, port, len(data))
+        check_overwrites_nothing(board, port, data)
     _say_flashed(board.name, flash(data, board, port=port, writer=writer), as_json)
 
 

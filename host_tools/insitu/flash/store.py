@@ -16,6 +16,7 @@ from typing import Protocol
 
 from insitu.board.record import Board
 from insitu.errors import InsituError
+from insitu.flash import romfs
 from insitu.flash.write import check_fits
 from insitu.link.raw_repl import Link
 from insitu.link.runner import DeviceError, Runner
@@ -61,14 +62,15 @@ class Store(Protocol):
     def remove(self, name: str, version: int | None) -> None:
         """Remove all of a name, or one. Raises InsituError where there is none."""
 
-    def begun_in(self, blocks: int) -> set[str]:
-        """Names of images that go when so many first blocks are erased: the blocks' own, and what goes on behind."""
+    def overwritten(self, end: int) -> set[str]:
+        """Names of images that go when all in front of the address end is erased, with what goes on behind it."""
 
 
 @contextmanager
 def opened(board: Board, port: str | None) -> Iterator[Store]:
     """The images of the board at port, or of its emulator. Raises InsituError where it has no place for them."""
-    controller.place(board)
+    if not board.in_rom_partition:
+        controller.place(board)
     if port is None:
         yield _InFile(board)
         return
@@ -79,26 +81,41 @@ def opened(board: Board, port: str | None) -> Iterator[Store]:
         yield OnBoard(link, board)
 
 
-def check_overwrites_nothing(board: Board, port: str | None, size: int) -> None:
-    """Raise InsituError where an image without a name, of size bytes, would lie over images that have names.
+def check_overwrites_nothing(board: Board, port: str | None, data: bytes) -> None:
+    """Raise InsituError where an image without a name would lie over images that have names.
 
     What is behind a boot loader is not looked at: it has no MicroPython that could say what is there.
     """
     if port is None and board.emulator is None:
         return
-    try:
-        _, _, block = controller.place(board)
-    except InsituError:
-        return  # no image has a name there
-    if port is not None and not controller.is_programmed(board):
+    if board.in_rom_partition:
+        start, content = romfs.in_flash(board, data)
+        end = start + len(content)
+        behind = start + (board.image.end - start) // 2  # where named ones lie: port/platform/flash_rom.py
+        asks = end > behind and controller.is_programmed(board)
+        where = "the ROM partition's file system with this image reaches into its second half"
+    else:
+        end = board.image.address + len(data)
+        asks = _has_names(board, port)
+        where = "an image without a name goes to the start of the place for images"
+    if not asks:
         return
     with opened(board, port) as store:
-        lost = store.begun_in(-(-size // block))
+        lost = store.overwritten(end)
     if lost:
         raise InsituError(
-            f"{board.name}: an image without a name goes to the start of the place for images, where "
-            f"{', '.join(sorted(lost))} lies: give --name, or remove it with `insitu images --remove NAME`"
+            f"{board.name}: {where}, where {', '.join(sorted(lost))} lies: give --name, or remove it with `insitu "
+            "images --remove NAME`"
         )
+
+
+def _has_names(board: Board, port: str | None) -> bool:
+    """Whether images outside of a ROM partition can have names there."""
+    try:
+        controller.place(board)
+    except InsituError:
+        return False
+    return port is None or controller.is_programmed(board)
 
 
 def next_version(store: Store, name: str) -> int:
@@ -148,7 +165,8 @@ class OnBoard:
     def remove(self, name: str, version: int | None) -> None:
         self._ask(f"_images.remove({name!r}, {version})")
 
-    def begun_in(self, blocks: int) -> set[str]:
+    def overwritten(self, end: int) -> set[str]:
+        blocks = f"-((_images.start - {end}) // _images.block)"
         return {*ast.literal_eval(self._ask(f"print([i.name for i in _images.found(None, {blocks})])").strip())}
 
 
@@ -196,7 +214,8 @@ class _InFile:
         with self._said():
             self._images.remove(name, version)
 
-    def begun_in(self, blocks: int) -> set[str]:
+    def overwritten(self, end: int) -> set[str]:
+        blocks = -((self._images.start - end) // self._images.block)
         return {image.name for image in self._images.found(None, blocks)}
 
     @contextmanager

@@ -34,7 +34,10 @@ _FAMILY_FILES = {
     "platform/flash_controller.py": "host",
     "platform/flash_esp32.py": "host",
     "platform/flash_nvmc.py": "host",
+    "platform/flash_rom.py": "host",
+    "platform/flash_rp2.py": "host",
     "platform/flash_rp2040.py": "host",
+    "platform/flash_rp2350.py": "host",
     "platform/flash_stm32.py": "host",
     "update/flash.py": "host",  # another on each board, see controller.py
 }

@@ -258,7 +258,7 @@ class Session(AbstractContextManager["Session"]):
             return Simulated(self.board, contents)
         emulator(self.board)
         if self.flash_file is not None:
-            check_overwrites_nothing(self.board, None, len(self.data))
+            check_overwrites_nothing(self.board, None, self.data)
         method = METHODS[self.deploy]
         firmware = method.firmware(self.board)
         contents += method.contents(self.board)
@@ -271,7 +271,7 @@ class Session(AbstractContextManager["Session"]):
             crc = device_crc(link, self.board.image.address, len(self.data))
             link.soft_reset()
         if crc != zlib.crc32(self.data):
-            check_overwrites_nothing(self.board, self.port, len(self.data))
+            check_overwrites_nothing(self.board, self.port, self.data)
             flash(self.data, self.board, port=self.port)
         if self.deploy == "files":
             put_code(self.board, self.port)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import llvmlite.binding as llvm
 
 from insitu.aot import counted as counted_loops
-from insitu.aot import stand_ins
+from insitu.aot import halving, stand_ins
 from insitu.aot.blocks import CALLEE, Block, Blocks
 from insitu.aot.counted import Counted
 from insitu.aot.loops import connected
@@ -44,6 +44,9 @@ _WORD = f"  {_FUEL} = getelementptr i8, ptr %inst, i32 -{layout.INSTANCE_FUEL}"
 _OUTSIDE = "outside"
 # Turns, of a loop and of those in it: so many are counted where the loop lies; and so many are paid all at once.
 _SHORT, _MOST_PAID = 1 << 12, 1 << 16
+# Turns that a loop that halves counts as where it lies, of 64 at most: at that many each, those that make few would
+# poll far too often.
+_HALVING = 8
 
 
 def wanted(text: str) -> bool:
@@ -145,6 +148,7 @@ class _Function:
         self._paid: dict[str, Counted] = {}  # by head: loops whose turns are paid all at once
         self._totals: dict[str, int] = {}  # of these, and of short ones, by head
         self._counted: list[tuple[Counted, int]] = []
+        self._halving: set[str] = set()  # heads of loops that halve, none of which is in another
 
     def text(self) -> str:
         self._choose()
@@ -197,8 +201,11 @@ class _Function:
         loops = [(head, self._members(head)) for head in self._heads(set(), closed)]
         for head, members in sorted(loops, key=lambda row: len(row[1])):
             loop = counted_loops.find(self.blocks, head, members) if members else None
-            if loop is None or not self._asking.isdisjoint(self._callees(members)):
+            if not self._asking.isdisjoint(self._callees(members)):
                 continue  # else what stops the call while an import runs is seen after many of them
+            if loop is None:
+                self._close_halving(head, members, inside, closed)
+                continue
             weight = self._weight(members, inside)
             total = _MOST_PAID if loop.turns is None else (loop.turns + 1) * weight
             if total >= _MOST_PAID and not self._pays:
@@ -216,6 +223,16 @@ class _Function:
             if head not in pays and head in self._heads(pays, closed):
                 self._polled[head] = self._weight(members, inside)
                 pays.add(head)
+
+    def _close_halving(
+        self, head: str, members: set[str], inside: dict[str, set[str]], closed: set[tuple[str, str]]
+    ) -> None:
+        """A loop that halves polls where it lies, for an eighth of the turns that it may have."""
+        total = _HALVING * self._weight(members, inside)
+        if total < _SHORT and not members & self._halving and halving.ends(self.blocks, head, members):
+            closed |= {(name, head) for name in members if head in self.blocks[name].next}
+            self._halving.add(head)
+            self._totals[head], inside[head] = total, members
 
     def _weight(self, members: set[str], inside: dict[str, set[str]]) -> int:
         """Turns that one turn of a loop is: itself, and the short loops in it."""

@@ -2,7 +2,7 @@
 from micropython import const
 
 from . import platform
-from .alive import Mortal
+from .alive import Mortal, latest
 from .errors import Error, LoadError, OutOfHeap
 from .heap.heap import Heap
 from .module import Module
@@ -18,7 +18,6 @@ ALLOC_WITH_SYSTEM_ALLOCATOR = const(2)
 class Runtime(Mortal):
     LIFE = "heap"
     GONE = "the runtime was destroyed"
-    last = None  # the one made last: what telemetry speaks of unless told otherwise
 
     # heap: the buffer that everything is allocated from, a bytearray or (address, size); allocator: functions
     # (malloc, realloc, free) that it comes from; neither: MicroPython's heap. trusted: public keys, one of which must
@@ -52,7 +51,7 @@ class Runtime(Mortal):
         self.stopped = self.moves = 0
         self.limit = None
         self.trusted = trusted
-        Runtime.last = self
+        latest[0] = self
 
     def alloc(self, size, what):
         offset = self.alive().heap.alloc(size)
@@ -182,8 +181,8 @@ class Runtime(Mortal):
         self.heap.free(self.cell)
         self.heap.close()
         self.heap = None
-        if Runtime.last is self:
-            Runtime.last = None
+        if latest[0] is self:
+            latest[0] = None
 
 
 # WAMR's names for it.

@@ -3,9 +3,9 @@
 import gc
 import sys
 
+from ..alive import latest
 from ..errors import Error, Trap
 from ..heap import fit, survey
-from ..runtime import Runtime
 from ..store import table
 from ..xip.frames import (
     FRAME_END,
@@ -247,7 +247,7 @@ def send(runtime=None, write=None, name="", collect=True):
     _write = write or sys.stdout.write
     try:
         start(_out, _state, FRAME_START0, FRAME_START1)
-        _records(runtime or Runtime.last, name, collect)
+        _records(runtime or latest[0], name, collect)
         _end()
     finally:
         _write = None
@@ -284,7 +284,7 @@ def mark(name, runtime=None, write=None):
 def reset_peaks(runtime=None):
     from .peaks import reset
 
-    reset(runtime or Runtime.last)
+    reset(runtime or latest[0])
 
 
 # function(*args), and a snapshot whose peaks are this call's, by the function's name.

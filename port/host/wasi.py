@@ -110,7 +110,7 @@ class Clock:
 
 
 def _sleep(milliseconds):
-    from .sleep import sleep
+    from ..run.sleep import sleep
 
     sleep(milliseconds)
 

@@ -4,7 +4,7 @@ import struct
 from micropython import const
 
 from ..errors import Error
-from ..host.sleep import sleep
+from .sleep import sleep
 
 NOTIFIED = const(0)
 NOT_EQUAL = const(1)

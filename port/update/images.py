@@ -317,10 +317,10 @@ class Images:
     # By name, and by address of the runtime that was made last.
     def _in_use(self):
         try:
-            from ..runtime import Runtime
+            from ..alive import latest
         except ImportError:  # the host has sent this alone
             return self.loaded
-        return self.loaded + (Runtime.last.modules if Runtime.last else [])
+        return self.loaded + (latest[0].modules if latest[0] else [])
 
     # What was there is erased from its end on: as long as a segment's first block is there nothing else in it is taken
     # for one, and without its last unit it is none.

@@ -7,6 +7,7 @@ from hashlib import sha256
 
 from micropython import const
 
+from ..alive import latest
 from ..errors import LoadError
 from ..platform import view
 from .images import Images
@@ -20,7 +21,7 @@ DOMAIN = b"insitu image 1\0"
 VERIFIER = b""  # SHA-256
 VERIFIER_NAME = "insitu.verify"
 HEAP = const(3072)  # bytes that it runs in
-STACK = const(1104)  # of these, at least what IMAGE_STACK_GUARD and IMAGE_STACK_NEEDED ask for on any CPU
+STACK = const(1112)  # of these, at least what IMAGE_STACK_GUARD and IMAGE_STACK_NEEDED ask for on any CPU
 
 
 # What a signature is of: the image by its SHA-256, with its name and version.
@@ -62,7 +63,7 @@ class Trusted:
 
 
 def _verified(Runtime, signature, key, text):
-    last = Runtime.last
+    last = latest[0]
     runtime = Runtime(heap=bytearray(HEAP))
     try:
         exports = runtime.load(_verifier()).instantiate(stack_size=STACK).exports
@@ -72,7 +73,7 @@ def _verified(Runtime, signature, key, text):
         return exports.verify(len(text)) == 1
     finally:
         runtime.destroy()
-        Runtime.last = last
+        latest[0] = last
 
 
 def _verifier():

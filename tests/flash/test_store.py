@@ -106,7 +106,7 @@ def test_what_is_loaded_by_its_address_stays(monkeypatch: pytest.MonkeyPatch) ->
     data = image(_SEED, 3000)
     at = _add(images, "app", data)
     used = SimpleNamespace(modules=[SimpleNamespace(base=at)])
-    monkeypatch.setattr("insitu.port.runtime.Runtime.last", used)
+    monkeypatch.setattr("insitu.port.alive.latest", [used])
     images.remove("app")
     for _ in range(6):
         _add(images, "net", image(_SEED, 3000))

@@ -98,7 +98,7 @@ def test_it_begins_as_zeros_where_a_block_was_used_before(device: Device) -> Non
 @given(st.integers(1, PAGE - 400), st.integers(0, PAGE), st.sampled_from((1, 2, 4, 8)))
 def test_limits(size: int, offset: int, width: int) -> None:
     """No access inside traps, none comes further than the slack, and Thumb's CMP holds the number."""
-    memory = LinearMemory(True, size, 1, truncated=True).with_slack()
+    memory = LinearMemory(True, size, 1, truncated=True).with_slack(PAGE)
     if offset + width > size:
         return
     limit = memory.limit(offset, width)
@@ -111,5 +111,5 @@ def test_limits(size: int, offset: int, width: int) -> None:
 def test_none_where_there_is_no_room_in_the_page() -> None:
     """To the standard nothing is behind the last page."""
     whole = LinearMemory(True, PAGE, 1)
-    assert whole.with_slack() == whole
-    assert replace(whole, size=PAGE - 40).with_slack().slack == 0
+    assert whole.with_slack(PAGE) == whole
+    assert replace(whole, size=PAGE - 40).with_slack(PAGE).slack == 0

@@ -9,6 +9,7 @@ import pytest
 from insitu import sim
 from insitu.errors import InsituError
 from insitu.port import Runtime
+from insitu.port.alive import latest
 from insitu.port.errors import LoadError
 from insitu.port.update import flash as simulated_flash
 from insitu.port.update import trust
@@ -59,7 +60,7 @@ def test_what_a_trusted_key_has_signed_is_loaded(board: Board) -> None:
     board.start()
     assert board.load("app", [bytes(32), board.public]) == 7
     assert board.load(address, [board.public]) == 7
-    assert Runtime.last is not None and Runtime.last.trusted == [board.public]
+    assert latest[0] is not None and latest[0].trusted == [board.public]
 
 
 def test_all_else_is_not(board: Board, tmp_path: Path) -> None:

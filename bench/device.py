@@ -73,7 +73,7 @@ heap = bytearray(16384)
 {prelude}
 rt = insitu.Runtime(heap=heap)
 rt.load({address}).instantiate(imports={{"adc": {{"read": adc_read}}, "uart": {{"write": uart_write}}}})
-insitu.Runtime.last.destroy()
+rt.destroy()
 """
 # By itself: what the calls before have left on Python's stack keeps garbage alive, now this and now that.
 _AFTER = """

@@ -73,7 +73,7 @@ def test_1_1_a_truncated_memory(device: Device) -> None:
 
 def test_1_2_the_last_of_1024_tables(device: Device) -> None:
     device.clear()
-    device.run("inst = None; del rt; gc.collect(); insitu.Runtime.last.destroy(); gc.collect()")
+    device.run("inst = None; del rt; gc.collect(); from insitu.alive import latest; latest[0].destroy(); gc.collect()")
     device.run("rt = insitu.Runtime(heap=bytearray(14000))")
     device.instance("many tables", stack_size="1024")
     assert device.value("inst.exports.go(), len(inst.tables)") == (14, 0)

@@ -219,7 +219,7 @@ def test_what_runs_is_in_flash_then(insitu: Command, wasm: Callable[..., Path], 
     assert insitu("run", source, "-b", name, "--sim", "--import", "env.note=print", "--invoke", "ask").status == 0
     assert flashed(board) == other
     assert insitu("run", source, "-b", name, "--import", "env.note=print", "--invoke", "ask").status == 0
-    image = aot.compile_wasm(source.read_bytes(), board.target)
+    image = aot.compile_wasm(source.read_bytes(), board.target, aot.Options(interruptible=True))
     assert flashed(board) == image
     shown = insitu("mem", "-b", name).out
     assert f"{len(image)} " in shown

@@ -163,17 +163,21 @@ def _call_table(copied: list[bulk.Bulk], called: list[instances.InstanceCalls]) 
 def main() -> int:
     folder = ROOT / "build" / "bench"
     rows = kernels.measure(folder)
+    calls, call_ram, memory, packages = device.measure(folder)
     measured = Measured(
-        rows,
-        bulk.measure(),
-        instances.measure(),
-        *device.measure(folder),
-        allocator.measure(),
-        signature.measure(),
-        smallest.measure(folder),
-        windows.measure(),
-        windows.first_writes(),
-        interruptible.measure(rows, folder),
+        kernels=rows,
+        bulk=bulk.measure(),
+        instances=instances.measure(),
+        calls=calls,
+        call_ram=call_ram,
+        memory=memory,
+        packages=packages,
+        allocator=allocator.measure(),
+        verifying=signature.measure(),
+        smallest=smallest.measure(folder),
+        windows=windows.measure(),
+        first_writes=windows.first_writes(),
+        interruptible=interruptible.measure(rows, folder),
     )
     found = bars(measured)
     console = Console(width=120)

@@ -90,8 +90,8 @@ class Measured:
     verifying: list[Verifying]
     smallest: list[Smallest]
     windows: list[Windowed]
-    interruptible: list[Interruptible]
     first_writes: list[FirstWrites]
+    interruptible: list[Interruptible]
 
 
 def bars(found: Measured) -> list[Bar]:

@@ -20,6 +20,7 @@ from insitu.commands.build import built
 from insitu.errors import InsituError
 from insitu.wasm.decode import decode
 from insitu.wasm.module import Module
+from insitu.wasm.write import sized, unsigned
 
 from bench import bars, kernels
 
@@ -29,21 +30,8 @@ _FUNCTION, _EXPORT, _CODE = 3, 7, 10  # sections of the binary format, 5.5
 _OPTIONS = ("-O2", "-target", "wasm32-freestanding", "-nostdlib", "-Wl,--no-entry", "-Wl,--strip-all")
 
 
-def _unsigned(value: int) -> bytes:
-    """LEB128, section 5.2.2."""
-    made = bytearray()
-    while value > 0x7F:
-        made.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*made, value])
-
-
 def _vector(items: list[bytes]) -> bytes:
-    return _unsigned(len(items)) + b"".join(items)
-
-
-def _sized(data: bytes) -> bytes:
-    return _unsigned(len(data)) + data
+    return unsigned(len(items)) + b"".join(items)
 
 
 def all_kernels(folder: Path) -> bytes:
@@ -72,7 +60,7 @@ def _body(wasm: bytes, module: Module, index: int, distance: int) -> bytes:
     body = function.body
     for (opcode, callee, at), (_, _, following) in pairwise(body):
         if opcode == _CALL and callee >= module.imported_function_count:
-            made += wasm[done : at + 1] + _unsigned(callee + distance)
+            made += wasm[done : at + 1] + unsigned(callee + distance)
             done = following
     return bytes(made + wasm[done : body[-1][2] + 1])
 
@@ -83,17 +71,17 @@ def copies(wasm: bytes, count: int) -> bytes:
     functions, exports, code = [], [], []
     for copy in range(count):
         distance = copy * len(module.functions)
-        functions += [_unsigned(t) for t in module.function_types]
+        functions += [unsigned(t) for t in module.function_types]
         for export in module.exports:
             name = f"{export.name}{copy or ''}".encode()
             if export.kind == "func":
-                exports.append(_sized(name) + b"\0" + _unsigned(export.index + distance))
-        code += [_sized(_body(wasm, module, i, distance)) for i in range(len(module.functions))]
+                exports.append(sized(name) + b"\0" + unsigned(export.index + distance))
+        code += [sized(_body(wasm, module, i, distance)) for i in range(len(module.functions))]
     replaced = {_FUNCTION: _vector(functions), _EXPORT: _vector(exports), _CODE: _vector(code)}
     made, at = bytearray(wasm[:8]), 8
     for _, start, size in module.sections:
         number = wasm[at]
-        made += bytes([number]) + _sized(replaced.get(number, wasm[start : start + size]))
+        made += bytes([number]) + sized(replaced.get(number, wasm[start : start + size]))
         at = start + size
     return bytes(made)
 

@@ -67,11 +67,11 @@ FLAG_MEMORY_FIXED = const(4)  # linear memory starts at the instance pointer and
 FLAG_MEMORY_TRUNCATED = const(8)  # ends at __heap_base, not at the page
 FLAG_MEMORY_GROWS = const(16)
 FLAG_EXTERNREF = const(32)  # in a type, a global or a table
-FLAG_MEMORY_SHARED = const(256)  # of the threads proposal
 FLAG_MEMORY_WINDOW = const(64)  # a range of it lies at the instance pointer, all else in far pages
-FLAGS_FAR_SHIFT = const(16)  # with a window: where in the flags log2 of a far page's bytes is, 4 bits
-FLAG_MEMORY_BYTES = const(512)  # its pages have one byte, as the proposal of custom page sizes has them
 FLAG_INTERRUPTIBLE = const(128)  # its loops and recursions poll
+FLAG_MEMORY_SHARED = const(256)  # of the threads proposal
+FLAG_MEMORY_BYTES = const(512)  # its pages have one byte, as the proposal of custom page sizes has them
+FLAGS_FAR_SHIFT = const(16)  # with a window: where in the flags log2 of a far page's bytes is, 4 bits
 
 # Words in the code by which a loader knows that an offset is what it is said to be: before the entry stub; before a
 # thunk, xored with its type's signature word, and where memory has a window with the signature of the two header words
@@ -232,13 +232,13 @@ REQUEST_ELEM_DROP = const(7)
 REQUEST_TABLE_COPY = const(8)  # operand: destination table << TABLE_SHIFT | source table; args as above
 REQUEST_TABLE_GROW = const(9)  # operand: table; args: count, reference; result in args[0]
 REQUEST_TABLE_FILL = const(10)  # operand: table; args: index, reference, count
+REQUEST_BUSY = const(11)  # from the stub: not entered, for compiled code runs already, or an interrupt's handler calls
 REQUEST_MEMORY_FILL = const(12)  # args: destination, byte, length
 REQUEST_MEMORY_COPY = const(13)  # args: destination, source, length
 REQUEST_FAR_PAGE = const(14)  # a page for FAR_ADDRESS is to be had
+REQUEST_POLL = const(15)  # INSTANCE_FUEL has run out, or does not suffice for a loop
 REQUEST_ATOMIC_WAIT = const(17)  # operand: bytes; args: address, expected value, timeout in ns; result in args[0]
 REQUEST_ATOMIC_NOTIFY = const(18)  # args: address, count; result in args[0]
-REQUEST_POLL = const(15)  # INSTANCE_FUEL has run out, or does not suffice for a loop
-REQUEST_BUSY = const(11)  # from the stub: not entered, for compiled code runs already, or an interrupt's handler calls
 
 # --- traps: texts in port/traps.py, in this order ---
 TRAP_UNREACHABLE = const(0)

@@ -110,7 +110,7 @@ def state(instance: Any) -> tuple[int, int, int]:
 
 def interleave(instance: Any, calls: list[Call], random: Random, most: int = 3) -> list[Any]:
     """What calls give, most of them at once, in a random order."""
-    found: list[Any] = [None] * len(calls)
+    found: dict[int, Any] = {}
     left = list(range(len(calls)))
     running: dict[int, Coroutine[Any, None, Any]] = {}
     while left or running:
@@ -118,10 +118,32 @@ def interleave(instance: Any, calls: list[Call], random: Random, most: int = 3) 
             n = left.pop()
             running[n] = start(instance, calls[n])
         elif running:
-            n = random.choice(list(running))
-            try:
-                running[n].send(None)
-            except StopIteration as ended:
-                found[n] = ended.value
-                del running[n]
+            _turn(running, found, random)
+    return [found[n] for n in range(len(calls))]
+
+
+def _turn(running: dict[int, Coroutine[Any, None, Any]], found: dict[int, Any], random: Random) -> None:
+    """One of those that run goes on; what it gives when it ends is found."""
+    n = random.choice(list(running))
+    try:
+        running[n].send(None)
+    except StopIteration as ended:
+        found[n] = ended.value
+        del running[n]
+
+
+def finish(running: dict[int, Coroutine[Any, None, Any]], random: Random) -> dict[int, Any]:
+    """What all of them give, in a random order of their turns."""
+    found: dict[int, Any] = {}
+    while running:
+        _turn(running, found, random)
     return found
+
+
+def result(call: Coroutine[Any, None, Any]) -> Any:
+    """What a call gives when it goes on alone."""
+    while True:
+        try:
+            call.send(None)
+        except StopIteration as ended:
+            return ended.value

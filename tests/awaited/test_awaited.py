@@ -70,10 +70,8 @@ def test_given_up_at_each_wait(instance: Any, plain: Any) -> None:
             with pytest.raises(asyncio.CancelledError):
                 given_up.throw(asyncio.CancelledError())
             assert tasks.interleave(instance, [other], Random(1)) == [wanted]
-            with pytest.raises(StopIteration) as ended:
-                while True:
-                    beside.send(None)
-            assert ended.value.value == wanted
+            ended = tasks.result(beside)
+            assert ended == wanted
             assert tasks.state(instance) == before
         else:
             raise AssertionError("it has no end")
@@ -106,10 +104,8 @@ def test_trap_while_others_wait(instance: Any, plain: Any) -> None:
         trapping.send(None)
     assert caught.value.frames[0] == caught.value.offset
     assert caught.value.dump().startswith("insitu-trap ")
-    with pytest.raises(StopIteration) as ended:
-        while True:
-            other.send(None)
-    assert [ended.value.value] == _expected(plain, [("deep", (3, 9))])
+    ended = tasks.result(other)
+    assert [ended] == _expected(plain, [("deep", (3, 9))])
     assert tasks.state(instance) == before
 
 
@@ -130,10 +126,8 @@ def test_each_call_has_its_own_end_of_the_aux_stack(instance: Any, plain: Any) -
         env.call("overflow", 40)
     env.destroy()
     for seed, other in zip((4, 5), others, strict=True):
-        with pytest.raises(StopIteration) as ended:
-            while True:
-                other.send(None)
-        assert [ended.value.value] == _expected(plain, [("deep", (2, seed))])
+        ended = tasks.result(other)
+        assert [ended] == _expected(plain, [("deep", (2, seed))])
     free, _, bottom = tasks.state(instance)
     assert (free, bottom) == (before[0], before[2])
 
@@ -163,10 +157,8 @@ def test_recursion(instance: Any) -> None:
     instance.imports = tuple(wait if value is instance.imports[1] else value for value in instance.imports)
     before = tasks.state(instance)
     call = instance.exports.deep.call_async(0, 50, aux_size=320)
-    with pytest.raises(StopIteration) as ended:
-        while True:
-            call.send(None)
-    assert ended.value.value == (tasks.answer(50) + tasks.answer(0)) & 0xFFFF
+    ended = tasks.result(call)
+    assert ended == (tasks.answer(50) + tasks.answer(0)) & 0xFFFF
     assert seen == [sum(map(tasks.answer, (4, 3, 0, 1))), sum((50 + 3 * i) & 255 for i in range(200))]
     assert tasks.state(instance) == before
 
@@ -216,27 +208,20 @@ async def _turns(count: int) -> None:
         await tasks.Turn()
 
 
-def _run(call: Any) -> Any:
-    with pytest.raises(StopIteration) as ended:
-        while True:
-            call.send(None)
-    return ended.value.value
-
-
 def test_all_types(device: Device) -> None:
     kinds = Kinds()
     exports = device.instantiate(KINDS, imports=kinds.all()).exports
-    assert _run(exports.wide.call_async(1 << 40)) == (1 << 41) + 1
+    assert tasks.result(exports.wide.call_async(1 << 40)) == (1 << 41) + 1
     assert kinds.seen == [(1 << 40, 1.5)]
-    assert _run(exports.pair.call_async(5)) == (-(1 << 40), 7)
+    assert tasks.result(exports.pair.call_async(5)) == (-(1 << 40), 7)
     given = object()
-    assert _run(exports.object.call_async(given)) == [given]
-    assert _run(exports.nothing.call_async()) is None
+    assert tasks.result(exports.object.call_async(given)) == [given]
+    assert tasks.result(exports.nothing.call_async()) is None
     assert not any(device.runtime.references)
     with pytest.raises(TypeError, match='"nothing" takes 0 arguments'):
-        _run(exports.nothing.call_async(1))
+        tasks.result(exports.nothing.call_async(1))
     with pytest.raises(OverflowError, match="argument 1"):
-        _run(exports.pair.call_async(1 << 40))
+        tasks.result(exports.pair.call_async(1 << 40))
 
 
 def test_a_plain_call_says_what_to_do(device: Device) -> None:
@@ -245,7 +230,7 @@ def test_a_plain_call_says_what_to_do(device: Device) -> None:
         with pytest.raises(Error, match=r"import env\.\w+ is async: .*await exports.NAME.call_async"):
             call(*arguments)
     device.runtime.heap.check()
-    assert _run(exports.nothing.call_async()) is None
+    assert tasks.result(exports.nothing.call_async()) is None
 
 
 def test_what_an_import_raises_comes_through(device: Device) -> None:
@@ -260,9 +245,9 @@ def test_what_an_import_raises_comes_through(device: Device) -> None:
     exports = device.instantiate(KINDS, imports=imports).exports
     free = device.runtime.heap.free_bytes()
     with pytest.raises(KeyError, match="lost"):
-        _run(exports.nothing.call_async())
+        tasks.result(exports.nothing.call_async())
     with pytest.raises(TypeError, match=r"env\.pair must return 2 values"):
-        _run(exports.pair.call_async(1))
+        tasks.result(exports.pair.call_async(1))
     assert device.runtime.heap.free_bytes() == free
 
 
@@ -298,7 +283,7 @@ def test_an_aux_stack_that_may_be_there(device: Device) -> None:
             second.send(None)
         first.close()
         second.close()
-        assert _run(exports.nothing.call_async()) is None
+        assert tasks.result(exports.nothing.call_async()) is None
 
 
 OUTER = """(module (import "inner" "held" (func $held (param i32) (result i32)))
@@ -315,16 +300,8 @@ def test_another_instances_aux_stack(device: Device) -> None:
     inner = device.instantiate(HELD, imports={"env": {"wait": wait}})
     outer = device.instantiate(OUTER, imports={"inner": inner})
     before = tasks.state(inner)
-    random = Random(2)
     running = {n: outer.exports.run.call_async(n) for n in range(3)}
-    found = {}
-    while running:
-        n = random.choice(list(running))
-        try:
-            running[n].send(None)
-        except StopIteration as ended:
-            found[n] = ended.value
-            del running[n]
+    found = tasks.finish(running, Random(2))
     once = {n: 1000 * (n + 1) + n for n in range(3)}
     assert found == {n: 1000 * (once[n] + 1) + once[n] for n in range(3)}
     assert tasks.state(inner) == before
@@ -393,7 +370,7 @@ def test_calls_out_of_what_interrupts_a_step(device: Device) -> None:
         got: list[Any] = []
 
         def run(name: str = name, arguments: Any = arguments, got: list[Any] = got) -> None:
-            got.append(_run(getattr(instance.exports, name).call_async(*arguments)))
+            got.append(tasks.result(getattr(instance.exports, name).call_async(*arguments)))
 
         found = list(interrupter.instants(run))
         assert len(found) > 20

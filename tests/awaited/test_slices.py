@@ -91,14 +91,7 @@ def test_sliced_calls_interleaved(device: Device) -> None:
     calls = [("mix", (700, n)) for n in range(5)] + [("fib", (9,)), ("fib", (10,)), ("waits", (20,))]
     wanted = [*(_mixed(700, n) for n in range(5)), 34, 55, 210]
     running = {n: getattr(exports, name).call_async(*args, slice=60) for n, (name, args) in enumerate(calls)}
-    found: dict[int, int] = {}
-    while running:
-        n = random.choice(list(running))
-        try:
-            running[n].send(None)
-        except StopIteration as ended:
-            found[n] = ended.value
-            del running[n]
+    found = tasks.finish(running, random)
     assert [found[n] for n in range(len(calls))] == wanted
     assert device.runtime.heap.free_bytes() == free
 

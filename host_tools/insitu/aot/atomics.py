@@ -140,7 +140,7 @@ def _wait(width: int) -> Emit:
     def emit(f: FunctionBuilder, memarg: tuple[int, int]) -> None:
         timeout, expected, address = f.pop(), f.pop(), f.pop()
         where = _checked(f, address, width, memarg[1])
-        if not f.plan.wasm.memory_types[0].shared:
+        if not f.plan.wasm.shares_memory:
             f.trap_always(layout.TRAP_EXPECTED_SHARED_MEMORY)
             f.leave_unreachable()
             return
@@ -154,7 +154,7 @@ def _notify(f: FunctionBuilder, memarg: tuple[int, int]) -> None:
     """In a memory that is not shared nobody can wait."""
     count, address = f.pop(), f.pop()
     where = _checked(f, address, 4, memarg[1])
-    if not f.plan.wasm.memory_types[0].shared:
+    if not f.plan.wasm.shares_memory:
         f.push("i32", "0")
         return
     f.request(layout.REQUEST_ATOMIC_NOTIFY, 0, [("i32", where), ("i32", count)])

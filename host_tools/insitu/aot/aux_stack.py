@@ -59,10 +59,6 @@ def _pointer(module: Module, exported: set[int]) -> int | None:
     return None
 
 
-def _is_shared(module: Module) -> bool:
-    return any(memory.shared for memory in module.memory_types)
-
-
 def find(module: Module) -> AuxStack:
     """The aux stack of module; with pointer None where there is none that can be told.
 
@@ -72,7 +68,7 @@ def find(module: Module) -> AuxStack:
     """
     data_end, heap_base = _exported(module, "__data_end"), _exported(module, "__heap_base")
     exported = {export.index for export in module.exports if export.kind == "global"}
-    marked = (data_end is not None or heap_base is not None) and not _is_shared(module)
+    marked = (data_end is not None or heap_base is not None) and not module.shares_memory
     pointer = _pointer(module, exported) if marked else None
     return _with(module, pointer, data_end, heap_base)
 

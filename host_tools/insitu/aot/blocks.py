@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 LABEL = re.compile(r"([\w.$-]+):")
 TARGET = re.compile(r"label %([\w.$-]+)")
 PHI = re.compile(r"  %\S+ = phi ")
+BRANCH = re.compile(r"  br i1 (%[\w.$-]+), label %([\w.$-]+), label %([\w.$-]+)")
 CALLEE = re.compile(r"\bcall\b.*?([@%][\w.$-]+)\(")
 _NUMBER = re.compile(r"(?m)(%|^)(\d+)\b")  # of a value or a block without a name, which LLVM wants in order
 _LOCATION = re.compile(r", !dbg !\d+")
@@ -86,6 +87,17 @@ class Blocks(dict[str, Block]):
         for name, block in self.items():
             for to in block.next:
                 found[to].append(name)
+        return found
+
+    def reached(self, start: str, without: str) -> set[str]:
+        """What a block leads to, itself among it, on ways that do not come through another one."""
+        found: set[str] = set()
+        pending = [start]
+        while pending:
+            name = pending.pop()
+            if name != without and name not in found:
+                found.add(name)
+                pending += self[name].next
         return found
 
     def split(self, name: str, rest: str) -> Block:

@@ -6,12 +6,11 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from insitu.aot.blocks import Block
+from insitu.aot.blocks import BRANCH, Block
 
 if TYPE_CHECKING:
     from insitu.aot.blocks import Blocks
 
-_BRANCH = re.compile(r"  br i1 (%[\w.$-]+), label %([\w.$-]+), label %([\w.$-]+)")
 _WORDS = 1 << 32
 
 
@@ -45,8 +44,8 @@ def find(blocks: Blocks, head: str, members: set[str]) -> Counted | None:
     if len(latches) != 1 or len(ends) != 1:
         return None
     latch, (test, end) = latches[0], ends[0]
-    branch = _BRANCH.match(blocks[test].end[0])
-    if not branch or not always(blocks, head, latch, test):
+    branch = BRANCH.match(blocks[test].end[0])
+    if not branch or latch in blocks.reached(head, test):
         return None
     defined = {name: line for member in members for name, line in blocks[member].defined()}
     compare = re.match(r"  \S+ = icmp (?:samesign )?(eq|ne) i32 (%[\w.$-]+), ([^\s,]+)", defined.get(branch[1], ""))
@@ -80,17 +79,6 @@ def entered(loop: Counted, other: Counted, enter: str) -> Counted:
         return loop
     on, end = (enter if name == other.head else name for name in (loop.on, loop.end))
     return replace(loop, on=on, end=end)
-
-
-def always(blocks: Blocks, head: str, latch: str, test: str) -> bool:
-    """Whether each turn comes through a block."""
-    seen, pending = {test}, [head]
-    while pending:
-        name = pending.pop()
-        if name not in seen:
-            seen.add(name)
-            pending += blocks[name].next
-    return test == latch or latch not in seen
 
 
 def _is_number(operand: str) -> bool:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from insitu.aot.blocks import BRANCH
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from insitu.aot.blocks import Blocks
 
-_BRANCH = re.compile(r"  br i1 (%[\w.$-]+), label %([\w.$-]+), label %([\w.$-]+)")
 _COMPARED = re.compile(r"  \S+ = icmp (?:samesign )?(eq|ne|ult|ugt) i(?:32|64) (%[\w.$-]+), (\d+)(?=,|$)")
 # By how many bits, or by what, which LLVM leaves where it is not 1.
 _HALVED = re.compile(r"  (\S+) = (?:lshr|udiv) (?:exact )?i(?:32|64) (%[\w.$-]+), [1-9]")
@@ -62,7 +63,7 @@ def _tested(blocks: Blocks, members: set[str]) -> list[tuple[str, str]]:
     defined = {name: line for member in members for name, line in blocks[member].defined()}
     found = []
     for name in members:
-        branch = _BRANCH.match(blocks[name].end[0])
+        branch = BRANCH.match(blocks[name].end[0])
         compare = _COMPARED.match(defined.get(branch[1], "")) if branch else None
         if branch and compare:
             end = branch[2] if _OF_NOTHING[compare[1]](int(compare[3])) else branch[3]
@@ -73,12 +74,4 @@ def _tested(blocks: Blocks, members: set[str]) -> list[tuple[str, str]]:
 
 def _in_each_turn(blocks: Blocks, head: str, test: str) -> bool:
     """Whether no way from the head comes to it again but through this block."""
-    seen, pending = {test}, [] if test == head else [head]
-    while pending:
-        name = pending.pop()
-        if name not in seen:
-            if head in blocks[name].next:
-                return False
-            seen.add(name)
-            pending += blocks[name].next
-    return True
+    return not any(head in blocks[name].next for name in blocks.reached(head, test))

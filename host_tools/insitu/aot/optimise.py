@@ -111,24 +111,24 @@ def optimise(
         if light:
             _light_passes(module, target_machine)
         else:
-            _standard_passes(module, target_machine, unroll=target.unroll and unroll, fold=may_abort(ir))
+            _standard_passes(module, target_machine, ir, unroll=target.unroll and unroll)
     return module
 
 
-def _standard_passes(module: llvm.ModuleRef, target_machine: llvm.TargetMachine, *, unroll: bool, fold: bool) -> None:
-    """LLVM may abort. fold: decide constant branches first, which makes it less likely."""
+def _standard_passes(module: llvm.ModuleRef, target_machine: llvm.TargetMachine, ir: str, *, unroll: bool) -> None:
+    """LLVM may abort. ir: the module's text."""
     options = llvm.create_pipeline_tuning_options(speed_level=_SPEED_LEVEL)
     options.inlining_threshold = INLINING_THRESHOLD
     options.loop_unrolling = unroll
     options.loop_vectorization = False
     options.slp_vectorization = False
     builder = llvm.create_pass_builder(target_machine, options)
-    if fold:
+    if may_abort(ir):  # less likely where constant branches are decided first
         passes = llvm.create_new_module_pass_manager()
         passes.add_sccp_pass()
         passes.run(module, builder)
     builder.getModulePassManager().run(module, builder)
-    if far_calls.NAME in str(module):  # what calls stood in the way of that are gone by now: 0.96 of the instructions
+    if far_calls.NAME in ir:  # what calls stood in the way of that are gone by now: 0.96 of the instructions
         options.loop_unrolling = False
         builder = llvm.create_pass_builder(target_machine, options)
         builder.getModulePassManager().run(module, builder)

@@ -68,7 +68,7 @@ class LinearMemory:
         which is a constant that Thumb's CMP holds: 8 bits, shifted (ARMv7-M Architecture Reference Manual, A5.3.2).
         whole: bytes that the module declared.
         """
-        slack = (_grain(self.size) - 1 + _OFFSETS - 1 + _WIDEST + 7) & ~7
+        slack = (window.grain(self.size) - 1 + _OFFSETS - 1 + _WIDEST + 7) & ~7
         return replace(self, slack=slack) if 0 < self.size <= whole - slack else self
 
     def limit(self, offset: int, width: int) -> int:
@@ -79,12 +79,7 @@ class LinearMemory:
         if not self.slack:
             return self.size - offset - width
         highest = self.size - 1 - offset // _OFFSETS * _OFFSETS
-        return -(-highest // _grain(highest)) * _grain(highest)
-
-
-def _grain(n: int) -> int:
-    """The power of two that n has less than 256 of."""
-    return 1 << max(n.bit_length() - 8, 0)
+        return -(-highest // window.grain(highest)) * window.grain(highest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +130,7 @@ class Plan:
         self.aux_stack = aux_stack.find(wasm)
         self.memory = self._plan_memory((options.app_heap + 7) & ~7)
         wanted = options.window
-        if wanted is not None and wasm.memory_types and not wasm.imported_memory_count and not self._shared:
+        if wanted is not None and wasm.memory_types and not wasm.imported_memory_count and not self.wasm.shares_memory:
             self.memory = self._plan_window(wanted)
         self.imported_globals = wasm.imported_global_count
         self._plan_instance()
@@ -146,11 +141,6 @@ class Plan:
     @cached_property
     def _opcodes(self) -> set[int]:
         return {instruction[0] for function in self.wasm.functions for instruction in function.body}
-
-    @property
-    def _shared(self) -> bool:
-        """Whether the memory is shared between threads, each an instance: others import it, with all its pages."""
-        return any(memory.shared for memory in self.wasm.memory_types)
 
     def _plan_memory(self, app_heap: int) -> LinearMemory:
         """Fixed where nothing can grow or share it and no app heap of a size yet unknown lies in it.
@@ -187,7 +177,7 @@ class Plan:
     def _truncated_size(self, size: int) -> int:
         """Up to __heap_base, where nothing lies above it: no allocator, exported or going by memory's size."""
         aux = self.aux_stack
-        if aux.heap_base is None or aux.data_end is None or self.exports_allocator or self._shared:
+        if aux.heap_base is None or aux.data_end is None or self.exports_allocator or self.wasm.shares_memory:
             return size
         if not self._opcodes.isdisjoint((_MEMORY_SIZE, _MEMORY_GROW)):
             return size

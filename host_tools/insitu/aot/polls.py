@@ -36,7 +36,7 @@ _KNOWN = re.compile(
 _NAME = re.compile(r"^(hidden |internal |)\S*\s?.*?@([ft]\d+[^(]*)\(")
 _CHECKED = "insitu.checked"  # blocks behind a stack check
 # What neither polls nor leaves for what may.
-_HELPERS = ("@llvm.", "@insitu_far_", "@insitu_trap", "@insitu_load", "@insitu_store")
+_HELPERS = ("@llvm.", f"@{stand_ins.FAR}", "@insitu_trap", "@insitu_load", "@insitu_store")
 _HOST_CALL = "@insitu_host_call"
 _UNLIKELY = '!prof !{!"branch_weights", i32 1, i32 1048575}'
 _FUEL = "%insitu.fuel"

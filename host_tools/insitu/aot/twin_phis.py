@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from insitu.aot.blocks import PHI, Blocks
+
 _LOCATION = r"((?:, !dbg !\d+)?)"
 # Of values that have a name: what has a number has it in the order of the lines, and the phi would be another line.
 _PHI = re.compile(rf"^  (%[A-Za-z_][\w.]*) = phi i32 (\[.*\]){_LOCATION}$")
-_ANY_PHI = re.compile(r"^  \S+ = phi ")
-_EDGE = re.compile(r"\[ (\S+), (\S+) \]")
 _ADD = re.compile(rf"^  (%[\w.]+) = add (?:nuw |nsw )*i32 (%[\w.]+), (-?\d+){_LOCATION}$")
 _ADDRESS = re.compile(rf"^  (%[\w.]+) = getelementptr (?:\w+ )*i8, ptr (%[\w.]+), i32 (%[\w.]+){_LOCATION}$")
 _FIELD = re.compile(rf"^  (%[\w.]+) = getelementptr (?:\w+ )*i8, ptr (%[\w.]+), i32 (-?\d+){_LOCATION}$")
@@ -43,8 +43,8 @@ def _in_function(text: str) -> str:
     for line in lines:
         phi = _PHI.match(line)
         if phi:
-            block[phi[1]] = {before: value for value, before in _EDGE.findall(phi[2])}
-        elif not _ANY_PHI.match(line) and block:
+            block[phi[1]] = Blocks.incoming(line)
+        elif not PHI.match(line) and block:
             found = _twins(block, sums)
             twins |= found
             carried.update(value for twin in found.values() for value in block[twin.root].values())
@@ -90,7 +90,7 @@ def _replaced(lines: list[str], twins: dict[str, Sum], carried: set[str]) -> lis
             root, constant = twins[phi[1]]
             owed.append(f"  {phi[1]} = add i32 {root}, {constant}{phi[3]}")
             continue
-        if owed and not _ANY_PHI.match(line):
+        if owed and not PHI.match(line):
             made += owed
             owed = []
         if add and add[2] in twins:

@@ -63,7 +63,7 @@ class Far:
         return self.unit < self.page
 
 
-def _grain(n: int) -> int:
+def grain(n: int) -> int:
     """The power of two that n has less than 256 of: multiples of it Thumb's CMP holds (ARMv7-M ARM, A5.3.2)."""
     return 1 << max(n.bit_length() - 8, 0)
 
@@ -97,7 +97,7 @@ class Window:
         wanted, most = self.near - 1 - span, self.size - span - _REACH
         if most < 0:
             return max(self.size - offset - width, -1)
-        up, down = _grain(max(wanted, 0)), _grain(most)
+        up, down = grain(max(wanted, 0)), grain(most)
         return min(-(-max(wanted, 0) // up) * up, most // down * down)
 
 
@@ -110,7 +110,7 @@ def plan(wanted: Wanted | int, memory_size: int) -> Window:
     if wanted.high <= low or low + _REACH > most:
         return Window(0, 0, 0, page)
     near = min(wanted.high, most) - low
-    high = wanted.high + _grain(near) - 1 + _REACH
+    high = wanted.high + grain(near) - 1 + _REACH
     return Window(low, min(-(-high // page) * page, most), near, page)
 
 

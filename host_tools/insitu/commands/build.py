@@ -124,7 +124,7 @@ def _check_window(source: Path, module: Module) -> None:
         raise InsituError(
             f"{source.name} imports its linear memory, a window is its owner's: build it without --window"
         )
-    if module.memory_types[0].shared:
+    if module.shares_memory:
         raise InsituError(f"{source.name} shares its linear memory with its threads: build it without --window")
 
 

@@ -192,10 +192,11 @@ def _ranges(written: list[int]) -> list[tuple[int, int]]:
 def _far(module: Module, row: Row) -> dict[str, int]:
     if row.window is None:
         return {}
-    aux, (start, end) = aux_stack.found_or_guessed(module), statics(module, aux_stack.found_or_guessed(module))
-    planned, found = row.window, {"static data": 0, "aux stack": 0, "heap": 0}
+    aux = aux_stack.found_or_guessed(module)
+    start, end = statics(module, aux)
+    found = {"static data": 0, "aux stack": 0, "heap": 0}
     for at in row.written:
-        if not planned.low <= at < planned.high:
+        if not row.window.low <= at < row.window.high:
             kind = "aux stack" if aux.bottom <= at < aux.top else "static data" if start <= at < end else "heap"
             found[kind] += _GRAIN
     return {kind: size for kind, size in found.items() if size}

@@ -10,7 +10,6 @@ from functools import cache
 from pathlib import Path
 
 from insitu.aot import compile_module
-from insitu.aot.options import Options
 from insitu.board.record import Board
 from insitu.commands.build import compile_source, is_image, read_file, write_file
 from insitu.commands.tune import Call, Place
@@ -106,9 +105,7 @@ def _subject(name: str, data: bytes, target: str, sizes: Sizes) -> Subject:
     if is_image(data):
         return Subject(name, data)
     try:
-        return Subject.compiled(
-            name, compile_module(data, target, Options(app_heap=sizes.app_heap, window=sizes.window))
-        )
+        return Subject.compiled(name, compile_module(data, target, sizes.options()))
     except WasmError as error:
         raise InsituError(f"{name} {error}") from None
 

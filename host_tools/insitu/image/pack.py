@@ -185,7 +185,7 @@ class _Packer:
         flags |= layout.FLAG_MEMORY_IMPORTED * bool(self.m.imported_memory_count)
         flags |= layout.FLAG_MEMORY_FIXED * memory.fixed
         flags |= layout.FLAG_MEMORY_GROWS * memory.grows
-        flags |= layout.FLAG_MEMORY_SHARED * self.m.memory_types[0].shared
+        flags |= layout.FLAG_MEMORY_SHARED * self.m.shares_memory
         flags |= layout.FLAG_MEMORY_BYTES * (self.m.memory_types[0].page == 1)
         if memory.window:
             flags |= layout.FLAG_MEMORY_WINDOW | memory.window.page.bit_length() - 1 << layout.FLAGS_FAR_SHIFT

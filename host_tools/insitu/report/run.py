@@ -9,6 +9,8 @@ from typing import Any
 
 from insitu import sim
 from insitu.aot.automatic import Asked
+from insitu.aot.efforts import SPEED
+from insitu.aot.options import Options
 from insitu.board.record import Board
 from insitu.commands.inspect import image_facts
 from insitu.commands.tune import Call, Place
@@ -28,13 +30,17 @@ _RESET = "import insitu.telemetry\ninsitu.telemetry.reset_peaks()\n"
 class Sizes:
     """What the calls are given, in bytes; 0: what a run has unless somebody says otherwise.
 
-    Attributes: app_heap, window: what the module is compiled with, see aot.compile_wasm.
+    Attributes: app_heap, window: see aot.options.Options.
     """
 
     heap: int = 0
     stack: int = 0
     app_heap: int = 0
     window: Asked = None
+
+    def options(self, optimise: str = SPEED) -> Options:
+        """What the module is compiled with."""
+        return Options(app_heap=self.app_heap, window=self.window, optimise=optimise)
 
 
 SIMULATED, DEFAULT = Place(), Sizes()

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from insitu.aot import Compiled, compile_decoded
 from insitu.aot.efforts import SIZE, SPEED
-from insitu.aot.options import Options
 from insitu.aot.plan import Plan
 from insitu.errors import InsituError
 from insitu.image.pack import pack
@@ -61,7 +60,7 @@ def _saving(made: Compiled, image: bytes, how: str, note: str) -> Saving:
 def _without_names(made: Compiled, sizes: Sizes) -> Iterator[Saving]:
     """The code stays as it is, so this image is what a module without its name section becomes."""
     bare = replace(made.plan.wasm, names=Names(), _cache={})
-    plan = Plan(bare, made.plan.target, Options(app_heap=sizes.app_heap, window=sizes.window))
+    plan = Plan(bare, made.plan.target, sizes.options())
     image = pack(plan, made.code, made.stack)
     yield _saving(made, image, "-Wl,--strip-all", "without names of functions; a trap then names exported ones only")
 
@@ -86,9 +85,7 @@ def _for_size(made: Compiled, sizes: Sizes) -> Iterator[Saving]:
 
 def _compiled(made: Compiled, module: Module, sizes: Sizes, optimise: str = SPEED) -> bytes:
     target = made.plan.target.name
-    return compile_decoded(
-        module, target, Options(app_heap=sizes.app_heap, window=sizes.window, optimise=optimise)
-    ).image
+    return compile_decoded(module, target, sizes.options(optimise)).image
 
 
 def _with_flags(made: Compiled, source: Path, flags: Sequence[str], sizes: Sizes) -> Iterator[Saving]:

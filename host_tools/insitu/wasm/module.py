@@ -117,6 +117,11 @@ class Module:
         return len(self.imported("memory"))
 
     @property
+    def shares_memory(self) -> bool:
+        """Whether its linear memory is shared, as the threads proposal has it, by instances that are threads."""
+        return any(memory.shared for memory in self.memory_types)
+
+    @property
     def imported_global_count(self) -> int:
         return len(self.imported("global"))
 

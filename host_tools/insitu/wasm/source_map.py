@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from insitu.wasm.errors import Malformed
 from insitu.wasm.reader import Reader
+from insitu.wasm.write import sized
 
 SECTION = "sourceMappingURL"
 _HEADER = 8  # bytes of a module's magic and version
@@ -35,8 +36,8 @@ def with_map(data: bytes, path: Path) -> bytes:
     if not found:
         return data
     url = (_DATA + base64.b64encode(found).decode()).encode()
-    content = _vector(SECTION.encode()) + _vector(url)
-    return data + b"\0" + _vector(content)
+    content = sized(SECTION.encode()) + sized(url)
+    return data + b"\0" + sized(content)
 
 
 def rows(content: bytes) -> list[tuple[int, tuple[str, int] | None]]:
@@ -105,12 +106,3 @@ def _beside(content: bytes, path: Path) -> Path | None:
         return None
     name = unquote(url.path)
     return path.parent / (Path(name).name if url.scheme else name)
-
-
-def _vector(content: bytes) -> bytes:
-    """Bytes behind their number."""
-    size, head = len(content), bytearray()
-    while size > 0x7F:
-        head.append(size & 0x7F | 0x80)
-        size >>= 7
-    return bytes([*head, size]) + content

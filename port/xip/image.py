@@ -78,6 +78,7 @@ from .layout import (
     IMAGE_NAMES,
     IMAGE_SIZE,
     IMAGE_SIZE_INVERTED,
+    IMAGE_STACK_POINTER,
     IMAGE_START_FUNCTION,
     IMAGE_TABLES,
     IMAGE_TYPES,
@@ -457,6 +458,12 @@ class Checker:
                 if self.word(record + GLOBAL_SLOT) < INSTANCE_HEADER + 8:
                     self.fail("global", i, "slot")
                 self._expression("global", i, record + GLOBAL_INIT, letter, i)
+        pointer = self.word(IMAGE_STACK_POINTER)
+        self.demand(
+            pointer == NONE
+            or (pointer < count and self.word(array[0] + pointer * GLOBAL_SIZE + GLOBAL_TYPE) == _I32 | 256),
+            "aux stack's pointer",
+        )
 
     def _tables(self):
         array = self.records(IMAGE_TABLES, TABLE_SIZE, "tables")

@@ -10,7 +10,7 @@ from insitu.port.xip import layout
 TEXT = """(module
   (import "env" "f" (func $f (param i32)))
   (memory (export "memory") 1) (data (i32.const 8) "abc") (data "passive")
-  (global (export "g") (mut i32) (i32.const 5))
+  (global (export "g") (mut i32) (i32.const 5)) (global i32 (i32.const 6))
   (table 3 funcref) (elem (i32.const 0) $f $g)
   (func $g (export "g2") (param i32) (result i64) (call $f (local.get 0)) (i64.const 1)))"""
 
@@ -43,12 +43,22 @@ def word(data, offset):
         (layout.IMAGE_INSTANCE_SIZE, 12, "instance size"),
         (layout.IMAGE_ARGS, 8, "args area"),
         (layout.IMAGE_START_FUNCTION, 99, "start function"),
+        (layout.IMAGE_STACK_POINTER, 2, "aux stack's pointer"),  # of two globals
+        (layout.IMAGE_STACK_POINTER, 1, "aux stack's pointer"),  # it cannot move
     ],
 )
 def test_header(device, field, value, text):
     with pytest.raises(device.port.LoadError, match=text):
         device.load_image(changed(device.image(TEXT), field, value))
     assert device.runtime.modules == []
+
+
+@pytest.mark.parametrize("kind", ["i32 (i32.const 1024)", "(mut i64) (i64.const 1024)"])
+def test_what_cannot_be_a_stack_pointer_is_none(device, kind):
+    marks = '(memory 1) (global (export "__heap_base") i32 (i32.const 2048))'
+    data = device.image(f'(module {marks} (global (export "__stack_pointer") {kind}))')
+    assert word(data, layout.IMAGE_STACK_POINTER) == layout.NONE
+    device.load_image(data)
 
 
 def test_not_an_image(device):

@@ -35,6 +35,11 @@ def _constant(module: Module, index: int) -> int | None:
     return init[0][1] if len(init) and init[0][0] == 0x41 else None
 
 
+def _can_move(module: Module, index: int) -> bool:
+    """Whether a global can be a stack's pointer: the loader refuses an image whose pointer cannot."""
+    return module.global_types[index].mutable and module.global_types[index].valtype.name == "i32"
+
+
 def _exported(module: Module, name: str) -> int | None:
     for export in module.exports:
         if export.name == name and export.kind == "global":
@@ -48,7 +53,7 @@ def _pointer(module: Module, exported: set[int]) -> int | None:
     A global exported by that name wins; otherwise one that is exported is the program's own.
     """
     for export in module.exports:
-        if export.name == "__stack_pointer" and export.kind == "global":
+        if export.name == "__stack_pointer" and export.kind == "global" and _can_move(module, export.index):
             return export.index
     for index, global_type in enumerate(module.global_types):
         if global_type.mutable and index not in exported:

@@ -22,7 +22,7 @@ PICO = "pico"
 _CONSOLE = "by_the_console"
 _QEMU_WAYS = ("by_fuel", "by_an_import", "from_outside")  # that firmware has neither a clock nor timers
 _PICO_WAYS = (*_QEMU_WAYS, "by_a_timer", "by_time", _CONSOLE)
-_HEAP = 160_000
+_HEAP = 80_000  # of which MicroPython's collector scans every word
 _TURNS, _PICO_TURNS = 100_000, 2_000  # rp2040py makes some 100,000 in a second
 _PATIENCE = 3600.0
 

@@ -236,8 +236,8 @@ class Instance(Mortal):
     def deinstantiate(self):
         if self not in self.module.instances:
             return
-        for other in self.runtime.instances:
-            if other is not None and other is not self and (self in other.providers or self is other.memory_owner):
+        for other in self.runtime.present():
+            if other is not self and (self in other.providers or self is other.memory_owner):
                 raise Error("another instance imports from this one: deinstantiate that first")
         if self._may_run():
             raise Error("the instance is running, or code that is may hold a function of it")

@@ -101,7 +101,7 @@ class Runtime(Mortal):
                 "the module needs a stack guard of %d bytes, compiled code runs with one of %d: load it first"
                 % (guard, self.guard)
             )
-        envs = [e for i in self.instances if i is not None for e in i.exec_envs]
+        envs = [env for instance in self.present() for env in instance.exec_envs]
         for env in envs:
             if guard + 64 > env.stack_size:
                 raise LoadError(
@@ -112,9 +112,13 @@ class Runtime(Mortal):
         for env in envs:
             env.set_limit()
 
+    # The instances that there are: where one was that ended the list has None.
+    def present(self):
+        return [instance for instance in self.instances if instance is not None]
+
     # Whether a call into compiled code has not ended.
     def busy(self):
-        return any([env.busy for i in self.instances if i is not None for env in i.exec_envs])
+        return any([env.busy for instance in self.present() for env in instance.exec_envs])
 
     # what: an operation that needs nothing to run.
     def idle(self, what):
@@ -170,9 +174,8 @@ class Runtime(Mortal):
         if self.heap is None:
             return
         self.idle("destroy")
-        for instance in self.instances:
-            if instance is not None:
-                instance.release()
+        for instance in self.present():
+            instance.release()
         self.instances, self.references = [], []
         for module in self.modules:
             module.instances = []

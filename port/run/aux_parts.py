@@ -64,16 +64,15 @@ def give_back(env):
 # The instance, and those that have given or been given anything: a call comes to them directly, or by a table. None is
 # destroyed before the call has ended.
 def reached(instance):
-    there = [other for other in instance.runtime.instances if other is not None]
-    providers = [provider for other in there for provider in other.providers]
-    return [i for i in there if i is instance or i.given or i.providers or i in providers]
+    present = instance.runtime.present()
+    providers = [provider for other in present for provider in other.providers]
+    return [i for i in present if i is instance or i.given or i.providers or i in providers]
 
 
 # All parts that there are of an instance's aux stack.
 def _parts(instance):
-    there = [other for other in instance.runtime.instances if other is not None]
-    every = [part for other in there for env in other.exec_envs for part in getattr(env, "parts", ())]
-    return [part for part in every if part.instance is instance]
+    envs = [env for other in instance.runtime.present() for env in other.exec_envs]
+    return [part for env in envs for part in getattr(env, "parts", ()) if part.instance is instance]
 
 
 # What else runs has what lies above them.

@@ -35,6 +35,7 @@ def _module(name: str, source: str, *options: str) -> Module:
 
 _C, _RUST = _module("zig-nostdlib", "traps.c", "-g"), _module("rust-no_std", "traps.rs", "-g")
 _ASSEMBLYSCRIPT = _module("AssemblyScript-no-heap", "traps.ts", "--debug", "--sourceMap", "--initialMemory", "1")
+_EMSCRIPTEN = _module("emsdk-no-libc-used", "traps.c", "-gsource-map")
 # Kinds of traps that are left out are those whose instructions LLVM makes one: docs/explain.md says what is told then.
 _ROWS = (
     *((_C, range(6), board) for board in ("rpi_pico", "qemu_stm32f405", "qemu_rv32")),
@@ -81,22 +82,33 @@ def test_a_program_s_traps_are_where_wasmtime_has_them(
             assert not _differ(said, wanted), f"kind {kind}"
 
 
-def test_lines_of_a_source_map(tmp_path: Path) -> None:
-    if _ASSEMBLYSCRIPT.missing:
-        pytest.skip(_ASSEMBLYSCRIPT.missing)
-    _ASSEMBLYSCRIPT.compile(tmp_path)
-    app = tmp_path / f"{_ASSEMBLYSCRIPT.name}.wasm"
+@pytest.mark.parametrize(
+    ("module", "divides", "remains", "walks"),
+    [
+        (_ASSEMBLYSCRIPT, "kind == 2", "kind == 3", "return step(kind, depth) * 2;"),
+        (_EMSCRIPTEN, "case 2:", "case 3:", "return step(kind, depth) * 2;"),
+    ],
+    ids=["AssemblyScript", "Emscripten"],
+)
+def test_lines_of_a_source_map(module: Module, divides: str, remains: str, walks: str, tmp_path: Path) -> None:
+    """Each mark is in one line of the source."""
+    if module.missing:
+        pytest.skip(module.missing)
+    module.compile(tmp_path)
+    app, source = tmp_path / f"{module.name}.wasm", Path(module.source)
     made = built(app, boards.load_board("qemu_stm32f405")).map()
     assert made is not None
     known = read_map(app, made)
-    marks = [("i32.div_s", "kind == 2"), ("i32.rem_s", "kind == 3")]
-    source = (_SOURCES / "traps.ts").read_text().splitlines()
-    for text, mark in marks:
+
+    def of_the_line(mark: str) -> str:
+        (line,) = (number for number, text in enumerate(source.read_text().splitlines(), 1) if mark in text)
+        return f"{source.name}:{line}"
+
+    for text, mark in (("i32.div_s", divides), ("i32.rem_s", remains)):
         (place,) = {spot.place for spot in known.spots if spot.text == text}
-        (line,) = (number for number, written in enumerate(source, 1) if mark in written)
-        assert place.endswith(f"traps.ts:{line}")
-    (place,) = (place for name, place in known.functions if name.endswith("traps/walk"))
-    assert place.endswith(f"traps.ts:{source.index('  return step(kind, depth) * 2;') + 1}")
+        assert place.endswith(of_the_line(mark))
+    (place,) = (place for name, place in known.functions if name.split("/")[-1] == "walk")
+    assert place.endswith(of_the_line(walks))
 
 
 @pytest.mark.qemu

@@ -46,6 +46,12 @@ def test_what_is_asked_for_besides(insitu: Command, wasm: Callable[..., Path], m
     assert insitu("run", wasm(GROWS), *sim, "--invoke", "grow").out == "-1\n"
 
 
+def test_blocks_of_a_large_heap_are_rounded_up(insitu: Command, wasm: Callable[..., Path]) -> None:
+    """To 512 bytes in one of 16 MiB, which is emscripten's default."""
+    app = wasm('(module (memory 256) (func (export "go") (result i32) (i32.load8_u (i32.const 16777215))))')
+    assert insitu("run", app, "-b", "qemu_rv32", "--sim", "--invoke", "go").out == "0\n"
+
+
 def test_a_module_that_is_linked_is_counted(insitu: Command, wasm: Callable[..., Path]) -> None:
     app, page = wasm(PAGE), wasm(PAGE, "page.wasm")
     assert insitu("run", app, "-b", "qemu_rv32", "--sim", "--module", f"lib={page}", "--invoke", "go").out == "0\n"

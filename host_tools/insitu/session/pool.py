@@ -24,8 +24,19 @@ def needed(image: Image, stack: int, *, heap_size: int = 0, initial_memory: int 
     shared = FLAG_MEMORY_SHARED | FLAG_MEMORY_IMPORTED
     if image.word(IMAGE_FLAGS) & shared == shared:  # a program with threads makes it
         more += image.memory_size
-    size = ram(image_layout(image), stack)["sum"] + more + _SPARE
+    pools = ram(image_layout(image), stack)
+    size = pools["sum"] + more + _SPARE
+    blocks = pools["block_headers"] // 4
+    size += (_unit(size) - _unit(0)) * (blocks + 2)  # where control words end and the heap does, too
     return size + -size % 8
+
+
+def _unit(size: int) -> int:
+    """Bytes that blocks of a heap of size bytes are multiples of (port/heap/control.py)."""
+    unit = 8
+    while size // unit > 0xFFFF:
+        unit *= 2
+    return unit
 
 
 def default(board: Board, images: Sequence[Image], stack: int, knobs: Mapping[str, int | None]) -> int:

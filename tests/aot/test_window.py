@@ -11,7 +11,7 @@ import insitu.sim
 import pytest
 import wasmtime
 from insitu import aot
-from insitu.aot import link, window
+from insitu.aot import far_calls, link, window
 from insitu.aot.contract import ARCHITECTURES, ContractError
 from insitu.aot.contract import instruction as do
 from insitu.aot.contract.elf import Object
@@ -177,9 +177,9 @@ def test_a_module_without_a_window_is_built_as_if_there_were_none() -> None:
 def test_the_far_routine_is_given_the_instance_pointer_or_the_module_is_not_built(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def far(f: FunctionBuilder, ir_type: str, kind: str, address: str, offset: int, value: str = "") -> str:
+    def far(f: FunctionBuilder, kind: str, address: str, offset: int, value: str = "") -> str:
         other = f.value("getelementptr i8, ptr %inst, i32 8")
-        return f.value(f"notail call {ir_type} @insitu_far_{kind}_{offset % 48}(ptr {other}, i32 {address}{value})")
+        return far_calls.call(f.plan.target, kind, offset % 48, address, value).replace("%inst", other)
 
     monkeypatch.setattr(window, "_far", far)
     with pytest.raises(ContractError, match="the runtime is not given the instance pointer"):
@@ -215,14 +215,19 @@ def test_what_stands_in_for_the_far_routine_changes_its_result_and_no_other_regi
     """For LLVM takes it that the routine does the same; what that keeps, the accesses above show."""
     plan = Plan(decode(_wasm()), named(target), aot.Options(window=0))
     made, machine = Object(aot.object_files(plan)[0]), ARCHITECTURES[plan.target.arch]
-    code = made.bytes_of(made.sections[made.by_name[".insitu_stand_in"]])
-    at, changed = 0, set()
-    while at < len(code):
-        instruction = machine.decode(code, at)
-        changed |= {effect[1] for effect in instruction.effects if effect[0] in _TO_REGISTER}
-        at += instruction.size
-    assert changed
-    assert changed <= {*machine.arguments[:2]}
+    section = made.by_name[".insitu_stand_in"]
+    code, entries = made.bytes_of(made.sections[section]), [s for s in made.defined[section] if s.function]
+    words = {"l": 1, "s": 0, "l64": 2}  # of the result
+    assert {entry.name.split("_")[2] for entry in entries} > {"l8s", "l32", "l64", "s8", "s64"}
+    for entry in entries:
+        kind = entry.name.split("_")[2]
+        at, changed = entry.value & ~1, set()
+        end = at + entry.size
+        while at < end:
+            instruction = machine.decode(code, at)
+            changed |= {effect[1] for effect in instruction.effects if effect[0] in _TO_REGISTER}
+            at += instruction.size
+        assert changed == {*machine.arguments[: words.get(kind, words[kind[0]])]}, entry.name
 
 
 def test_the_window_is_in_what_the_memory_has_at_first_and_whole_pages() -> None:

@@ -79,7 +79,7 @@ def write(plan: Plan, texts: Iterable[str]) -> str:
     head = [f'target triple = "{plan.target.triple}"', numeric.DECLARATIONS, _RUNTIME_DECLARATIONS]
     text = "\n".join([*head, *alignment.helpers(plan), *texts])
     if plan.memory.window:
-        text += "\n" + far_calls.declarations(text)
+        text += "\n" + far_calls.declarations(plan.target, text)
     if plan.interruptible:
         text += polls.MARK
     text = re.sub(r"(!tbaa|!prof) !([a-z]+)", lambda m: f"{m[1]} !{_TAGS[m[2]]}", text) + _METADATA

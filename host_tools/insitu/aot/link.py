@@ -115,6 +115,7 @@ def _far(target: Target, far: window.Far) -> bytes:
     """The object file of the target's routine for accesses outside of a memory's window."""
     defines = stubs.far_defines(window.OFFSETS, far.page) + [f"-D{name}" for name in target.stub_defines]
     defines += ["-DUNALIGNED"] if target.unaligned else []
+    defines += ["-DINSTANCE_REGISTER"] if target.instance_register else []
     defines += ["-DENDS_INSIDE"] if far.ends_inside else []
     return _compiled(target, [*defines, str(stubs.path(f"far_{target.stub}"))])
 

@@ -225,7 +225,9 @@ def finished(module: llvm.ModuleRef, target: Target) -> list[str]:
 
 def _for_generation(text: str, target: Target) -> str:
     text = _in_sections(_with_choices_fenced(text, _fenced_types(target)))
-    return polls.with_stand_in(far_calls.with_stand_ins(stand_ins.weak(text))) if stand_ins.called(text) else text
+    if not stand_ins.called(text):
+        return text
+    return polls.with_stand_in(far_calls.with_stand_ins(target, stand_ins.weak(text)))
 
 
 def definitions(finished: str) -> Iterator[tuple[str, str]]:

@@ -33,6 +33,7 @@ _OPTIONS = {
         "tail-dup-placement": (0, 1),
         "enable-ipra": (1, 0),
         "force-loop-cold-block": (1, 0),
+        "inline-cost-full": (1, 0),
     },
     POLL: {"enable-ipra": (1, 0), "disable-early-taildup": (1, 0)},
 }

@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from insitu.aot import far_calls
 from insitu.port.xip import layout
 
 if TYPE_CHECKING:
@@ -157,11 +158,11 @@ def _signed(offset: int) -> int:
     return offset - (1 << 32) if offset >> 31 else offset
 
 
-def _far(f: FunctionBuilder, ir_type: str, kind: str, address: str, offset: int, value: str = "") -> str:
-    """The call of the far routine. A sum that does not fit into 32 bits becomes the highest, which no memory has."""
+def _far(f: FunctionBuilder, kind: str, address: str, offset: int, value: str = "") -> str:
+    """The text of a far call. A sum that does not fit into 32 bits becomes the highest, which no memory has."""
     if offset >= OFFSETS:
         address, offset = f.value(f"call i32 @llvm.uadd.sat.i32(i32 {address}, i32 {_signed(offset)})"), 0
-    return f.value(f"notail call {ir_type} @insitu_far_{kind}_{offset}(ptr %inst, i32 {address}{value}), !tbaa !memory")
+    return far_calls.call(f.plan.target, kind, offset, address, value)
 
 
 def _bits(ir_type: str) -> str:
@@ -190,7 +191,7 @@ def _far_load(f: FunctionBuilder, row: tuple[str, int, str, str], address: str, 
     _, width, conversion, result = row
     sign = "" if width >= 4 else "s" if conversion == "sext" else "u"
     ir_type = "i64" if width == 8 else "i32"
-    value = _far(f, ir_type, f"l{8 * width}{sign}", address, offset)
+    value = f.value(_far(f, f"l{8 * width}{sign}", address, offset))
     if conversion and result == "i64":
         return f.value(f"{conversion} i32 {value} to i64")
     return value if ir_type == result else f.value(f"bitcast {ir_type} {value} to {result}")
@@ -218,8 +219,8 @@ def _far_store(f: FunctionBuilder, row: tuple[str, int, str], address: str, offs
     if ir_type != value_type:
         passed = f.value(f"bitcast {value_type} {value} to {ir_type}")
     if ir_type == "i64" and width < 8:
-        ir_type, passed = "i32", f.value(f"trunc i64 {passed} to i32")
-    _far(f, "i32", f"s{8 * width}", address, offset, f", {ir_type} {passed}")
+        passed = f.value(f"trunc i64 {passed} to i32")
+    f.line(_far(f, f"s{8 * width}", address, offset, passed))
 
 
 # --- bulk instructions: in the window as elsewhere, otherwise the runtime's, which checks the bounds ---

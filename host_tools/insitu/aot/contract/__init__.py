@@ -40,7 +40,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from insitu.aot import alignment, signature
+from insitu.aot import alignment, far_calls, signature
 from insitu.aot.contract import conventions, functions, provenance, riscv, stack, thumb
 from insitu.aot.contract import values as v
 from insitu.aot.contract.errors import ContractError
@@ -107,7 +107,9 @@ class _Image:
         if role == provenance.STUB:
             return Function(name, name, offset, size, _STUB[name])
         if role == provenance.FAR:
-            return Function(name, f"far routine {name}", offset, size, functions.LIBRARY, far=True)
+            made = Function(name, f"far routine {name}", offset, size, functions.LIBRARY, far=True)
+            made.kept, made.results = self.plan.target.instance_register, far_calls.result_words(name)
+            return made
         if role == provenance.LIBRARY:
             return Function(name, f"library helper {name}", offset, size, functions.LIBRARY)
         if name.partition(".")[0] in alignment.NAMES:
@@ -249,7 +251,7 @@ class _Image:
         if function.kind == functions.THUNK:
             registers[machine.arguments[0]] = (v.INSTANCE, 0)
             registers[machine.arguments[1]] = (v.GIVEN,)
-        elif function.kept:
+        elif function.kept and not function.far:
             registers[machine.instance] = self.entries[start][0]
         elif start in self.entries:
             for r, value in zip(machine.arguments, self.entries[start], strict=True):

@@ -349,8 +349,8 @@ class Walker:
             state.registers[self.machine.link] = state.flags = None
             return True
         if callee.far and not self.function.far:
-            self._instance_argument(state)
-            self._after_far(state)
+            self._instance_argument(state, self.machine.instance if callee.kept else self.machine.arguments[0])
+            self._after_far(state, callee.results)
             return True
         if callee.kind in (LIBRARY, BYTES):
             self._forget_arguments(state)
@@ -390,11 +390,11 @@ class Walker:
         if any(n & 0xFF in (layout.REQUEST_RETURN, layout.REQUEST_TRAP) for n in request[1]):
             raise Broken("the runtime is asked for what only the stub asks for")
 
-    def _instance_argument(self, state: State) -> None:
-        """Of the far routine: what its caller gave it, which this was asked of."""
+    def _instance_argument(self, state: State, register: int | None = None) -> None:
+        """In the first argument, or another register. Of the far routine: what its caller gave it, which was asked."""
         if self.function.far:
             return
-        if state.registers[self.machine.arguments[0]] != (v.INSTANCE, 0):
+        if state.registers[self.machine.arguments[0] if register is None else register] != (v.INSTANCE, 0):
             raise Broken("the runtime is not given the instance pointer")
 
     def _call_register(self, i: Instruction, state: State, at: int) -> bool:
@@ -467,9 +467,9 @@ class Walker:
         for place in [place for place in state.slots if place >= lowest]:
             del state.slots[place]
 
-    def _after_far(self, state: State) -> None:
-        """The far routine changes flags and its result's registers, two at most."""
-        for r in (*self.machine.arguments[:2], self.machine.link):
+    def _after_far(self, state: State, results: int) -> None:
+        """The far routine changes flags and its result's registers."""
+        for r in (*self.machine.arguments[:results], self.machine.link):
             state.registers[r] = None
         state.flags = None
 

@@ -27,7 +27,7 @@
     function insitu_far_\name\()_\offset
     addi  sp, sp, -32
     sw    t0, 0(sp)
-    li    t0, \offset
+    addi  t0, a1, \offset
     j     insitu_far_\name
     function_end insitu_far_\name\()_\offset
     .endm
@@ -49,8 +49,7 @@
 13: andi  t1, t0, FAR_PAGE - 1
     .endm
     .macro missed absent
-12: addi  t2, t2, 1
-    beqz  t2, 14f
+12: bltz  t2, 14f                       # an empty slot; pages' numbers are none below 0
     lw    t2, -FAR_TABLE(a0)
     sub   t2, t3, t2
     addi  t2, t2, FAR_STEP
@@ -74,7 +73,6 @@
     sw    t1, 4(sp)
     sw    t2, 8(sp)
     sw    t3, 12(sp)
-    add   t0, t0, a1
     bltu  t0, a1, 15f
     lw    t1, -FAR_COUNT(a0)
     addi  t1, t1, 1

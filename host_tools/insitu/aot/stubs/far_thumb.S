@@ -1,7 +1,7 @@
 // Cortex-M: accesses to linear memory outside of its window (aot/window.py). The instructions are ARMv6-M's.
-// An entry, insitu_far_KIND_OFFSET: r0: instance, r1: address, r2 (of 64 bits, r3): value to store. All registers but
-// the result's, r0 (of 64 bits, r1), are kept. Offsets in the image's names are those of port/xip/layout.py, which come
-// as -D options; r0 is lowered by INSTANCE_FAR, so that they are positive.
+// An entry, insitu_far_KIND_OFFSET: r0: instance (INSTANCE_REGISTER: r10), r1: address, r2 (of 64 bits, r3): value to
+// store. All registers but a load's result, r0 (of 64 bits, r1), are kept. Offsets in the image's names are those of
+// port/xip/layout.py, which come as -D options; r0 is lowered by INSTANCE_FAR, so that they are positive.
     .syntax unified
     .thumb
 
@@ -23,23 +23,30 @@
     .equ COUNT, INSTANCE_FAR - FAR_COUNT
     .equ SIZE, INSTANCE_FAR - INSTANCE_MEMORY_SIZE
     .equ RUNTIME, INSTANCE_FAR - INSTANCE_RUNTIME
-    .equ RETURN, 28                     // in the frame that an entry pushes
+    .equ RETURN, 28                     // in the frame that an entry pushes, r1 at 0 or r0 and r1
+
+    .macro push_load
+    push  {r1-r7, lr}
+    .endm
+    .macro push_store
+    push  {r0-r2, r4-r7, lr}
+    .endm
 
 // Entries lie in sections of their own, so that the linker keeps those that are called. A branch reaches 2 KiB.
-    .macro entries name
+    .macro entries name, push
     .altmacro
     .set offset, 0
     .rept FAR_OFFSETS
-    entry \name, %offset
+    entry \name, %offset, \push
     .set offset, offset + 1
     .endr
     .noaltmacro
     .endm
-    .macro entry name, offset
+    .macro entry name, offset, push
     .section .text.insitu_far_\name\()_\offset, "ax", %progbits
     .global insitu_far_\name\()_\offset
     function insitu_far_\name\()_\offset
-    push  {r1-r7, lr}
+    \push
     movs  r7, #\offset
     b     insitu_far_\name
     function_end insitu_far_\name\()_\offset
@@ -94,23 +101,23 @@
     bne   2f
 3:  whole \width
     \instruction r2, [r6, r5]
-    pop   {r1-r7, pc}
+    pop   {r0-r2, r4-r7, pc}
 2:  bl    far_make
     b     3b
     .if \width > 1
 1:  movs  r7, #\width
     bl    far_store_bytes
-    pop   {r1-r7, pc}
+    pop   {r0-r2, r4-r7, pc}
     .endif
     function_end insitu_far_\name
     .endm
 
-    entries l8u
-    entries l8s
-    entries l16u
-    entries l16s
-    entries l32
-    entries l64
+    entries l8u, push_load
+    entries l8s, push_load
+    entries l16u, push_load
+    entries l16s, push_load
+    entries l32, push_load
+    entries l64, push_load
 
     .section .text.insitu_far, "ax", %progbits
     load  l8u, 1, ldrb
@@ -142,12 +149,12 @@
     adds  r6, r5
     str   r2, [r6]
     str   r3, [r6, #4]
-    pop   {r1-r7, pc}
+    pop   {r0-r2, r4-r7, pc}
 2:  bl    far_make
     b     3b
 1:  movs  r7, #8
     bl    far_store_bytes
-    pop   {r1-r7, pc}
+    pop   {r0-r2, r4-r7, pc}
     function_end insitu_far_s64
 
 // Out of bounds: r0: lowered. As insitu_trap does, but from where the entry was called.
@@ -168,7 +175,11 @@
 // r0: instance, r1: address, r7: offset. To r0: lowered, r1: the sum, r5: its place in the page, r6: the page, Z. Where
 // there is none: r6 such that a load reads zeros, r4: the page's number, r7: its slot, not Z. r2, r3 are kept.
     function far_find
+#ifdef INSTANCE_REGISTER
+    sub   r0, r10, #INSTANCE_FAR
+#else
     subs  r0, #INSTANCE_FAR
+#endif
     ldr   r4, [r0, #COUNT]
     adds  r4, #1
     str   r4, [r0, #COUNT]
@@ -290,13 +301,13 @@ far_zeros:
 11: b     far_trap
     function_end far_load_bytes
 
-// r0: lowered, r1: address, r2, r3: value, r7: bytes.
+// r0: lowered, r1: address, r2, r3: value, which are kept, r7: bytes.
     function far_store_bytes
     ldr   r4, [r0, #SIZE]
     subs  r4, r7
     cmp   r1, r4
     bhi   13f
-    push  {r2, lr}
+    push  {r2, r3, r4, lr}
     adds  r0, #INSTANCE_FAR
 14: push  {r0, r7}
     movs  r7, #0
@@ -312,11 +323,11 @@ far_zeros:
     adds  r1, #1
     subs  r7, #1
     bne   14b
-    pop   {r2, pc}
+    pop   {r2, r3, r4, pc}
 13: b     far_trap
     function_end far_store_bytes
 
-    entries s8
-    entries s16
-    entries s32
-    entries s64
+    entries s8, push_store
+    entries s16, push_store
+    entries s32, push_store
+    entries s64, push_store

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import wasmtime
 from insitu import aot
+from insitu.aot import units
 from insitu.aot.contract import ContractError
 from insitu.aot.contract.elf import Object
 from insitu.aot.link import Piece
@@ -180,3 +181,14 @@ def _leaf_called_from_inside() -> str:
 def test_the_instance_pointer_may_be_left_out_where_it_is_not_used(target: str) -> None:
     """LLVM passes nothing in an argument that the function called ignores, wherever else it is called from."""
     assert aot.compile_wasm(bytes(wasmtime.wat2wasm(_leaf_called_from_inside())), target)
+
+
+def test_a_helper_that_each_unit_has_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where an access of 4 bytes may be a call, all units are linked with the first one's."""
+    monkeypatch.setattr(units, "_UNIT", 1)
+    loop = """(func (export "%s") (param i32)
+      (loop (local.set 0 (i32.sub (local.get 0) (i32.const 8))) %s (br_if 0 (local.get 0))))"""
+    word = "(i32.store (local.get 0) (local.get 0))"
+    pair = "(i64.store (local.get 0) (i64.load (i32.load (local.get 0))))"
+    module = f"(module (memory 1) {loop % ('word', word)} {loop % ('pair', word + pair)})"
+    aot.compile_wasm(bytes(wasmtime.wat2wasm(module)), "cortex-m0plus", aot.Options(interruptible=True))

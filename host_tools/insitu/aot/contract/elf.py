@@ -18,7 +18,7 @@ _SYMTAB, _RELA, _NOBITS, _REL = 2, 4, 8, 9
 FUNC, SECTION = 2, 3  # STT_FUNC, STT_SECTION
 _MERGE = 0x10  # SHF_MERGE
 UNDEFINED, ABSOLUTE = 0, 0xFFF1
-_LOCAL = 0
+_LOCAL, _WEAK = 0, 2  # STB_LOCAL, STB_WEAK
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,10 @@ class Symbol:
     @property
     def local(self) -> bool:
         return self.info >> 4 == _LOCAL
+
+    @property
+    def weak(self) -> bool:
+        return self.info >> 4 == _WEAK
 
 
 @dataclass(frozen=True, slots=True)

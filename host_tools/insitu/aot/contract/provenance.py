@@ -66,12 +66,12 @@ class Provenance:
         self.placed = [self._place(piece) for piece in code.pieces if piece.file != link.MERGED]
         self._merged = self._merge([piece for piece in code.pieces if piece.file == link.MERGED])
         self._at = {(id(p.object), p.section): p.offset for p in self.placed}
-        self._global = {
-            symbol.name: (p, symbol)
-            for p in self.placed
-            for symbol in p.object.defined.get(p.section, [])
-            if not symbol.local
-        }
+        self._global: dict[str, tuple[Placed, Symbol]] = {}
+        for placed in self.placed:
+            for symbol in placed.object.defined.get(placed.section, []):
+                # of weak ones, which each unit has of its own, the first counts
+                if not symbol.local and not (symbol.weak and symbol.name in self._global):
+                    self._global[symbol.name] = placed, symbol
         self.functions = sorted(
             ((self.offset(p.object, s) & ~target.code_bit, s, p.role) for p in self.placed for s in self._functions(p)),
             key=lambda row: (row[0], row[1].name),

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import wasmtime
 from insitu import aot, sim
-from insitu.aot import cost, efforts, generate, loops, units
+from insitu.aot import cost, efforts, generate, loops, optimise, units
 from insitu.aot.contract.elf import Object
 from insitu.aot.plan import Plan
 from insitu.aot.targets import target
@@ -89,7 +89,7 @@ def test_each_variant_does_the_same(name: str, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize("name", _TARGETS)
 def test_each_function_in_a_unit_of_its_own_does_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(units, "_UNIT", 1)
-    assert len(units.write(Plan(decode(_WASM), target(name)))) > 4
+    assert len(list(units.write(Plan(decode(_WASM), target(name))))) > 4
     _behaves(aot.compile_wasm(_WASM, name), name)
 
 
@@ -121,6 +121,17 @@ def test_the_cheaper_code_is_taken(tmp_path: Path) -> None:
     objects = [Object(data) for data in aot.object_files(plan)]
     defined = [symbol.name for of in objects for symbol in of.symbols if symbol.function]
     assert len(defined) == len(set(defined))
+
+
+def test_small_functions_are_inlined_where_each_is_compiled_apart() -> None:
+    text = """(module (memory 1)
+      (func $load (param i32) (result i32) (i32.load (local.get 0)))
+      (func $calls (param i32) (result i32) (call $calls (i32.load (local.get 0))))
+      (func (export "f") (param i32) (result i32) (i32.add (call $load (local.get 0)) (call $calls (local.get 0)))))"""
+    (unit,) = units.write(Plan(decode(bytes(wasmtime.wat2wasm(text))), target("cortex-m4f")))
+    made = str(optimise.optimise(unit, target("cortex-m4f"), apart=True))
+    assert "@f0(" not in made
+    assert made.count("call i32 @f1(") == 2
 
 
 def test_loops_in_loops_are_counted() -> None:

@@ -38,18 +38,18 @@ def generate(irs: list[str], target: Target, effort: str) -> list[bytes]:
     irs: the same functions, in one way or in several; effort: a name of EFFORTS.
     """
     wanted, ir = EFFORTS[effort], irs[0]
-    bases_tried = {variant.bases for variant in wanted.variants}
-    modules = {(i, with_bases): _parsed(irs[i], with_bases) for i in range(len(irs)) for with_bases in bases_tried}
-
-    def made_as(i: int, variant: Variant, left_out: set[str]) -> bytes:
-        return _generated(modules[i, variant.bases].clone(), target, variant.options, left_out)
-
     first, *others = wanted.variants
     looping = {name: _loops(text) for name, text in optimise.definitions(ir)} if others else {}
     straight = {name for name, loops in looping.items() if not loops}
     with stand_ins.options(ir):
         if len(straight) == len(looping):
-            return [made_as(0, first, set())]
+            return [_generated(_parsed(ir, first.bases), target, first.options, set())]
+        bases_tried = {variant.bases for variant in wanted.variants}
+        modules = {(i, with_bases): _parsed(irs[i], with_bases) for i in range(len(irs)) for with_bases in bases_tried}
+
+        def made_as(i: int, variant: Variant, left_out: set[str]) -> bytes:
+            return _generated(modules[i, variant.bases].clone(), target, variant.options, left_out)
+
         tried = [(i, variant) for i in range(len(irs)) for variant in wanted.variants][1:]
         made = [made_as(0, first, set()), *(made_as(i, variant, straight) for i, variant in tried)]
     costs = [cost.of_functions(data, target) for data in made]

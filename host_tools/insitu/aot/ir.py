@@ -15,7 +15,7 @@ from insitu.port.xip import layout
 from insitu.wasm.opcodes import OPCODES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from insitu.aot.plan import Plan
     from insitu.wasm.module import Function
@@ -55,23 +55,29 @@ attributes #3 = { nounwind willreturn memory(inaccessiblemem: readwrite) }
 
 
 _ARGUMENT_WORDS = 4  # in registers, on all targets
+# A function of the module's own that is defined; a wrapper has no location.
+_LOCATED = re.compile(r"^define .*?@f(\d+)\(.* !dbg ", re.MULTILINE)
 
 
-def parts(plan: Plan, *, unroll: bool) -> list[tuple[str, str]]:
+def parts(plan: Plan, *, unroll: bool) -> Iterator[tuple[str, str]]:
     """Name and definition of each function: import wrappers, functions, thunks.
 
     unroll: whether loops over data are written out (unroll.py).
     """
-    wasm = plan.wasm
-    functions = wasm.functions
-    if unroll:
-        functions = [replace(function, body=unrolled(function.body)) for function in functions]
-    first = wasm.imported_function_count
-    return [
-        *((f"f{i}", _wrapper(plan, i)) for i in range(first)),
-        *((f"f{first + i}", _function(plan, first + i, function)) for i, function in enumerate(functions)),
-        *((f"t{i}", _thunk(plan, i)) for i in plan.thunk_types),
-    ]
+    first = plan.wasm.imported_function_count
+    for i in range(first):
+        yield f"f{i}", _wrapper(plan, i)
+    for i, function in enumerate(plan.wasm.functions, first):
+        body = unrolled(function.body) if unroll else function.body
+        yield f"f{i}", _function(plan, i, replace(function, body=body))
+    for i in plan.thunk_types:
+        yield f"t{i}", _thunk(plan, i)
+
+
+def declaration(plan: Plan, index: int) -> str:
+    """Of a function that another unit defines."""
+    head = _define(plan, index, "%a").partition(" align 4")[0]
+    return head.replace("define internal", "declare hidden", 1).replace("define hidden", "declare hidden", 1)
 
 
 def write(plan: Plan, texts: Iterable[str]) -> str:
@@ -85,8 +91,7 @@ def write(plan: Plan, texts: Iterable[str]) -> str:
     text = re.sub(r"(!tbaa|!prof) !([a-z]+)", lambda m: f"{m[1]} !{_TAGS[m[2]]}", text) + _METADATA
     if not plan.located:
         return text
-    first = plan.wasm.imported_function_count
-    return text + locations.metadata(range(first, first + len(plan.wasm.functions)))
+    return text + locations.metadata(map(int, _LOCATED.findall(text)))
 
 
 def _define(plan: Plan, index: int, names: str) -> str:

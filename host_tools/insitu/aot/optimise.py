@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import llvmlite.binding as llvm
 
-from insitu.aot import far_calls, polls, stack_checks, stand_ins, twin_phis
+from insitu.aot import far_calls, inferred_alignment, polls, stack_checks, stand_ins, twin_phis
+from insitu.aot.blocks import CALLEE
 from insitu.port.xip import layout
 
 if TYPE_CHECKING:
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 # toolchain that wrote the module has already inlined what is worth it.
 _SPEED_LEVEL = 2
 INLINING_THRESHOLD = 30
+# Lines for each of LLVM's units, where functions are compiled apart: LLVM counts 5 for an instruction, and its first
+# passes leave one of two lines; and takes off 25 and more for the call that is gone.
+_INLINED_LINES = 2 / 3
+_THRESHOLD = re.compile(r'"function-inline-threshold"="(\d+)"')
+_HELPERS = ("@llvm.", "@insitu_")
 
 # Fewer cannot make LLVM abort, see optimise.
 _MANY_BRANCHES = 900
@@ -87,16 +93,18 @@ def may_abort(ir: str) -> bool:
 
 
 def optimise(
-    ir: str, target: Target, *, size: bool = False, unroll: bool = True, light: bool = False
+    ir: str, target: Target, *, size: bool = False, unroll: bool = True, apart: bool = False, light: bool = False
 ) -> llvm.ModuleRef:
     """The module after LLVM's passes. Raises RuntimeError where LLVM does not accept it: a bug of ours.
 
     LLVM aborts where its control flow simplification takes more than 1000 rounds, which is seen only by
     trying: a module that is large enough, all in one function after inlining, is tried in a process of its own.
 
-    size: for the fewest bytes. unroll: write loops out, where the target gains by it. light: passes that LLVM does not
-    abort in.
+    size: for the fewest bytes. unroll: write loops out, where the target gains by it. apart: see efforts.Effort. light:
+    passes that LLVM does not abort in.
     """
+    if apart:
+        ir = with_small_ones_inlined(ir)
     module = llvm.parse_assembly(ir, llvm.create_context())  # of its own: what was compiled before leaves no trace
     module.verify()
     target_machine = machine(target)
@@ -111,11 +119,31 @@ def optimise(
         if light:
             _light_passes(module, target_machine)
         else:
-            _standard_passes(module, target_machine, ir, unroll=target.unroll and unroll)
+            _standard_passes(module, target_machine, ir, unroll=target.unroll and unroll, apart=apart)
     return module
 
 
-def _standard_passes(module: llvm.ModuleRef, target_machine: llvm.TargetMachine, ir: str, *, unroll: bool) -> None:
+def with_small_ones_inlined(ir: str) -> str:
+    """A module's text that asks for it, of functions that call no others."""
+    head, *functions = ir.split("\ndefine ")
+    return "\ndefine ".join([head, *map(_inlined_if_small, functions)])
+
+
+def _inlined_if_small(text: str) -> str:
+    """A function's text."""
+    head, _, _ = text.partition("\n")
+    threshold = _THRESHOLD.search(head)
+    most = _INLINED_LINES * int(threshold[1] if threshold else INLINING_THRESHOLD)
+    if "noinline" in head or text.partition("\n}")[0].count("\n") > most:
+        return text
+    if not all(callee.startswith(_HELPERS) for callee in CALLEE.findall(text)):
+        return text
+    return text.replace(" nounwind", " nounwind alwaysinline", 1)
+
+
+def _standard_passes(
+    module: llvm.ModuleRef, target_machine: llvm.TargetMachine, ir: str, *, unroll: bool, apart: bool
+) -> None:
     """LLVM may abort. ir: the module's text."""
     options = llvm.create_pipeline_tuning_options(speed_level=_SPEED_LEVEL)
     options.inlining_threshold = INLINING_THRESHOLD
@@ -127,11 +155,31 @@ def _standard_passes(module: llvm.ModuleRef, target_machine: llvm.TargetMachine,
         passes = llvm.create_new_module_pass_manager()
         passes.add_sccp_pass()
         passes.run(module, builder)
-    builder.getModulePassManager().run(module, builder)
+    run = _run_apart if apart else _run_whole
+    run(module, builder)
     if far_calls.NAME in ir:  # what calls stood in the way of that are gone by now: 0.96 of the instructions
         options.loop_unrolling = False
-        builder = llvm.create_pass_builder(target_machine, options)
-        builder.getModulePassManager().run(module, builder)
+        run(module, llvm.create_pass_builder(target_machine, options))
+
+
+def _run_whole(module: llvm.ModuleRef, builder: llvm.PassBuilder) -> None:
+    builder.getModulePassManager().run(module, builder)
+
+
+def _run_apart(module: llvm.ModuleRef, builder: llvm.PassBuilder) -> None:
+    """First what makes functions smaller: it takes no time in all."""
+    first = llvm.create_new_module_pass_manager()
+    first.add_always_inliner_pass()
+    first.add_global_dead_code_eliminate_pass()
+    first.add_simplify_cfg_pass()
+    first.add_sroa_pass()
+    first.add_instruction_combine_pass()
+    first.add_simplify_cfg_pass()
+    first.run(module, builder)
+    passes = builder.getFunctionPassManager()
+    for function in module.functions:
+        if not function.is_declaration:
+            passes.run(function, builder)
 
 
 def _light_passes(module: llvm.ModuleRef, target_machine: llvm.TargetMachine) -> None:
@@ -213,12 +261,14 @@ def _in_sections(text: str) -> str:
     return "\n".join([_DEFINITION.sub(r"define hidden \1 comdat\3 {", text), *groups]) + "\n"
 
 
-def finished(module: llvm.ModuleRef, target: Target) -> list[str]:
+def finished(module: llvm.ModuleRef, target: Target, *, apart: bool = False) -> list[str]:
     """IR for code generation: with stack checks, the fences that it needs and no others; each function apart.
 
-    Of what polls, in several ways, one of which is the cheapest for a function.
+    Of what polls, in several ways, one of which is the cheapest for a function. apart: as in optimise.
     """
     text = twin_phis.joined("\ndefine ".join(map(_without_fences, add_stack_checks(str(module)).split("\ndefine "))))
+    if apart:
+        text = inferred_alignment.inferred(text)
     ways = polls.placed(text) if polls.wanted(text) else [text]
     return [_for_generation(way, target) for way in ways]
 

@@ -36,15 +36,18 @@ def joined(ir: str) -> str:
 
 def _in_function(text: str) -> str:
     lines = text.split("\n")
-    sums = {match[1]: Sum(match[2], int(match[3])) for line in lines if (match := _ADD.match(line))}
+    sums = {
+        match[1]: Sum(match[2], int(match[3])) for line in lines if " = add " in line and (match := _ADD.match(line))
+    }
     twins: dict[str, Sum] = {}
     carried: set[str] = set()  # what the values that stay come from
     block: dict[str, dict[str, str]] = {}  # phis of one, and what they are by where control comes from
     for line in lines:
-        phi = _PHI.match(line)
+        any_phi = " = phi " in line
+        phi = any_phi and _PHI.match(line)
         if phi:
             block[phi[1]] = Blocks.incoming(line)
-        elif not PHI.match(line) and block:
+        elif block and not any_phi:
             found = _twins(block, sums)
             twins |= found
             carried.update(value for twin in found.values() for value in block[twin.root].values())

@@ -6,15 +6,20 @@ knows in the function's own unit: for the others it is a declaration. Most modul
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections import defaultdict
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from insitu.aot import generate, ir, optimise, workers
 from insitu.aot.efforts import EFFORTS
 from insitu.steps import step
+from insitu.wasm.opcodes import codes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from insitu.aot.plan import Plan
     from insitu.aot.targets import Target
 
@@ -24,53 +29,74 @@ _UNIT = 20_000
 # LLVM's options, which generate.py changes, are the process's: threads compile one after the other.
 _LLVM = Lock()
 
+_CALL, _CALL_INDIRECT, _REF_FUNC = codes("call", "call_indirect", "ref.func")
+_NAMING = (_CALL, _REF_FUNC)  # a function, in the instruction itself
 _REFERENCE = re.compile(r"@(f\d+)\b")
 
 
-def write(plan: Plan, *, unroll: bool = True) -> list[str]:
+def write(plan: Plan, *, unroll: bool = True) -> Iterator[str]:
     """The IR of each unit: its functions, and declarations of those that they call in others; unroll: see ir.parts."""
-    units: list[dict[str, str]] = [{}]
+    callers = _callers(plan)
+    for unit in _units(ir.parts(plan, unroll=unroll)):
+        foreign = sorted({n for text in unit.values() for n in _REFERENCE.findall(text)} - unit.keys())
+        yield ir.write(
+            plan,
+            [
+                *(ir.declaration(plan, int(name[1:])) for name in foreign),
+                *(_seen(text, not callers[name] <= unit.keys()) for name, text in unit.items()),
+            ],
+        )
+
+
+def _units(parts: Iterator[tuple[str, str]]) -> Iterator[dict[str, str]]:
+    """Names and definitions of each unit's functions."""
+    unit: dict[str, str] = {}
     size = 0
-    for name, text in ir.parts(plan, unroll=unroll):
+    for name, text in parts:
         lines = text.count("\n")
-        if size and size + lines > _UNIT:
-            units.append({})
-            size = 0
-        units[-1][name] = text
+        if unit and size + lines > _UNIT:
+            yield unit
+            unit, size = {}, 0
+        unit[name] = text
         size += lines
-    foreign = [sorted({n for text in unit.values() for n in _REFERENCE.findall(text)} - unit.keys()) for unit in units]
-    shared = {name for names in foreign for name in names}
-    heads = {name: _declaration(unit[name]) for unit in units for name in unit if name in shared}
-    return [
-        ir.write(plan, [*(heads[n] for n in names), *(_seen(text, name in shared) for name, text in unit.items())])
-        for unit, names in zip(units, foreign, strict=True)
-    ]
+    yield unit
 
 
-def _declaration(definition: str) -> str:
-    head = definition.partition(" align 4")[0]
-    return head.replace("define internal", "declare hidden", 1).replace("define hidden", "declare hidden", 1)
+def _callers(plan: Plan) -> defaultdict[str, set[str]]:
+    """For a function's name, those of the functions that refer to it."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for i, function in enumerate(plan.wasm.functions, plan.wasm.imported_function_count):
+        for opcode, immediate, _ in function.body:
+            if opcode in _NAMING:
+                found[f"f{immediate}"].add(f"f{i}")
+            elif opcode == _CALL_INDIRECT:
+                for callee in plan.choices.get(immediate, {}).values():
+                    found[f"f{callee}"].add(f"f{i}")
+    return found
 
 
 def _seen(definition: str, by_others: bool) -> str:
     return definition.replace("define internal", "define hidden", 1) if by_others else definition
 
 
-def compiled(texts: list[str], target: Target, effort: str) -> list[bytes]:
-    """The object files of all units, in order. effort: a name of efforts.EFFORTS."""
+def compiled(texts: Iterator[str], target: Target, effort: str) -> list[bytes]:
+    """The object files of all units, in order, which are compiled while others are written.
+
+    effort: a name of efforts.EFFORTS.
+    """
     with step("generating machine code") as progress:
-        if len(texts) == 1 and not optimise.may_abort(texts[0]):
-            return compile_unit(texts[0], target, effort)
-        made: list[bytes] = []
-        for done, objects in enumerate(workers.compiled(texts, target, effort), 1):
-            made += objects
-            progress(done, len(texts))
-        return made
+        first, others = next(texts), list(itertools.islice(texts, 1))
+        if not others and not optimise.may_abort(first):
+            return compile_unit(first, target, effort)
+        made = workers.compiled(itertools.chain([first], others, texts), target, effort, progress)
+        return [data for objects in made for data in objects]
 
 
 def compile_unit(text: str, target: Target, effort: str, *, light: bool = False) -> list[bytes]:
     """The object files of one unit. light: see optimise.optimise."""
     wanted = EFFORTS[effort]
     with _LLVM:
-        module = optimise.optimise(text, target, size=wanted.size, unroll=wanted.unroll, light=light)
-        return generate.generate(optimise.finished(module, target), target, effort)
+        module = optimise.optimise(
+            text, target, size=wanted.size, unroll=wanted.unroll, apart=wanted.apart, light=light
+        )
+        return generate.generate(optimise.finished(module, target, apart=wanted.apart), target, effort)

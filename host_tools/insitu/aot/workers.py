@@ -9,35 +9,44 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import IO, TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
 
     from insitu.aot.targets import Target
+    from insitu.steps import Progress
 
 
-def compiled(texts: list[str], target: Target, effort: str) -> Iterator[list[bytes]]:
+def compiled(texts: Iterable[str], target: Target, effort: str, progress: Progress) -> list[list[bytes]]:
     """The object files of each unit, in order. effort: a name of efforts.EFFORTS.
 
     Which process a unit comes to leaves no trace in them.
     """
-    count = min(os.cpu_count() or 1, len(texts))
     idle: SimpleQueue[_Worker] = SimpleQueue()
+    with contextlib.ExitStack() as workers, ThreadPoolExecutor(os.cpu_count() or 1) as pool:
 
-    def compile_unit(text: str) -> list[bytes]:
-        worker = idle.get()
+        def compile_unit(text: str) -> list[bytes]:
+            try:
+                worker = idle.get_nowait()
+            except Empty:  # there are never more of them than threads
+                said = workers.enter_context(tempfile.TemporaryFile())
+                worker = workers.enter_context(_Worker(target, effort, said))
+            try:
+                return worker.compile(text)
+            finally:
+                idle.put(worker)
+
+        results = [pool.submit(compile_unit, text) for text in texts]
+        made = []
         try:
-            return worker.compile(text)
+            for result in results:
+                made.append(result.result())
+                progress(len(made), len(results))
         finally:
-            idle.put(worker)
-
-    with contextlib.ExitStack() as workers, ThreadPoolExecutor(count) as pool:
-        for _ in range(count):
-            said = workers.enter_context(tempfile.TemporaryFile())
-            idle.put(workers.enter_context(_Worker(target, effort, said)))
-        yield from pool.map(compile_unit, texts)
+            pool.shutdown(cancel_futures=True)
+        return made
 
 
 class _Worker:

@@ -38,14 +38,15 @@ stay where these comparisons keep it; what is proven above holds as long as it d
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from insitu.aot import alignment, far_calls, signature
-from insitu.aot.contract import conventions, functions, provenance, riscv, stack, thumb
-from insitu.aot.contract import values as v
+from insitu.aot.contract import conventions, functions, groups, provenance, riscv, stack, thumb
 from insitu.aot.contract.errors import ContractError
-from insitu.aot.contract.functions import Call, CallGraph, Function, Surroundings, Walk
-from insitu.aot.contract.instruction import NO_REGISTER, Architecture
+from insitu.aot.contract.functions import CallGraph, Function, Surroundings, Walk
+from insitu.aot.contract.group import Group, News, on_entry
+from insitu.aot.contract.instruction import Architecture
 from insitu.aot.contract.provenance import Provenance
 from insitu.aot.contract.stack import Stack, StackUse
 from insitu.aot.contract.walk import Walker
@@ -53,7 +54,6 @@ from insitu.port.xip import layout
 from insitu.wasm.demangle import readable
 
 if TYPE_CHECKING:
-    from insitu.aot.contract.values import Value
     from insitu.aot.link import Code
     from insitu.aot.plan import Plan
     from insitu.wasm.types import FuncType
@@ -92,10 +92,7 @@ class _Image:
         self.machine = ARCHITECTURES[plan.target.arch]
         self.functions: dict[int, Function] = {}
         self.walks: dict[int, Walk] = {}
-        self.walkers: dict[int, Walker] = {}  # of the program's functions and thunks
-        # Of the functions that have not been found to return: those that go on, by start, when they are.
-        self.waiting: dict[int, dict[int, Walker]] = {}
-        self.entries: dict[int, list[Value]] = {}  # what the callers of a function that is not exposed pass it
+        self.whole: set[int] = set()  # see group.Found
         for offset, symbol, role in origin.functions:
             made = self._function(symbol.name, offset, symbol.size, role)
             if offset not in self.functions:  # otherwise another name for the same code
@@ -174,95 +171,21 @@ class _Image:
         starts: dict[int, list[int]] = {}
         for start, function in self.functions.items():
             starts.setdefault(function.kind, []).append(start)
-        program = starts.get(functions.PROGRAM, [])
-        for start in starts.get(functions.THUNK, []):  # first: they say which register brings the instance pointer
-            self._walk(start)
-        pending = [start for start in program if self.functions[start].exposed]
-        while pending:
-            pending += self._walk(pending.pop())
+        program, thunks = starts.get(functions.PROGRAM, []), Group(self.around, range(0))
+        # first: they say which register brings the instance pointer
+        news = thunks.follow(News(starts.get(functions.THUNK, [])))
+        exposed = [start for start in program if self.functions[start].exposed]
+        for found in (thunks.found(), groups.follow(self.around, replace(news, entered=exposed))):
+            self.walks |= found.walks
+            self.whole |= found.whole
         for start in program:
-            if start not in self.walkers:
+            if start not in self.walks:
                 raise ContractError(self.functions[start].label, 0, "nothing in the image can reach it")
-        for start in list(self.walkers):
+        for start in list(self.walks):
             self._walk_helpers(start)
-            self._all_reached(start)
+            if start in self.whole:
+                self._all_reached(start)
         return self._stack(starts)
-
-    def _walk(self, start: int) -> list[int]:
-        """Follow a function; starts of those that there is more to follow in now."""
-        function = self.functions[start]
-        if start not in self.walkers:
-            self.walkers[start] = Walker(self.around, function, self._entry(start))
-        walker = self.walkers[start]
-        self.walks[start] = walker.run()
-        more = [c.callee for c, arguments in walker.calls.values() if c.callee is not None and self._pass(c, arguments)]
-        for callee in (*walker.waiting, *walker.tails):
-            self.waiting.setdefault(callee, {})[start] = walker
-        if walker.returning and not function.returns:
-            function.returns = True
-            for other, waiting in self.waiting.pop(start, {}).items():
-                waiting.resume(start)
-                more.append(other)
-        return more
-
-    def _pass(self, call: Call, arguments: list[Value]) -> bool:
-        """Note what a function is called with; whether that was not known before.
-
-        An exposed one is given the instance pointer from outside; where it does not use it, LLVM need not pass it.
-        """
-        callee = call.callee
-        assert callee is not None
-        function = self.functions[callee]
-        if function.kind != functions.PROGRAM:
-            return False
-        *arguments, kept = arguments
-        if function.kept:
-            given: list[Value] = [kept if kept == (v.INSTANCE, 0) else (v.KEPT,)]
-            if self.entries.get(callee) in (given, [(v.KEPT,)]):
-                return False
-            self.entries[callee] = given
-        elif function.exposed:
-            place = self.around.conventions[function.type]
-            if arguments[place] == (v.INSTANCE, 0) or callee in self.entries:
-                return False
-            self.entries[callee] = self._in_argument(place, (v.NOT_GIVEN,))
-        else:
-            passed = [value if value == (v.INSTANCE, 0) else None for value in arguments]
-            known = self.entries.get(callee)
-            if known is not None:
-                passed = [a if a == b else None for a, b in zip(known, passed, strict=True)]
-            if passed == known:
-                return False
-            self.entries[callee] = passed
-        if callee in self.walkers:
-            self.walkers[callee].enter(self._entry(callee))
-        return True
-
-    def _entry(self, start: int) -> list[Value]:
-        """The registers on entry."""
-        machine, function = self.machine, self.functions[start]
-        registers: list[Value] = [None] * machine.registers
-        registers[machine.sp] = (v.STACK, 0)
-        registers[machine.link] = (v.RETURN,)
-        for r in machine.saved:
-            registers[r] = (v.SAVED, r)
-        if machine.zero != NO_REGISTER:
-            registers[machine.zero] = v.constant(0)
-        if function.kind == functions.THUNK:
-            registers[machine.arguments[0]] = (v.INSTANCE, 0)
-            registers[machine.arguments[1]] = (v.GIVEN,)
-        elif function.kept and not function.far:
-            registers[machine.instance] = self.entries[start][0]
-        elif start in self.entries:
-            for r, value in zip(machine.arguments, self.entries[start], strict=True):
-                registers[r] = value
-        elif function.exposed:
-            registers[machine.arguments[self.around.conventions[function.type]]] = (v.INSTANCE, 0)
-        return registers
-
-    def _in_argument(self, place: int, value: Value) -> list[Value]:
-        """Of all registers of arguments, one that something is known of."""
-        return [value if i == place else None for i in range(len(self.machine.arguments))]
 
     def _walk_helpers(self, start: int) -> None:
         """The library helpers that a function calls, and those that they call; each once a target."""
@@ -274,20 +197,14 @@ class _Image:
                 if callee is None or self.functions[callee].kind not in (functions.LIBRARY, functions.BYTES):
                     continue
                 if callee not in self.walks:
-                    self.walks[callee] = Walker(self.around, self.functions[callee], self._entry(callee)).run()
+                    self.walks[callee] = Walker(self.around, self.functions[callee], on_entry(self.around)).run()
                     pending.append(callee)
                 if not self.walks[callee].returns <= {call.depth if call.tail else 0}:
                     reason = f"{self.functions[callee].label} returns with another stack pointer"
                     raise ContractError(self.functions[caller].label, call.at - caller, reason)
 
     def _all_reached(self, start: int) -> None:
-        """What lies between a function's instructions is constants that it reads, its jump tables, or padding.
-
-        But for a function that calls one that never returns, or compares what is a constant of the image: LLVM may
-        not know that, and what it wrote for the other case is no part of the program.
-        """
-        if self.walkers[start].waiting or self.walkers[start].pruned:
-            return
+        """What lies between a function's instructions is constants that it reads, its jump tables, or padding."""
         found, function = self.walks[start], self.functions[start]
         at = function.start
         while at < function.end:

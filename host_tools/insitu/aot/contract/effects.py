@@ -29,10 +29,6 @@ class Effects:
         self._sp = self.machine.sp
         self._names: set[int] = set()  # symbols that there are: of the function's instructions followed so far
 
-    def apply(self, effect: Effect, state: State, at: int) -> None:
-        """Change state as the effect of the instruction at that offset does. Raises Broken."""
-        _APPLY[effect[0]](self, effect, state, at)
-
     # --- one a kind of effect ---
 
     def _apply_write(self, effect: Effect, state: State, at: int) -> None:
@@ -366,7 +362,8 @@ class Effects:
             raise Broken("an access above the frame and the arguments")
 
 
-_APPLY: dict[int, Callable[[Effects, Effect, State, int], None]] = {
+# Change the state as an effect of the instruction at that offset does; raise Broken.
+APPLY: dict[int, Callable[[Effects, Effect, State, int], None]] = {
     do.WRITE: Effects._apply_write,
     do.COPY: Effects._apply_copy,
     do.SET: Effects._apply_set,

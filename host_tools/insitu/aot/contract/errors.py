@@ -1,5 +1,7 @@
 """What is said of code that breaks the contract."""
 
+from __future__ import annotations
+
 from insitu.errors import InsituError
 
 
@@ -11,3 +13,7 @@ class ContractError(InsituError):
             f"{function}, offset {offset:#x} of it: {reason}. The module was not built: this is a bug of insitu"
         )
         self.function, self.offset, self.reason = function, offset, reason
+
+    def __reduce__(self) -> tuple[type[ContractError], tuple[str, int, str]]:
+        """It comes from another process where there are several."""
+        return type(self), (self.function, self.offset, self.reason)

@@ -187,9 +187,12 @@ class State:
     def _join_slots(self, other: State, names: _Names) -> bool:
         changed = False
         theirs = other.slots
-        for at, value in list(self.slots.items()):
-            if value == theirs.get(at) and value and value[0] not in _NAMED:
-                continue
+        differing = [
+            (at, value)
+            for at, value in self.slots.items()
+            if value is None or value[0] in _NAMED or value != theirs.get(at)
+        ]
+        for at, value in differing:
             merged = names.merged(value, theirs.get(at), at + _SLOTS)
             if merged is None:
                 del self.slots[at]

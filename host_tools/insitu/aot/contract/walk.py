@@ -6,7 +6,7 @@ from heapq import heappop, heappush
 
 from insitu.aot.contract import instruction as do
 from insitu.aot.contract import values as v
-from insitu.aot.contract.effects import Effects
+from insitu.aot.contract.effects import APPLY, Effects
 from insitu.aot.contract.errors import ContractError
 from insitu.aot.contract.functions import (
     BYTES,
@@ -141,7 +141,7 @@ class Walker:
         """The state behind the instruction; None where control does not come there."""
         effects = self.effects
         for effect in i.effects:
-            effects.apply(effect, state, at)
+            APPLY[effect[0]](effects, effect, state, at)
         return state if not i.flow or self._flow(i, state, at) else None
 
     def _it_block(self, it: Instruction, state: State, at: int, begun: int) -> tuple[int, State | None]:

@@ -20,15 +20,16 @@ MARKS = ("__heap_base", "__data_end")  # what tells insitu where the aux stack l
 
 
 class Kind(Enum):
-    """What a source is: without a C library, a program with one, or functions with one (a WASI reactor)."""
+    """What a source is: without a C library; with one: a program, one with threads, functions (a WASI reactor)."""
 
     BARE = auto()
     PROGRAM = auto()
+    THREADS = auto()
     LIBRARY = auto()
 
 
 # Bytes of the aux stack. A C library's printf of floats takes more than 8 KiB of it (docs/toolchains.md).
-STACK = {Kind.BARE: 1024, Kind.PROGRAM: 16384, Kind.LIBRARY: 16384}
+STACK = {Kind.BARE: 1024, Kind.PROGRAM: 16384, Kind.THREADS: 16384, Kind.LIBRARY: 16384}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class Language:
         main: a program, in a source or in what the preprocessor makes of it.
         preprocessor: a command of zig's, whose output shows the libraries that are used; "": there is none.
         least: what a source without a C library is.
+        threads: of a program that includes a header of threads.
     """
 
     compiler: Compiler | None
@@ -71,6 +73,7 @@ class Language:
     preprocessor: str = ""
     least: Kind = Kind.BARE
     cplusplus: Compiler | None = None
+    threads: Compiler | None = None
 
 
 _ZIG = (sys.executable, "-m", "ziglang")
@@ -98,7 +101,15 @@ def _clang(driver: str, *options: str) -> Compiler:
 
 
 _ATTRIBUTE = '__attribute__((export_name("NAME")))'
-_C = Language(_clang("cc"), _ATTRIBUTE, r"\bmain\s*\(", "cc")
+_PTHREAD = Compiler(
+    (sys.executable, "-m", "insitu.pthread", "-O2", *_AS_WRITTEN),
+    {Kind.THREADS: ()},
+    stack="-Wl,-z,stack-size={}",
+    export="-Wl,--export=",
+    output="-o",
+    small=("-Os",),
+)
+_C = Language(_clang("cc"), _ATTRIBUTE, r"\bmain\s*\(", "cc", threads=_PTHREAD)
 _CPP = Language(
     _clang("cc", "-fno-exceptions"),
     f'extern "C" {_ATTRIBUTE}',
@@ -124,6 +135,7 @@ LANGUAGES = {
 }
 # In the preprocessor's output, of a header of ziglang's C library, or of its C++ library.
 _LIBC_HEADER = re.compile(r'(?m)^# \d+ ".*[/\\]lib[/\\]+libc(xx)?[/\\]')
+_THREADS_HEADER = re.compile(r'(?m)^# \d+ ".*[/\\]lib[/\\]+libc[/\\].*[/\\]p?threads?\.h"')
 
 
 def to_wasm(
@@ -155,16 +167,19 @@ def _command(
     text = _read(language, source, flags)
     headers = {found.group(1) for found in _LIBC_HEADER.finditer(text)}
     kind = Kind.LIBRARY if headers else language.least
+    compiler = language.cplusplus if language.cplusplus and "xx" in headers else language.compiler
     if re.search(language.main, text):
         kind = Kind.PROGRAM
-    compiler = language.cplusplus if language.cplusplus and "xx" in headers else language.compiler
+        if language.threads and _THREADS_HEADER.search(text):
+            kind, compiler = Kind.THREADS, language.threads
     return compiler.words(kind, made, exports, small=small)
 
 
 def _read(language: Language, source: Path, flags: Sequence[str]) -> str:
     """The source, after the preprocessor where there is one."""
     if language.preprocessor:
-        return _run([*_ZIG, language.preprocessor, *_WASI, "-E", str(source), *flags], source).stdout
+        here = [flag for flag in flags if not flag.startswith("-Wl,")]  # the linker's, of which zig knows some
+        return _run([*_ZIG, language.preprocessor, *_WASI, "-E", str(source), *here], source).stdout
     return source.read_text(errors="replace")
 
 

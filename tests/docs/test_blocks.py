@@ -48,8 +48,6 @@ _NOT_RUN = {  # as _plain has them
     "insitu selftest -b qemu_stm32f405": "tests/commands/test_selftest.py runs it, which takes 20 s",
     "insitu run wasi.wasm -b rpi_pico --env LEVEL=2 --dir /data -- one two": "it needs a folder on a board; the next "
     "command is the same in the simulator",
-    "insitu run threads.wasm -b rpi_pico --heap 110000 --stack 4096 -- one two": "it needs a program with threads; "
-    "tests/threads/ and tests/cli/test_wasi.py have some",
     f"insitu mpy framebuf.mpy re.mpy --port {PORT} -o c.romfs": "it needs a board; tests/mpy/test_in_c.py links both",
     "mpremote cp 'pico/*.mpy' :lib/": "it needs a board; tests/mpy/ imports these files in the Pico's emulator",
     "pip install --target typings --no-deps .": "tests/test_wheel.py installs what it would",

@@ -1,7 +1,8 @@
 """python -m tests.threads [VALUES] [SCHEDULES]: a queue's producers and consumers as under wasmtime.
 
 VALUES pass through it one by one, 100,000 unless said, on each simulated CPU and on a board in QEMU; fewer, with as
-many orders of the threads' turns as SCHEDULES says, 200 unless said. Exit status 1 where one gives something else.
+many orders of the threads' turns as SCHEDULES says, 200 unless said. The emulated Pico has a few of either. What else
+the library has runs on each simulated CPU. Exit status 1 where one gives something else.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 
 from insitu.board.boards import load_board
 
@@ -34,7 +36,7 @@ def _compare(where: str, run: Run, values: int, schedules: int) -> bool:
     calls = [(one_by_one, 0)]
     calls += [(given(random.Random(seed), 60), seed) for seed in range(1, schedules + 1)]
     for arguments, seed in calls:
-        found, wanted = run(arguments, seed), by_wasmtime.run(program.wasm(), arguments)
+        found, wanted = run(arguments, seed), by_wasmtime.run(program.wasm("queue"), arguments)
         if found != wanted:
             wrong += 1
             print(f"{where}: {' '.join(arguments)}, order {seed}: {found}, wasmtime {wanted}")
@@ -45,8 +47,13 @@ def _compare(where: str, run: Run, values: int, schedules: int) -> bool:
 
 def simulated(target: str, values: int, schedules: int) -> bool:
     device = Device(target, 400_000)
-    module = device.load_image(program.image(target))
-    return _compare(target, lambda words, seed: program.simulate(device, module, words, seed), values, schedules)
+    library = device.load_image(program.image("library", target))
+    found = [program.simulate(device, library, [], seed) for seed in range(5)]
+    if wrong := [result for result in found if result != program.LIBRARY]:
+        print(f"{target}: the library: {wrong}")
+    module = device.load_image(program.image("queue", target))
+    run = partial(program.simulate, device, module)
+    return _compare(target, run, values, schedules) and not wrong
 
 
 def on_board(values: int, schedules: int) -> bool:
@@ -54,10 +61,14 @@ def on_board(values: int, schedules: int) -> bool:
         return _compare(BOARD, board.run, values, schedules)
 
 
+def on_pico(values: int, schedules: int) -> bool:
+    return _compare(program.PICO, program.on_pico, min(values, 100), min(schedules, 2))
+
+
 def main() -> int:
     values, schedules = [*map(int, sys.argv[1:]), *(100_000, 200)[len(sys.argv) - 1 :]]
     with ProcessPoolExecutor(2) as pool:
-        waiting = [pool.submit(on_board, values, schedules)]
+        waiting = [pool.submit(on_board, values, schedules), pool.submit(on_pico, values, schedules)]
         waiting += [pool.submit(simulated, target, values, schedules) for target in TARGETS]
         return 0 if all([done.result() for done in waiting]) else 1
 

@@ -15,38 +15,38 @@ from pathlib import Path
 from typing import Any
 
 from insitu import aot
+from insitu.board.boards import load_board
 from insitu.board.record import Board
 from insitu.link.raw_repl import Link
 from insitu.machine import emulated
 from insitu.package import deploy
+from insitu.pthread.program import compile_and_link
 
 from tests.port.conftest import Device
 
+PICO = "rpi_pico"
+_PICO_SIZES = ("--heap", "90000", "--stack", "2048")
+
 _SOURCES = Path(__file__).parent / "sources"
-_RENAMED = ("create", "join", "mutex_lock", "mutex_unlock", "cond_wait", "cond_signal", "cond_broadcast")
-_STACK = 4096
+_STACK = 4096  # bytes: of each thread's operand stack, and of its aux stack
+_HEAP = 49152  # eight threads' aux stacks, and what else they have
+# library.c's exit code and output, with what musl calls EAGAIN
+LIBRARY = (0, b"0 failed, Resource temporarily unavailable\n")
 
 
 @functools.cache
-def wasm() -> bytes:
-    """The queue of producers and consumers, with what pthread.c has of POSIX threads in the place of the library's."""
+def wasm(name: str) -> bytes:
+    """One of the sources, with sizes for a board."""
     with tempfile.TemporaryDirectory(prefix="insitu-threads-") as folder:
-        made = Path(folder, "queue.wasm")
-        command = [
-            *(sys.executable, "-m", "ziglang", "cc", "-target", "wasm32-wasi", "-O2", "-g0", "-pthread"),
-            "-mcpu=generic+atomics+bulk_memory+mutable_globals",
-            *(f"-Dpthread_{name}=threads_{name}" for name in _RENAMED),
-            *("-Wl,--import-memory,--export-memory,--shared-memory,--max-memory=131072", "-Wl,-z,stack-size=16384"),
-            *(str(_SOURCES / name) for name in ("queue.c", "pthread.c")),
-            *("-o", str(made)),
-        ]
-        subprocess.run(command, check=True, capture_output=True)
+        made = Path(folder, "program.wasm")
+        sizes = f"-Wl,-s,-z,stack-size={_STACK},--initial-heap={_HEAP}"
+        compile_and_link(["-O2", "-g0", sizes, str(_SOURCES / f"{name}.c")], made)
         return made.read_bytes()
 
 
 @functools.cache
-def image(target: str, interruptible: bool = False) -> bytes:
-    return aot.compile_wasm(wasm(), target, aot.Options(interruptible=interruptible))
+def image(name: str, target: str) -> bytes:
+    return aot.compile_wasm(wasm(name), target, aot.Options())
 
 
 class _Output:
@@ -131,11 +131,21 @@ class OnBoard:
         return found
 
 
+def on_pico(arguments: list[str], _: int) -> tuple[int, bytes]:
+    """On the emulated Pico, with its own asyncio, as a user runs it: its exit status and output."""
+    with tempfile.TemporaryDirectory(prefix="insitu-threads-") as folder:
+        built = Path(folder, "queue.xip")
+        built.write_bytes(image("queue", load_board(PICO).target))
+        command = [sys.executable, "-m", "insitu", "run", str(built), "-b", PICO, "--timeout", "600"]
+        done = subprocess.run([*command, *_PICO_SIZES, "--", *arguments], capture_output=True, check=False)
+    return done.returncode, done.stdout
+
+
 @contextmanager
 def booted(board: Board) -> Iterator[OnBoard]:
     """The board's emulator, with package and image."""
     method = deploy.METHODS[deploy.best(board)]
-    contents = [*method.contents(board), (board.image.address, image(board.target))]
+    contents = [*method.contents(board), (board.image.address, image("queue", board.target))]
     with emulated(board, contents) as machine, machine.link() as link:
         method.install(link, board)
         link.run((Path(__file__).parent / "loop.py").read_text())

@@ -1,4 +1,5 @@
-// Producers and consumers with a queue between them, under a mutex and two conditions.
+// Producers and consumers with a queue between them, under a mutex and two conditions. A value is a text on the heap,
+// which one thread makes and another gives back. Each thread says when it is done, and has a destructor run.
 // Arguments: producers, consumers, places in the queue, values of each producer, turns after which a thread yields.
 #include <pthread.h>
 #include <sched.h>
@@ -9,9 +10,31 @@
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t not_full = PTHREAD_COND_INITIALIZER, not_empty = PTHREAD_COND_INITIALIZER;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_key_t key;
 static int producers, consumers, places, values, yields;
-static unsigned queue[MOST], first, length, left;
+static char *queue[MOST];
+static unsigned first, length, left, destroyed;
 static _Thread_local unsigned turns;  // each thread's own
+
+static void destroy(void *value)
+{
+    pthread_mutex_lock(&mutex);
+    destroyed += *(unsigned *)value;
+    pthread_mutex_unlock(&mutex);
+    free(value);
+}
+
+static void make_key(void) { pthread_key_create(&key, destroy); }
+
+static void done(void)
+{
+    pthread_once(&once, make_key);
+    unsigned *one = malloc(sizeof *one);
+    *one = 1;
+    pthread_setspecific(key, one);
+    printf("a thread is %s\n", "done");
+}
 
 static void turn(void)
 {
@@ -22,13 +45,16 @@ static void *produce(void *argument)
 {
     unsigned start = (unsigned)(size_t)argument;
     for (int i = 0; i < values; i++) {
+        char *text = malloc(12);
+        snprintf(text, 12, "%u", start + i);
         pthread_mutex_lock(&mutex);
         while (length == places) pthread_cond_wait(&not_full, &mutex);
-        queue[(first + length++) % places] = start + i;
+        queue[(first + length++) % places] = text;
         pthread_cond_signal(&not_empty);
         pthread_mutex_unlock(&mutex);
         turn();
     }
+    done();
     return (void *)(size_t)turns;
 }
 
@@ -39,15 +65,18 @@ static void *consume(void *argument)
         pthread_mutex_lock(&mutex);
         while (!length && left) pthread_cond_wait(&not_empty, &mutex);
         if (!left) break;
-        *sum += queue[first];
+        char *text = queue[first];
         first = (first + 1) % places;
         length--;
         if (!--left) pthread_cond_broadcast(&not_empty);
         pthread_cond_signal(&not_full);
         pthread_mutex_unlock(&mutex);
+        *sum += atoi(text);
+        free(text);
         turn();
     }
     pthread_mutex_unlock(&mutex);
+    done();
     return (void *)(size_t)turns;
 }
 
@@ -72,6 +101,6 @@ int main(int count, char **arguments)
         all += (unsigned)(size_t)result;
     }
     for (int i = 0; i < consumers; i++) sum += sums[i];
-    printf("%u values, sum %llu, %u turns\n", producers * values, sum, all);
+    printf("%u values, sum %llu, %u turns, %u destroyed\n", producers * values, sum, all, destroyed);
     return 0;
 }

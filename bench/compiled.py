@@ -9,6 +9,7 @@ from insitu import aot, sim
 from insitu.aot import link
 from insitu.aot.contract.elf import Object
 from insitu.aot.efforts import SPEED
+from insitu.aot.link import Code
 from insitu.aot.plan import Plan
 from insitu.aot.targets import Target
 from insitu.toolchain import compile_c
@@ -25,24 +26,27 @@ def compile_kernel(source: Path, folder: Path, *, small: bool = False) -> bytes:
 
 
 def own_code_bytes(plan: Plan, optimise: str = SPEED) -> int:
-    """Bytes of the module's functions and thunks and of their constants, the library and the stub apart."""
+    """Of a module that is compiled for them; see bytes_of."""
     objects = aot.object_files(plan, optimise)
+    return bytes_of(objects, link.link(objects, plan))
+
+
+def bytes_of(objects: list[bytes], code: Code) -> int:
+    """Bytes of the module's functions and thunks and of their constants, the library and the stub apart."""
     constants = {section.name for data in objects for section in Object(data).sections if section.name != ".text"}
     return sum(
         piece.size
-        for piece in link.link(objects, plan).pieces
+        for piece in code.pieces
         if link.is_program(piece.file) or (piece.file == link.MERGED and piece.section in constants)
     )
 
 
-def run(
-    wasm: bytes, target: Target, n: int, *, window: int | None = None, interruptible: bool = False
-) -> tuple[int, cycles.Executed]:
-    """run(n): its result, unsigned, and what was executed, the way in and out included; the rest: see aot."""
+def run(image: bytes, target: Target, n: int) -> tuple[int, cycles.Executed]:
+    """run(n): its result, unsigned, and what was executed, the way in and out included."""
     cpu = sim.install(sim.Cpu(target.name))
     from insitu import port
 
-    cpu.map_flash(FLASH, aot.compile_wasm(wasm, target.name, aot.Options(window=window, interruptible=interruptible)))
+    cpu.map_flash(FLASH, image)
     runtime = port.Runtime(bytearray(_HEAP))
     instance = runtime.load(FLASH).instantiate(stack_size=4096)
     with cycles.counted(cpu) as executed:

@@ -7,14 +7,12 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from insitu.aot.options import Options
-from insitu.aot.plan import Plan
+from insitu import aot
 from insitu.aot.targets import TARGETS
-from insitu.wasm.decode import decode
 
 from bench import compiled, kernels
 
-MEASURED = ("cortex-m4f", "rv32imc")
+MEASURED = ("cortex-m0plus", "cortex-m3", "cortex-m4f", "rv32imc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +28,12 @@ class Interruptible:
 def _measure(row: kernels.Row, folder: Path) -> Interruptible:
     target = TARGETS[row.target]
     wasm = compiled.compile_kernel(kernels.SOURCES / f"{row.kernel}.c", folder / row.target)
-    result, executed = compiled.run(wasm, target, kernels.TIMES, interruptible=True)
+    built = aot.compile_module(wasm, row.target, aot.Options(interruptible=True))
+    result, executed = compiled.run(built.image, target, kernels.TIMES)
     kernels.check(f"{row.kernel} on {row.target} with polls", result, compiled.oracle(wasm, kernels.TIMES))
-    size = compiled.own_code_bytes(Plan(decode(wasm), target, Options(interruptible=True)))
     speed = executed.instructions / row.insitu.instructions
-    return Interruptible(row.target, row.kernel, speed, size / row.insitu.bytes)
+    size = compiled.bytes_of(built.objects, built.code) / row.insitu.bytes
+    return Interruptible(row.target, row.kernel, speed, size)
 
 
 def measure(rows: list[kernels.Row], folder: Path) -> list[Interruptible]:

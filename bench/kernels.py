@@ -8,11 +8,10 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from insitu.aot.plan import Plan
+from insitu import aot
 from insitu.aot.targets import TARGETS
 from insitu.errors import InsituError
 from insitu.sim import CPUS
-from insitu.wasm.decode import decode
 
 from bench import compiled, native
 from bench.cycles import CORES, WAIT_STATES, Executed
@@ -80,9 +79,10 @@ def _measure(kernel: str, target_name: str, folder: Path) -> Row:
         result, executed = native.run(elf, target, TIMES)
         check(f"{kernel} on {target_name} by {compiler}", result, wanted)
         found[compiler] = _cost(target_name, executed, native.code_bytes(object_file))
-    result, executed = compiled.run(wasm, target, TIMES)
+    built = aot.compile_module(wasm, target_name)
+    result, executed = compiled.run(built.image, target, TIMES)
     check(f"{kernel} on {target_name} by insitu", result, wanted)
-    cost = _cost(target_name, executed, compiled.own_code_bytes(Plan(decode(wasm), target)))
+    cost = _cost(target_name, executed, compiled.bytes_of(built.objects, built.code))
     return Row(target_name, kernel, found, cost)
 
 

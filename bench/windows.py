@@ -54,7 +54,7 @@ def _measure(kernel: str, name: str) -> Row:
     wanted, module = compiled.oracle(wasm, kernels.TIMES), decode(wasm)
 
     def instructions(window: int | None) -> int:
-        result, executed = compiled.run(wasm, target, kernels.TIMES, window=window)
+        result, executed = compiled.run(aot.compile_wasm(wasm, name, aot.Options(window=window)), target, kernels.TIMES)
         kernels.check(f"{kernel} on {name} with the window {window}", result, wanted)
         return executed.instructions
 

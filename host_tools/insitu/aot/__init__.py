@@ -30,9 +30,15 @@ def object_files(plan: Plan, optimise: str = SPEED) -> list[bytes]:
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A module's image, and what it was made of. Attributes: stack: the operand stack that the code takes."""
+    """A module's image, and what it was made of.
+
+    Attributes:
+        objects: what code was linked of, without the library.
+        stack: the operand stack that the code takes.
+    """
 
     plan: Plan
+    objects: list[bytes]
     code: Code
     stack: StackUse
     image: bytes
@@ -78,4 +84,4 @@ def _compiled(plan: Plan, optimise: str) -> Compiled:
         code = link.link(made, plan)
     with step("proving the machine code"):
         use = contract.check(code, made, plan)
-    return Compiled(plan, code, use, pack(plan, code, use))
+    return Compiled(plan, made, code, use, pack(plan, code, use))

@@ -61,7 +61,7 @@ def find(blocks: Blocks, head: str, members: set[str]) -> Counted | None:
         return None
     begin, add, step = found
     size, turns = abs(step), None
-    if _is_number(begin) and _is_number(most):
+    if is_number(begin) and is_number(most):
         turns, passes = divmod((int(most) - int(begin) - add) * (1 if step > 0 else -1) % _WORDS, size)
         if passes:
             return None
@@ -81,7 +81,7 @@ def entered(loop: Counted, other: Counted, enter: str) -> Counted:
     return replace(loop, on=on, end=end)
 
 
-def _is_number(operand: str) -> bool:
+def is_number(operand: str) -> bool:
     return operand.lstrip("-").isdecimal()
 
 
@@ -111,7 +111,7 @@ def _variable(
 
 
 def _is_multiple(blocks: Blocks, operand: str, step: int) -> bool:
-    if _is_number(operand):
+    if is_number(operand):
         return int(operand) % step == 0
     for block in blocks.values():
         for name, line in block.defined():
@@ -146,7 +146,8 @@ def cut(blocks: Blocks, loop: Counted, weight: int, n: int, word: str, poll: lis
         *counting,
         *_turns(loop, first, name("all")),
         f"  {name('had')} = load i32, ptr {word}, align 4",
-        f"  {name('room')} = lshr i32 {name('had')}, {shift}",
+        f"  {name('some')} = call i32 @llvm.smax.i32(i32 {name('had')}, i32 0)",  # a walk may owe
+        f"  {name('room')} = lshr i32 {name('some')}, {shift}",
         f"  {name('enough')} = icmp ult i32 {name('all')}, {name('room')}",
     ]
     blocks[enter].end = [f"  br i1 {name('enough')}, label %{paid}, label %{short}, {LIKELY}"]
@@ -210,7 +211,7 @@ def _first(loop: Counted, name: str) -> tuple[str, list[str]]:
     """What is compared the first time, and the lines that make it."""
     if not loop.add:
         return loop.begin, []
-    if _is_number(loop.begin):
+    if is_number(loop.begin):
         return str(int(loop.begin) + loop.add), []
     return name, [f"  {name} = add i32 {loop.begin}, {loop.add}"]
 

@@ -4,7 +4,8 @@ A word of the instance, INSTANCE_FUEL, is counted down by each turn of a loop, a
 does not suffice the code leaves for the runtime, by a routine that keeps all registers (stubs/poll_*.S), which fills it
 again (port/run/polls.py).
 
-Loops that call nothing have the word in a register: it is loaded on the way in and stored on the way out.
+Loops that call nothing have the word in a register: it is loaded on the way in and stored on the way out. Some need no
+poll: counted.py, halving.py and walks.py know which.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 import llvmlite.binding as llvm
 
 from insitu.aot import counted as counted_loops
-from insitu.aot import halving, stand_ins
+from insitu.aot import halving, stand_ins, walks
 from insitu.aot.blocks import CALLEE, Block, Blocks
 from insitu.aot.counted import Counted
 from insitu.aot.loops import connected
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from insitu.aot.loops import Graph
+    from insitu.aot.walks import Walk
 
 MARK = "!insitu.polls = !{}\n"  # in the text of a module that is to poll
 _DECLARATION = f"declare void @{stand_ins.POLL}(ptr) #901\nattributes #901 = {{ cold nounwind }}\n"
@@ -36,7 +38,11 @@ _KNOWN = re.compile(
 _NAME = re.compile(r"^(hidden |internal |)\S*\s?.*?@([ft]\d+[^(]*)\(")
 _CHECKED = "insitu.checked"  # blocks behind a stack check
 # What neither polls nor leaves for what may.
-_HELPERS = ("@llvm.", f"@{stand_ins.FAR}", "@insitu_trap", "@insitu_load", "@insitu_store")
+_HELPERS = (
+    "@llvm.",
+    f"@{stand_ins.FAR}",
+    *("@insitu_trap", "@insitu_load", "@insitu_store", "@load_bytes", "@store_bytes"),
+)
 _HOST_CALL = "@insitu_host_call"
 _UNLIKELY = '!prof !{!"branch_weights", i32 1, i32 1048575}'
 _FUEL = "%insitu.fuel"
@@ -149,15 +155,19 @@ class _Function:
         self._totals: dict[str, int] = {}  # of these, and of short ones, by head
         self._counted: list[tuple[Counted, int]] = []
         self._halving: set[str] = set()  # heads of loops that halve, none of which is in another
+        self._walks: dict[str, Walk] = {}  # by head
+        self._loops: dict[str, set[str]] = {}  # blocks by head; none where others lead into the loop, too
 
     def text(self) -> str:
         self._choose()
-        if not (self._counted or self._paid or self._polled):
+        if not (self._counted or self._paid or self._polled or self._walks):
             return self._text
-        heads = {*self._polled, *self._paid, *(loop.head for loop, _ in self._counted)}
+        heads = {*self._polled, *self._paid, *self._walks, *(loop.head for loop, _ in self._counted)}
         for part in self._quiet(list(self.blocks), heads):
             register = f"%insitu.left{self._new()}"
             self._registers |= dict.fromkeys(part, register)
+        for walk in [walk for walk in self._walks.values() if walk.head not in self._registers]:
+            self._registers |= dict.fromkeys(walk.members, f"%insitu.left{self._new()}")
         pending = self._counted
         while pending:
             (loop, weight), *others = pending
@@ -172,8 +182,10 @@ class _Function:
             self.blocks.joined(loop.head, before, entry)
             self._made(loop.head, [entry])
             self._polled[entry] = self._totals[loop.head]
+        for walk in self._walks.values():
+            self._count_walk(walk)
         for name, weight in self._polled.items():
-            self._poll(name, weight)
+            self._poll(name, str(weight))
         self._move_words()
         allocas = [f"  {register} = alloca i32, align 4" for register in dict.fromkeys(self._registers.values())]
         self.blocks[self.first].lines[:0] = [*allocas, _WORD]
@@ -198,17 +210,17 @@ class _Function:
         """Where to poll, and how: every way round goes through a poll, or is short, and what it takes is in a poll."""
         closed: set[tuple[str, str]] = set()
         inside: dict[str, set[str]] = {}  # of short loops
-        loops = [(head, self._members(head)) for head in self._heads(set(), closed)]
+        self._loops = {head: self._members(head) for head in self._heads(set(), closed)}
+        loops = [*self._loops.items()]
         for head, members in sorted(loops, key=lambda row: len(row[1])):
             loop = counted_loops.find(self.blocks, head, members) if members else None
             if not self._asking.isdisjoint(self._callees(members)):
                 continue  # else what stops the call while an import runs is seen after many of them
-            if loop is None:
-                self._close_halving(head, members, inside, closed)
-                continue
             weight = self._weight(members, inside)
-            total = _MOST_PAID if loop.turns is None else (loop.turns + 1) * weight
-            if total >= _MOST_PAID and not self._pays:
+            total = _MOST_PAID if loop is None or loop.turns is None else (loop.turns + 1) * weight
+            if loop is None or (total >= _MOST_PAID and not self._pays):
+                if not self._close_halving(head, members, inside, closed):
+                    self._close_walk(head, members, closed)
                 continue
             closed.add((loop.latch, head))
             if total < _SHORT:
@@ -226,13 +238,29 @@ class _Function:
 
     def _close_halving(
         self, head: str, members: set[str], inside: dict[str, set[str]], closed: set[tuple[str, str]]
-    ) -> None:
+    ) -> bool:
         """A loop that halves polls where it lies, for an eighth of the turns that it may have."""
         total = _HALVING * self._weight(members, inside)
-        if total < _SHORT and not members & self._halving and halving.ends(self.blocks, head, members):
-            closed |= {(name, head) for name in members if head in self.blocks[name].next}
-            self._halving.add(head)
-            self._totals[head], inside[head] = total, members
+        if total >= _SHORT or members & self._halving or not halving.ends(self.blocks, head, members):
+            return False
+        closed |= {(name, head) for name in members if head in self.blocks[name].next}
+        self._halving.add(head)
+        self._totals[head], inside[head] = total, members
+        return True
+
+    def _close_walk(self, head: str, members: set[str], closed: set[tuple[str, str]]) -> None:
+        """A loop that walks counts how far it came, where it ends or jumps, with those in it that are its parts."""
+        inner = [walk for other, walk in self._walks.items() if other in members]
+        parts = [*inner, *(part for walk in inner for part in walk.parts)]
+        if self._loops.keys() & members != {head, *(part.head for part in parts)} or any(map(self._leaves, members)):
+            return
+        walk = walks.find(self.blocks, head, members, parts)
+        if walk is None:
+            return
+        for part in inner:
+            del self._walks[part.head]
+        closed |= walk.closed(self.blocks)
+        self._walks[head] = walk
 
     def _weight(self, members: set[str], inside: dict[str, set[str]]) -> int:
         """Turns that one turn of a loop is: itself, and the short loops in it."""
@@ -288,21 +316,61 @@ class _Function:
 
     # --- polls ---
 
-    def _poll(self, name: str, weight: int) -> None:
-        """A block begins with a poll where the word does not have so many turns: it is less than nothing there."""
+    def _count_walk(self, walk: Walk) -> None:
+        """The word has the place where it begins, too, as long as it walks: where it ends that is how far it came."""
+        begin = f"insitu.walk{self._new()}"
+        places = walk.at(self.blocks) or {}
+        location = self.blocks.location(walk.head)
+        before = [name for name in self.blocks.before()[walk.head] if name not in walk.members]
+        self.blocks.joined(walk.head, before, begin)
+        self._made(walk.head, [begin])
+        first = next(line for line in self.blocks[walk.head].phis if line.split()[0] == walk.position)
+        self.blocks[begin].lines = self._begun(walk, self.blocks.incoming(first)[begin])
+        for (name, to), place in places.items():
+            made, jump = f"insitu.walked{self._new()}", walk.jumps.get((name, to))
+            self._made(walk.head, [made])
+            self.blocks.between(name, to, made).lines = self._begun(walk, jump) if jump else []
+            price, lines = walk.counts(place, self._new(), least=int(jump is not None))
+            self._poll(made, price, lines, location, polls=jump is not None or not self._polled_around(walk))
+
+    def _begun(self, walk: Walk, place: str) -> list[str]:
+        n, word = self._new(), self._word(walk.head)
+        price, lines = walk.counts(place, n)
+        return [
+            *lines,
+            f"  %insitu.had{n} = load i32, ptr {word}, align 4",
+            f"  %insitu.has{n} = add i32 %insitu.had{n}, {price}",
+            f"  store i32 %insitu.has{n}, ptr {word}, align 4",
+        ]
+
+    def _polled_around(self, walk: Walk) -> bool:
+        """Whether each turn of the loop around it polls."""
+        around = [head for head, members in self._loops.items() if walk.members < members]
+        return bool(around) and min(around, key=lambda head: len(self._loops[head])) in self._polled
+
+    def _poll(
+        self, name: str, price: str, lines: Iterable[str] = (), location: str | None = None, *, polls: bool = True
+    ) -> None:
+        """A block begins with a poll where the word does not have so many turns: it is less than nothing there.
+
+        lines: that make the price; location: of the poll; polls: or else what it takes is only taken from the word.
+        """
         n, word = self._new(), self._word(name)
         go_on, cold = f"insitu.go{n}", f"insitu.poll{n}"
         block = self.blocks.split(name, go_on)
         block.lines = [
+            *lines,
             f"  %insitu.had{n} = load i32, ptr {word}, align 4",
-            f"  %insitu.has{n} = add nsw i32 %insitu.had{n}, -{weight}",
+            f"  %insitu.has{n} = sub i32 %insitu.had{n}, {price}",
             f"  store i32 %insitu.has{n}, ptr {word}, align 4",
-            f"  %insitu.out{n} = icmp slt i32 %insitu.has{n}, 0",
         ]
-        block.end = [f"  br i1 %insitu.out{n}, label %{cold}, label %{go_on}, {_UNLIKELY}"]
-        leave = self._leave(word, n, self.blocks.location(go_on))
-        self.blocks[cold] = Block([], leave, [f"  br label %{go_on}"])
-        self._made(name, (go_on, cold))
+        self._made(name, [go_on])
+        if polls:
+            block.lines.append(f"  %insitu.out{n} = icmp slt i32 %insitu.has{n}, 0")
+            block.end = [f"  br i1 %insitu.out{n}, label %{cold}, label %{go_on}, {_UNLIKELY}"]
+            leave = self._leave(word, n, self.blocks.location(go_on) if location is None else location)
+            self.blocks[cold] = Block([], leave, [f"  br label %{go_on}"])
+            self._made(name, [cold])
 
     @staticmethod
     def _leave(word: str, n: int, location: str) -> list[str]:

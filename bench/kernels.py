@@ -78,7 +78,7 @@ def _measure(kernel: str, target_name: str, folder: Path) -> Row:
         object_file, elf = native.compile_kernel(source, target, place, compiler)
         result, executed = native.run(elf, target, TIMES)
         check(f"{kernel} on {target_name} by {compiler}", result, wanted)
-        found[compiler] = _cost(target_name, executed, native.code_bytes(object_file))
+        found[compiler] = _cost(target_name, executed, native.code_bytes(object_file, elf))
     built = aot.compile_module(wasm, target_name)
     result, executed = compiled.run(built.image, target, TIMES)
     check(f"{kernel} on {target_name} by insitu", result, wanted)

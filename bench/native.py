@@ -56,7 +56,9 @@ class Compiler:
 
 
 def _clang(target: Target) -> Compiler:
-    command = (sys.executable, "-m", "ziglang", "cc", "-target", target.zig_target, f"-mcpu={target.zig_cpu}")
+    relaxed = "+relax" if target.zig_target.startswith("riscv") else ""  # clang's default, and insitu's; not zig's
+    cpu = f"-mcpu={target.zig_cpu}{relaxed}"
+    command = (sys.executable, "-m", "ziglang", "cc", "-target", target.zig_target, cpu)
     return Compiler(command, ("-g", "-nostdlib", "-rtlib=compiler-rt"))  # -g: the sections keep their names
 
 
@@ -90,26 +92,34 @@ def _run(command: list[str]) -> None:
         raise InsituError(f"{' '.join(command[:4])} failed:\n{done.stderr.strip()}")
 
 
-def compile_kernel(source: Path, target: Target, folder: Path, compiler: str) -> tuple[bytes, bytes]:
-    """The kernel's object file, and it linked with the compiler's library at FLASH and RAM; a name of COMPILERS."""
+def compile_kernel(
+    source: Path, target: Target, folder: Path, compiler: str, level: str = "-O2"
+) -> tuple[bytes, bytes]:
+    """The kernel's object file, and it linked with the compiler's library at FLASH and RAM.
+
+    compiler: a name of COMPILERS; level: what it is to optimise for, -O2 or -Os.
+    """
     with_cpu = COMPILERS[compiler](target)
     stem = folder / f"{source.stem}-{target.name}-{compiler}"
-    made = compile_object(source, target, Path(f"{stem}.o"), compiler, "-O2")
+    _run([*with_cpu.command, level, *_OPTIONS, "-c", str(source), "-o", f"{stem}.o"])
     script = Path(f"{stem}.ld")  # of its own: kernels are compiled side by side
     script.write_text(_SCRIPT)
     _run([*with_cpu.command, *_LINK, f"-Wl,-T,{script}", f"{stem}.o", *with_cpu.libraries, "-o", f"{stem}.elf"])
-    return made, Path(f"{stem}.elf").read_bytes()
+    return Path(f"{stem}.o").read_bytes(), Path(f"{stem}.elf").read_bytes()
 
 
-def compile_object(source: Path, target: Target, made: Path, compiler: str, level: str) -> bytes:
-    """The kernel's object file; level: what the compiler is to optimise for, -O2 or -Os."""
-    _run([*COMPILERS[compiler](target).command, level, *_OPTIONS, "-c", str(source), "-o", str(made)])
-    return made.read_bytes()
+def _function_sizes(elf: bytes) -> dict[str, int]:
+    symbols = ELFFile(io.BytesIO(elf)).get_section_by_name(".symtab").iter_symbols()
+    return {symbol.name: symbol["st_size"] for symbol in symbols if symbol["st_info"]["type"] == "STT_FUNC"}
 
 
-def code_bytes(object_file: bytes) -> int:
-    """Instructions, their literals and their jump tables: what is executable, and the .rodata of functions."""
-    total, names = 0, set()
+def code_bytes(object_file: bytes, linked: bytes) -> int:
+    """Instructions, their literals and their jump tables: what is executable, and the .rodata of functions.
+
+    As they are linked: the linker makes calls of RISC-V shorter.
+    """
+    sizes, left = _function_sizes(object_file), _function_sizes(linked)
+    total, names = sum(left.get(name, size) - size for name, size in sizes.items()), set()
     sections = list(ELFFile(io.BytesIO(object_file)).iter_sections())
     for section in sections:
         if section["sh_flags"] & SH_FLAGS.SHF_EXECINSTR:

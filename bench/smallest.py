@@ -34,9 +34,9 @@ def _measure(target_name: str, kernel: str, folder: Path) -> Smallest:
     source, target = kernels.SOURCES / f"{kernel}.c", TARGETS[target_name]
     place = folder / "smallest" / target_name
     place.mkdir(parents=True, exist_ok=True)
-    made = native.compile_object(source, target, place / f"{kernel}.o", "clang", "-Os")
+    made = native.compile_kernel(source, target, place, "clang", "-Os")
     own = compiled.own_code_bytes(Plan(decode(compiled.compile_kernel(source, place, small=True)), target), SIZE)
-    return Smallest(target_name, kernel, own, native.code_bytes(made))
+    return Smallest(target_name, kernel, own, native.code_bytes(*made))
 
 
 def measure(folder: Path) -> list[Smallest]:

@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 import capstone
 from insitu import aot
 from insitu.aot import contract, link
+from insitu.aot.contract import relaxation, relocations, riscv
 from insitu.aot.contract.elf import Object
+from insitu.aot.contract.relaxation import Shortened
 from insitu.aot.options import Options
 from insitu.aot.plan import Plan
 from insitu.aot.targets import target as named
@@ -21,6 +23,8 @@ from insitu.wasm.decode import decode
 
 _RELOCATIONS = {4: 12, 9: 8}  # SHT_RELA, SHT_REL: bytes of an entry
 _NO_RELOCATION = 0  # R_ARM_NONE, R_RISCV_NONE
+# R_RISCV_BRANCH, R_RISCV_JAL, R_RISCV_RVC_BRANCH, R_RISCV_RVC_JUMP
+_WIDTHS = {16: 4, 17: 4, 44: 2, 45: 2}
 Patch = tuple[str, int, bytes]  # kind, offset in the code, bytes
 
 
@@ -51,14 +55,28 @@ class Built:
         name = list(link.program(self.objects)).index(piece.file)
         of = Object(self.objects[name])
         section = of.by_name[piece.section]
-        at = of.sections[section].offset + offset - piece.offset
+        at = _in_object(self.shortened(piece, of), offset - piece.offset)
         changed = bytearray(self.objects[name])
-        changed[at : at + len(data)] = data
         for info, r in zip(_places(of, section), of.relocations(section), strict=True):
-            if 0 <= piece.offset + r.offset - offset < len(data):
+            if r.offset == at and r.type == relaxation.CALL:
+                self._redirect(changed, info, of, offset + riscv.decode(data, 0).target)
+            elif 0 <= r.offset - at < len(data):
                 changed[info] = _NO_RELOCATION
+        if not any(r.offset == at and r.type == relaxation.CALL for r in of.relocations(section)):
+            at += of.sections[section].offset
+            changed[at : at + len(data)] = data
         objects = [*self.objects[:name], bytes(changed), *self.objects[name + 1 :]]
         return replace(self.in_image(offset, data), objects=objects)
+
+    def _redirect(self, changed: bytearray, info: int, of: Object, to: int) -> None:
+        """Have a relocation of RISC-V name that offset in the code, by its distance from a function of the object's."""
+        n, symbol = next((n, s) for n, s in enumerate(of.symbols) if s.function and s.name in self.code.symbols)
+        struct.pack_into("<Ii", changed, info, n << 8 | relaxation.CALL, to - self.code.symbols[symbol.name])
+
+    def shortened(self, piece: link.Piece, of: Object) -> Shortened:
+        if not self.riscv:
+            return Shortened()
+        return relaxation.found(of, of.by_name[piece.section], self.code.data, piece.offset)
 
     def own(self) -> list[tuple[link.Piece, Object]]:
         """The module's own pieces, and the object file of each."""
@@ -72,9 +90,17 @@ class Built:
         """Offsets in the code of what the linker fills in: other bytes there would not outlive it."""
         found = set()
         for piece, of in self.own():
+            shortened = self.shortened(piece, of)
             for r in of.relocations(of.by_name[piece.section]):
-                found.update(range(piece.offset + r.offset, piece.offset + r.offset + 8))
+                end = r.offset + (_WIDTHS.get(r.type, 8) if self.riscv else 8)
+                found.update(range(piece.offset + shortened.at(r.offset), piece.offset + shortened.at(end)))
         return found
+
+
+def _in_object(shortened: Shortened, offset: int) -> int:
+    """The offset in the object's section of what the linked section has at one."""
+    left_out = zip(shortened.calls, shortened.gone, strict=True)
+    return offset + max((gone for call, gone in left_out if shortened.at(call) < offset), default=0)
 
 
 def _places(of: Object, section: int) -> range:
@@ -103,8 +129,9 @@ def lines(built: Built) -> Iterator[Line]:
     for piece, of in built.own():
         if not piece.section.startswith(".text"):
             continue
+        at = built.shortened(piece, of).at
         marks = sorted(
-            (s.value, s.name[:2]) for s in of.defined[of.by_name[piece.section]] if s.name[:2] in ("$t", "$x", "$d")
+            (at(s.value), s.name[:2]) for s in of.defined[of.by_name[piece.section]] if s.name[:2] in ("$t", "$x", "$d")
         )
         for (start, kind), (end, _) in zip(marks, [*marks[1:], (piece.size, "")], strict=True):
             if kind != "$d":
@@ -257,8 +284,10 @@ def calls(built: Built) -> Iterator[Patch]:
         ):
             if mnemonic == "bl":
                 yield kind, offset, _bl(target - offset - 4)
-            elif mnemonic == "auipc" and size == 4:
-                yield kind, offset, _call(target - offset)
+            elif mnemonic in ("jal", "c.jal"):
+                data = bytearray(built.code.data[offset : offset + size])
+                relocations.SHORTENED[size](data, 0, target, offset)
+                yield kind, offset, bytes(data)
 
 
 def _bl(distance: int) -> bytes:
@@ -266,10 +295,6 @@ def _bl(distance: int) -> bytes:
     j1, j2 = ~(distance >> 23 & 1 ^ sign) & 1, ~(distance >> 22 & 1 ^ sign) & 1
     first = 0xF000 | sign << 10 | distance >> 12 & 0x3FF
     return struct.pack("<HH", first, 0xD000 | j1 << 13 | j2 << 11 | distance >> 1 & 0x7FF)
-
-
-def _call(distance: int) -> bytes:
-    return struct.pack("<II", distance + 0x800 & 0xFFFFF000 | 0x97, (distance & 0xFFF) << 20 | 0x80E7)
 
 
 def anywhere(built: Built, step: int) -> Iterator[Patch]:

@@ -6,9 +6,16 @@ import random
 
 import capstone
 import pytest
+import wasmtime
+from insitu import aot
 from insitu.aot.contract import instruction as do
+from insitu.aot.contract import relaxation, relocations
+from insitu.aot.contract.elf import Object
 from insitu.aot.contract.instruction import Instruction, NotAllowed
 from insitu.aot.contract.riscv import decode
+from insitu.aot.plan import Plan
+from insitu.aot.targets import target
+from insitu.wasm.decode import decode as module
 
 MD = capstone.Cs(capstone.CS_ARCH_RISCV, capstone.CS_MODE_RISCV32 | capstone.CS_MODE_RISCVC)
 BRANCHES = {"beq", "bne", "blt", "bge", "bltu", "bgeu", "beqz", "bnez", "bltz", "bgez", "blez", "bgtz"}
@@ -89,3 +96,41 @@ def test_what_a_signed_load_gives_has_no_bound() -> None:
     for function, effect in last.items():
         load = _mine((0x03 | 10 << 7 | function << 12 | 11 << 15).to_bytes(4, "little"))
         assert load is not None and load.effects[-1][0] == effect
+
+
+def test_what_the_linker_fills_in_leads_where_it_should() -> None:
+    """Calls that are made shorter, and branches across them: to the ends of their reach, by the decoding above."""
+    forms = {
+        (0x0000006F, 4, relocations.SHORTENED[4]): 1 << 20,
+        (0x000000EF, 4, relocations.RISCV[17]): 1 << 20,
+        (0x2001, 2, relocations.SHORTENED[2]): 1 << 11,
+        (0xA001, 2, relocations.RISCV[45]): 1 << 11,
+        (0xC101, 2, relocations.RISCV[44]): 1 << 8,
+        (0x00B50063, 4, relocations.RISCV[16]): 1 << 12,
+    }
+    for (word, size, apply), reach in forms.items():
+        for distance in (*range(-reach, reach, max(2, reach >> 9)), reach - 2):
+            data = bytearray(word.to_bytes(size, "little"))
+            apply(data, 0, 0x08000000 + distance, 0x08000000)
+            assert decode(bytes(data) + bytes(4), 0).target == distance
+
+
+@pytest.mark.parametrize(
+    ("linked", "moved"),
+    [
+        ("97000000e7800000", 8),  # AUIPC and JALR: it was too far
+        ("ef000000", 4),  # JAL
+        ("0120", 2),  # C.JAL
+    ],
+)
+def test_what_lies_behind_a_call_that_was_made_shorter_moves_up(linked: str, moved: int) -> None:
+    text = '(module (import "e" "f" (func)) (func (export "run") (call 0) (call 0)))'
+    (built,) = aot.object_files(Plan(module(bytes(wasmtime.wat2wasm(text))), target("rv32imc")))
+    of = Object(built)
+    section = of.by_name[".text.f1"]
+    first, second, *_ = (r.offset for r in of.relocations(section) if r.type == relaxation.CALL)
+    code = of.bytes_of(of.sections[section])
+    made = code[:first] + bytes.fromhex(linked) + code[first + 8 :]
+    shortened = relaxation.found(of, section, made, 0)
+    assert shortened.at(first) == first and shortened.at(first + 8) == first + moved
+    assert shortened.at(second) == second - 8 + moved

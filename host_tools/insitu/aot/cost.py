@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 _ROUNDS = 8  # of a loop of which nothing is known
 _DEEPEST = 6  # loops in one another
 _CALLS = (10, 30, 19)  # R_ARM_THM_CALL, R_ARM_THM_JUMP24, R_RISCV_CALL_PLT
-_CALL_PAIR = 19  # AUIPC and JALR
+_CALL_PAIR = 19  # AUIPC and JALR, of which the linker makes one JAL
+_PAIR_SAVED = 4
+_LOCAL = (16, 17, 44, 45)  # R_RISCV_BRANCH, R_RISCV_JAL, R_RISCV_RVC_BRANCH, R_RISCV_RVC_JUMP
 _COLD = ("insitu_trap", stand_ins.POLL)  # what is called seldom; of a poll, nor does what follows count
 
 
@@ -63,7 +65,8 @@ def of_functions(data: bytes, target: Target) -> dict[str, Cost]:
         names = [symbol.name for symbol in symbols if symbol.function and not symbol.local]
         if len(names) == 1:
             size = of.sections[index].size + sizes.get(f".rodata.{names[0]}", 0)
-            found[names[0]] = Cost(_weighed(_blocks(of, index, machine)), size)
+            pairs = sum(r.type == _CALL_PAIR for r in of.relocations(index))
+            found[names[0]] = Cost(_weighed(_blocks(of, index, machine)), size - _PAIR_SAVED * pairs)
     return found
 
 
@@ -115,9 +118,16 @@ def _code(of: Object, index: int, machine: Architecture) -> Iterator[tuple[int, 
 
 
 def _blocks(of: Object, index: int, machine: Architecture) -> dict[int, _Block]:
-    calls = {r.offset: (r.type, of.symbols[r.symbol].name) for r in of.relocations(index) if r.type in _CALLS}
+    relocations = of.relocations(index)
+    calls = {r.offset: (r.type, of.symbols[r.symbol].name) for r in relocations if r.type in _CALLS}
+    left_open = {r.offset: of.symbols[r.symbol].value + (r.addend or 0) for r in relocations if r.type in _LOCAL}
     rows = list(_code(of, index, machine))
-    starts = {at + i.target for at, _, i in rows if i and i.flow in (do.JUMP, do.BRANCH) and at not in calls}
+    to = {
+        at: left_open.get(at, at + i.target)
+        for at, _, i in rows
+        if i and i.flow in (do.JUMP, do.BRANCH) and at not in calls
+    }
+    starts = set(to.values())
     blocks: dict[int, _Block] = {}
     block, conditional, paired = None, 0, None
     for at, size, i in rows:
@@ -125,13 +135,13 @@ def _blocks(of: Object, index: int, machine: Architecture) -> dict[int, _Block]:
             if block is not None:
                 block.to.append(at)
             block = blocks[at] = _Block()
-        block.instructions += 1
         kind, callee = calls.get(at, paired or (0, ""))
         paired = (0, callee) if kind == _CALL_PAIR else None
+        block.instructions += not paired
         if i is None or paired:
             continue
         block.far |= callee.startswith(stand_ins.FAR) and not conditional
-        ends = _leave(block, i, at, callee, machine)
+        ends = _leave(block, i, to.get(at), callee, machine)
         if conditional:
             conditional -= 1
             if ends or i.flow == do.BRANCH:
@@ -148,13 +158,13 @@ def _blocks(of: Object, index: int, machine: Architecture) -> dict[int, _Block]:
     return blocks
 
 
-def _leave(block: _Block, i: Instruction, at: int, callee: str, machine: Architecture) -> bool:
-    """Note where control goes from the block's last instruction; whether it does not go on behind it."""
+def _leave(block: _Block, i: Instruction, to: int | None, callee: str, machine: Architecture) -> bool:
+    """Note where control goes from the block's last instruction; whether it does not go on behind it. to: of a jump."""
     if callee:
         block.trap = callee in _COLD
         return block.trap or i.flow in (do.JUMP, do.JUMP_REGISTER)
-    if i.flow in (do.JUMP, do.BRANCH):
-        block.to.append(at + i.target)
+    if to is not None:
+        block.to.append(to)
         return i.flow == do.JUMP
     if i.flow == do.TABLE:
         block.table = True

@@ -8,15 +8,16 @@ and its code is what LLVM wrote: every check that LLVM was given is still in it,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from insitu.aot import link
-from insitu.aot.contract import relocations
+from insitu.aot.contract import relaxation, relocations
 from insitu.aot.contract.elf import ABSOLUTE, SECTION, UNDEFINED, Object, Symbol, members
 from insitu.aot.contract.errors import ContractError
+from insitu.aot.contract.relaxation import Shortened
 from insitu.port.xip import layout
 
 if TYPE_CHECKING:
@@ -39,6 +40,11 @@ class Placed:
     offset: int
     size: int
     role: str
+    shortened: Shortened
+
+    def at(self, offset: int) -> int:
+        """Where in the linked code that offset of the section is."""
+        return self.offset + self.shortened.at(offset)
 
 
 @cache
@@ -61,11 +67,12 @@ class Provenance:
         self, code: Code, objects: list[bytes], target: Target, *, far: Far | None = None, polls: bool = False
     ) -> None:
         self._code, self._target = code, target
+        self._relaxed = target.arch == layout.ARCH_RV32
         self._program = {name: Object(data) for name, data in link.program(objects).items()}
         self._inputs = self._program | _standing(target, far, polls)
         self.placed = [self._place(piece) for piece in code.pieces if piece.file != link.MERGED]
         self._merged = self._merge([piece for piece in code.pieces if piece.file == link.MERGED])
-        self._at = {(id(p.object), p.section): p.offset for p in self.placed}
+        self._at = {(id(p.object), p.section): p for p in self.placed}
         self._global: dict[str, tuple[Placed, Symbol]] = {}
         for placed in self.placed:
             for symbol in placed.object.defined.get(placed.section, []):
@@ -73,7 +80,11 @@ class Provenance:
                 if not symbol.local and not (symbol.weak and symbol.name in self._global):
                     self._global[symbol.name] = placed, symbol
         self.functions = sorted(
-            ((self.offset(p.object, s) & ~target.code_bit, s, p.role) for p in self.placed for s in self._functions(p)),
+            (
+                (self.offset(p.object, s) & ~target.code_bit, self._as_linked(p, s), p.role)
+                for p in self.placed
+                for s in self._functions(p)
+            ),
             key=lambda row: (row[0], row[1].name),
         )
 
@@ -81,15 +92,20 @@ class Provenance:
     def _functions(placed: Placed) -> list[Symbol]:
         return [symbol for symbol in placed.object.defined.get(placed.section, []) if symbol.function]
 
+    @staticmethod
+    def _as_linked(placed: Placed, symbol: Symbol) -> Symbol:
+        return replace(symbol, size=placed.at(symbol.value + symbol.size) - placed.at(symbol.value))
+
     def _place(self, piece: link.Piece) -> Placed:
         found = self._inputs.get(piece.file)
         if found is None or piece.section not in found.by_name:
             raise ContractError(piece.file, 0, "the linker took in what is none of its inputs")
         section = found.by_name[piece.section]
-        if found.sections[section].size != piece.size:
+        shortened = relaxation.found(found, section, self._code.data, piece.offset) if self._relaxed else Shortened()
+        if found.sections[section].size - shortened.total != piece.size:
             raise ContractError(piece.file, 0, f"the section {piece.section} has another size than the linker says")
         role = PROGRAM if piece.file in self._program else _ROLES.get(piece.file, LIBRARY)
-        return Placed(found, section, piece.offset, piece.size, role)
+        return Placed(found, section, piece.offset, piece.size, role, shortened)
 
     def _merge(self, pieces: list[link.Piece]) -> dict[tuple[str, bytes], int]:
         """Constants that the linker keeps once for all inputs: the section's name and their bytes, to where they are.
@@ -120,9 +136,9 @@ class Provenance:
             raise ContractError(symbol.name, 0, "nothing that was linked defines it")
         if not symbol.local and symbol.name in self._global:  # also of a weak one, which another input's comes before
             placed, definition = self._global[symbol.name]
-            return placed.offset + definition.value + addend
+            return placed.at(definition.value) + addend
         if (id(of), symbol.section) in self._at:
-            return self._at[id(of), symbol.section] + symbol.value + addend
+            return self._at[id(of), symbol.section].at(symbol.value) + addend
         section = None if symbol.section == ABSOLUTE else of.sections[symbol.section]
         if section is None or not section.entry:
             raise ContractError(symbol.name, 0, "it lies in no section that was linked")
@@ -147,9 +163,10 @@ class Provenance:
                 marks = sorted((s for s in symbols if s.name[:2] in _MAPPING), key=lambda s: s.value)
                 if not marks:  # a section of constants alone: nothing to tell apart
                     continue
-                for mark, end in zip(marks, [*(mark.value for mark in marks[1:]), placed.size], strict=True):
+                ends = [*(placed.at(mark.value) for mark in marks[1:]), placed.offset + placed.size]
+                for mark, end in zip(marks, ends, strict=True):
                     if mark.name[:2] == "$d":
-                        found.update(range(placed.offset + mark.value, placed.offset + end, 2))
+                        found.update(range(placed.at(mark.value), end, 2))
         return found
 
     def prove(self) -> None:
@@ -171,7 +188,7 @@ class Provenance:
                 raise ContractError(name, 0, "the linker says that it lies elsewhere than the object file does")
 
     def _plain(self, placed: Placed, symbol: Symbol) -> int:
-        offset = placed.offset + symbol.value
+        offset = placed.at(symbol.value)
         return offset & ~self._target.code_bit if symbol.function else offset
 
     def _expect(self, offset: int, expected: bytes, reason: str) -> None:
@@ -191,11 +208,11 @@ class Provenance:
 
     def _relocated(self, placed: Placed) -> bytes:
         of = placed.object
-        data = bytearray(of.bytes_of(of.sections[placed.section]))
+        data = placed.shortened.applied(of.bytes_of(of.sections[placed.section]))
         found = of.relocations(placed.section)
         if not found:
             return bytes(data)
-        (self._relocate_arm if self._target.arch != layout.ARCH_RV32 else self._relocate_riscv)(placed, data)
+        (self._relocate_riscv if self._relaxed else self._relocate_arm)(placed, data)
         return bytes(data)
 
     def _unknown(self, placed: Placed, offset: int, kind: int) -> ContractError:
@@ -215,16 +232,20 @@ class Provenance:
     def _relocate_riscv(self, placed: Placed, data: bytearray) -> None:
         symbols, of = placed.object.symbols, placed.object
         distances: dict[int, int] = {}  # of an AUIPC, by its offset
+        shorter = dict(zip(placed.shortened.calls, placed.shortened.sizes, strict=True))
         for r in sorted(of.relocations(placed.section), key=lambda r: r.type in relocations.RISCV_LOW):
             if r.type in relocations.NOTHING:
                 continue
             if r.type not in relocations.RISCV:
                 raise self._unknown(placed, r.offset, r.type)
-            place = placed.offset + r.offset
+            place = placed.at(r.offset)
             if r.type in relocations.RISCV_LOW:
                 target = distances[symbols[r.symbol].value]
             else:
                 target = self.offset(of, symbols[r.symbol], r.addend or 0)
             if r.type == relocations.RISCV_HIGH:
                 distances[r.offset] = target - place
-            relocations.RISCV[r.type](data, r.offset, target, place)
+            apply = relocations.RISCV[r.type]
+            if r.type == relaxation.CALL and r.offset in shorter:
+                apply = relocations.SHORTENED[shorter[r.offset]]
+            apply(data, place - placed.offset, target, place)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 
+from insitu.aot.contract.relaxation import JAL_SIZE, SHORT_SIZE
+
 # bytes of the section, offset in them, address of symbol + addend (Thumb's bit included), address of the place
 Apply = Callable[[bytearray, int, int, int], None]
 
@@ -107,7 +109,25 @@ def _jal(data: bytearray, at: int, target: int, place: int) -> None:
     _put(data, at, _word(data, at) & 0xFFF | bits)
 
 
-NOTHING = frozenset((0, 51))  # R_ARM_NONE and R_RISCV_NONE; R_RISCV_RELAX, which lld may leave alone
+def _short_branch(data: bytearray, at: int, target: int, place: int) -> None:
+    """C.BEQZ and C.BNEZ."""
+    d = target - place
+    bits = (d >> 8 & 1) << 12 | (d >> 3 & 3) << 10 | (d >> 6 & 3) << 5 | (d >> 1 & 3) << 3 | (d >> 5 & 1) << 2
+    _put_half(data, at, 0xE383, bits)
+
+
+def _short_jump(data: bytearray, at: int, target: int, place: int) -> None:
+    """C.J and C.JAL."""
+    d = target - place
+    high = (d >> 11 & 1) << 12 | (d >> 4 & 1) << 11 | (d >> 8 & 3) << 9 | (d >> 10 & 1) << 8
+    _put_half(data, at, 0xE003, high | (d >> 6 & 1) << 7 | (d >> 7 & 1) << 6 | (d >> 1 & 7) << 3 | (d >> 5 & 1) << 2)
+
+
+def _put_half(data: bytearray, at: int, kept: int, bits: int) -> None:
+    data[at : at + 2] = (int.from_bytes(data[at : at + 2], "little") & kept | bits).to_bytes(2, "little")
+
+
+NOTHING = frozenset((0, 51))  # R_ARM_NONE and R_RISCV_NONE; R_RISCV_RELAX: see relaxation.py
 ARM: dict[int, tuple[Apply, Callable[[bytearray, int], int]]] = {
     3: (_relative, _word_addend),  # R_ARM_REL32
     10: (_branch24, _branch24_addend),  # R_ARM_THM_CALL
@@ -123,8 +143,12 @@ RISCV: dict[int, Apply] = {
     25: _low12_store,  # R_RISCV_PCREL_LO12_S
     35: _add32,  # R_RISCV_ADD32
     39: _subtract32,  # R_RISCV_SUB32
+    44: _short_branch,  # R_RISCV_RVC_BRANCH
+    45: _short_jump,  # R_RISCV_RVC_JUMP
     57: _relative,  # R_RISCV_32_PCREL
 }
+# What becomes of R_RISCV_CALL_PLT in a call that the linker made shorter, by the bytes that are left.
+SHORTENED: dict[int, Apply] = {JAL_SIZE: _jal, SHORT_SIZE: _short_jump}
 # Whose symbol is the place of the AUIPC whose distance the low 12 bits complete.
 RISCV_LOW = (24, 25)
 RISCV_HIGH = 23

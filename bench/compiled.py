@@ -20,9 +20,9 @@ from bench.native import FLASH
 _HEAP = 0x20000
 
 
-def compile_kernel(source: Path, folder: Path, *, small: bool = False) -> bytes:
-    """The kernel as WebAssembly."""
-    return compile_c(source, folder / f"{source.stem}.wasm", small=small).read_bytes()
+def compile_kernel(source: Path, folder: Path, target: Target, *, small: bool = False) -> bytes:
+    """The kernel as WebAssembly, as `insitu build` makes it for a board of that target."""
+    return compile_c(source, folder / f"{source.stem}.wasm", small=small, unroll=target.unroll).read_bytes()
 
 
 def own_code_bytes(plan: Plan, optimise: str = SPEED) -> int:

@@ -27,7 +27,7 @@ class Interruptible:
 
 def _measure(row: kernels.Row, folder: Path) -> Interruptible:
     target = TARGETS[row.target]
-    wasm = compiled.compile_kernel(kernels.SOURCES / f"{row.kernel}.c", folder / row.target)
+    wasm = compiled.compile_kernel(kernels.SOURCES / f"{row.kernel}.c", folder / row.target, target)
     built = aot.compile_module(wasm, row.target, aot.Options(interruptible=True))
     result, executed = compiled.run(built.image, target, kernels.TIMES)
     kernels.check(f"{row.kernel} on {row.target} with polls", result, compiled.oracle(wasm, kernels.TIMES))

@@ -71,7 +71,7 @@ def _measure(kernel: str, target_name: str, folder: Path) -> Row:
     source, target = SOURCES / f"{kernel}.c", TARGETS[target_name]
     place = folder / target_name
     place.mkdir(parents=True, exist_ok=True)
-    wasm = compiled.compile_kernel(source, place)
+    wasm = compiled.compile_kernel(source, place, target)
     wanted = compiled.oracle(wasm, TIMES)
     found = {}
     for compiler in native.COMPILERS:

@@ -35,7 +35,8 @@ def _measure(target_name: str, kernel: str, folder: Path) -> Smallest:
     place = folder / "smallest" / target_name
     place.mkdir(parents=True, exist_ok=True)
     made = native.compile_kernel(source, target, place, "clang", "-Os")
-    own = compiled.own_code_bytes(Plan(decode(compiled.compile_kernel(source, place, small=True)), target), SIZE)
+    wasm = compiled.compile_kernel(source, place, target, small=True)
+    own = compiled.own_code_bytes(Plan(decode(wasm), target), SIZE)
     return Smallest(target_name, kernel, own, native.code_bytes(*made))
 
 

@@ -50,7 +50,7 @@ class Row:
 def _measure(kernel: str, name: str) -> Row:
     target, place = TARGETS[name], FOLDER / name
     place.mkdir(parents=True, exist_ok=True)
-    wasm = compiled.compile_kernel(kernels.SOURCES / f"{kernel}.c", place)
+    wasm = compiled.compile_kernel(kernels.SOURCES / f"{kernel}.c", place, target)
     wanted, module = compiled.oracle(wasm, kernels.TIMES), decode(wasm)
 
     def instructions(window: int | None) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from insitu.aot import compile_wasm
+from insitu.aot.targets import target
 from insitu.board.boards import load_board
 from insitu.machine import emulated
 from insitu.package import deploy
@@ -27,7 +28,7 @@ def test_kernels_give_what_wasmtime_gives(name: str, tmp_path: Path) -> None:
     contents, at, wanted = method.contents(board), {}, {}
     free = board.image.address
     for kernel in kernels.names():
-        wasm = compiled.compile_kernel(kernels.SOURCES / f"{kernel}.c", tmp_path)
+        wasm = compiled.compile_kernel(kernels.SOURCES / f"{kernel}.c", tmp_path, target(board.target))
         image = compile_wasm(wasm, board.target)
         contents.append((free, image))
         at[kernel], wanted[kernel] = free, compiled.oracle(wasm, kernels.TIMES)

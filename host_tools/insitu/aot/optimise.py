@@ -67,6 +67,9 @@ _OPTIONS = (
     # on Cortex-M4F the kernels take 0.997 of the instructions and 0.91 of the bytes.
     "-unroll-runtime=false",
     "-unroll-max-count=4",
+    # Sums in another order for cores that execute several instructions at once: without it rv32's kernels take 0.996 of
+    # the instructions and 0.997 of the bytes.
+    "-riscv-enable-machine-combiner=false",
 )
 
 

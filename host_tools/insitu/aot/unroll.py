@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 # In instructions of WebAssembly: the longest loop, and the most that become of one, but for a second copy.
 _LONGEST, _MOST = 64, 64
-_COPIES = 4
+_COPIES, _FEW = 4, 2  # _FEW: where the target makes little of them
 
 _BLOCK, _LOOP, _IF, _END, _BR, _BR_IF = codes("block", "loop", "if", "end", "br", "br_if")
 _BR_TABLE, _CALL, _CALL_INDIRECT = codes("br_table", "call", "call_indirect")
 _LOCAL_GET, _LOCAL_SET, _LOCAL_TEE = codes("local.get", "local.set", "local.tee")
 
 
-def unrolled(body: Expression) -> Expression:
-    """A function's body with such loops written out."""
+def unrolled(body: Expression, *, few: bool = False) -> Expression:
+    """A function's body with such loops written out. few: twice, no more."""
     made: Expression = []
     opened: list[int] = []  # where in made; of loops, the last one opened is an innermost one
     innermost = -1
@@ -44,7 +44,7 @@ def unrolled(body: Expression) -> Expression:
         if opcode == _END and opened:
             start = opened.pop()
             if start == innermost and _is_short(made[start:]) and _goes_on_by_data(made[start + 1 : -1]):
-                made[start:] = _written_out(made[start], made[start + 1 : -1])
+                made[start:] = _written_out(made[start], made[start + 1 : -1], _FEW if few else _COPIES)
     return made
 
 
@@ -99,9 +99,9 @@ def _depths(inside: Expression) -> Iterator[int]:
         depth += opcode in (_BLOCK, _LOOP, _IF)
 
 
-def _written_out(loop: Instruction, inside: Expression) -> Expression:
+def _written_out(loop: Instruction, inside: Expression, most: int) -> Expression:
     _, block_type, offset = loop
-    copies = max(2, min(_COPIES, _MOST // len(inside)))
+    copies = max(2, min(most, _MOST // len(inside)))
     end: Instruction = (_END, None, offset)
     once = [(_BLOCK, FuncType((), ()), offset), *_deeper(inside, 2), (_BR, 2, offset), end]
     return [(_BLOCK, block_type, offset), loop, *once * (copies - 1), *_deeper(inside, 1), end, end]

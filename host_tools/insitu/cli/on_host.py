@@ -14,6 +14,7 @@ from insitu import toolchain
 from insitu.aot.automatic import Automatic
 from insitu.aot.efforts import MOST, SIZE, SPEED
 from insitu.aot.options import Options
+from insitu.aot.targets import target
 from insitu.aot.window import Wanted
 from insitu.board import boards
 from insitu.board.record import Board
@@ -80,8 +81,9 @@ def build_command(
         module = made.parent / f"{made.stem}.wasm"
         if module == made:
             raise InsituError(f"{made} is where the module goes: give the image another name")
-        command = toolchain.shown(compile_source(app, module, exports, flags, small=optimise == SIZE))
-        remark(command, err=as_json)
+        unroll = target(board.target).unroll
+        command = compile_source(app, module, exports, flags, small=optimise == SIZE, unroll=unroll)
+        remark(toolchain.shown(command), err=as_json)
     found = built(
         module,
         board,

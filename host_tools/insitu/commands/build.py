@@ -129,14 +129,20 @@ def _check_window(source: Path, module: Module) -> None:
 
 
 def compile_source(
-    source: Path, made: Path, exports: Sequence[str], flags: Sequence[str], *, small: bool = False
+    source: Path,
+    made: Path,
+    exports: Sequence[str],
+    flags: Sequence[str],
+    *,
+    small: bool = False,
+    unroll: bool = True,
 ) -> list[str]:
-    """Compile a source to the module made; the command that did it. exports, flags, small: see toolchain.to_wasm.
+    """Compile a source to the module made; the command that did it. exports and all others: see toolchain.to_wasm.
 
     Raises InsituError, also where nothing of it could be called.
     """
     read_file(source)
-    command = to_wasm(source, made, exports=exports, flags=flags, small=small)
+    command = to_wasm(source, made, exports=exports, flags=flags, small=small, unroll=unroll)
     if not any(export.kind == "func" for export in decode(read_file(made)).exports):
         mark = LANGUAGES[source.suffix].mark
         raise InsituError(f"{source} exports no function: mark one with {mark}, or give --export NAME")

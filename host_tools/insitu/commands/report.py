@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from insitu.aot import compile_module
+from insitu.aot.targets import target
 from insitu.board.record import Board
 from insitu.commands.build import compile_source, is_image, read_file, write_file
 from insitu.commands.tune import Call, Place
@@ -71,13 +72,17 @@ def make(source: Path, boards: Sequence[Board], work: Work = NO_WORK, *, old: Pa
     """A report of a module, its source, or its image. old: an earlier one to compare with. Raises InsituError."""
     before = None if old is None else read_report(old)
     with tempfile.TemporaryDirectory(prefix="insitu-report-") as folder:
-        module = source
-        if source.suffix in LANGUAGES:
-            module = Path(folder, f"{source.stem}.wasm")
-            compile_source(source, module, (), work.flags)
-        data = with_map(read_file(module), module)
-    compiled = cache(lambda target: _subject(source.name, data, target, work.sizes))
-    return report([_of_board(source, compiled(board.target), board, work) for board in boards], before)
+
+        @cache
+        def data(unroll: bool) -> bytes:
+            module = source
+            if source.suffix in LANGUAGES:
+                module = Path(folder, f"{source.stem}.wasm")
+                compile_source(source, module, (), work.flags, unroll=unroll)
+            return with_map(read_file(module), module)
+
+        compiled = cache(lambda name: _subject(source.name, data(target(name).unroll), name, work.sizes))
+        return report([_of_board(source, compiled(board.target), board, work) for board in boards], before)
 
 
 def _of_board(source: Path, subject: Subject, board: Board, work: Work) -> Facts:

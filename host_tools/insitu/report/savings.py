@@ -94,7 +94,7 @@ def _with_flags(made: Compiled, source: Path, flags: Sequence[str], sizes: Sizes
         module = Path(folder, "module.wasm")
         for more in _FLAGS.get(source.suffix, ()):
             try:
-                to_wasm(source, module, flags=[*flags, *more])
+                to_wasm(source, module, flags=[*flags, *more], unroll=made.plan.target.unroll)
             except InsituError:
                 continue
             yield _saving(

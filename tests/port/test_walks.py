@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import pytest
@@ -63,10 +64,14 @@ def target(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@functools.cache
+def _image(target: str) -> bytes:
+    return aot.compile_wasm(_WASM, target, aot.Options(interruptible=True))
+
+
 @pytest.fixture
 def instance(device: Any) -> Any:
-    image = aot.compile_wasm(_WASM, device.target, aot.Options(interruptible=True))
-    return device.load_image(image).instantiate(stack_size=1024)
+    return device.load_image(_image(device.target)).instantiate(stack_size=1024)
 
 
 def _by_and_by(instance: Any, fuel: int, name: str, arguments: tuple[int, ...]) -> tuple[int, int]:

@@ -61,8 +61,8 @@ EFFORTS = {
     QUICK: Effort(False, (Variant(_NO_STRENGTH_REDUCTION),), unroll=False, apart=True),
 }
 
-# Instructions of a module up to which each is what SPEED means, for the time that it takes: 28 s for 1 MiB (400,000) on
-# two cores.
+# Instructions of a module up to which each is what SPEED means, for the time that it takes: see python -m bench.large,
+# whose MiB has 400,000.
 # Against SPEED, the kernels take 1.05 of the instructions by ONCE and 1.13 by QUICK on Cortex-M4F; their images have
 # 1.02 and 0.83 of the bytes.
 _LARGE = ((16_000, SPEED), (100_000, ONCE))

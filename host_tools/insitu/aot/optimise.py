@@ -170,14 +170,9 @@ def _run_whole(module: llvm.ModuleRef, builder: llvm.PassBuilder) -> None:
 
 
 def _run_apart(module: llvm.ModuleRef, builder: llvm.PassBuilder) -> None:
-    """First what makes functions smaller: it takes no time in all."""
     first = llvm.create_new_module_pass_manager()
     first.add_always_inliner_pass()
     first.add_global_dead_code_eliminate_pass()
-    first.add_simplify_cfg_pass()
-    first.add_sroa_pass()
-    first.add_instruction_combine_pass()
-    first.add_simplify_cfg_pass()
     first.run(module, builder)
     passes = builder.getFunctionPassManager()
     for function in module.functions:

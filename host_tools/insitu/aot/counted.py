@@ -205,6 +205,7 @@ def _pay_part(word: str, poll: list[str], turns: str, shift: int, n: str) -> lis
 
 _BLOCKS = ("enter", "paid", "short", "begin", "over", "again", "back")
 LIKELY = '!prof !{!"branch_weights", i32 1048575, i32 1}'
+UNLIKELY = '!prof !{!"branch_weights", i32 1, i32 1048575}'
 
 
 def _first(loop: Counted, name: str) -> tuple[str, list[str]]:

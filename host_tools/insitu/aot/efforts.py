@@ -34,12 +34,14 @@ class Effort:
         unroll: whether loops are written out, by LLVM and by unroll.py.
         apart: whether LLVM's passes see one function at a time, with small ones inlined before: two thirds of the time
             that those of a whole module take.
+        twice: whether loops have a version without checks (versions.py).
     """
 
     size: bool
     variants: tuple[Variant, ...]
     unroll: bool = True
     apart: bool = False
+    twice: bool = False
 
 
 SPEED, MOST, SIZE = "speed", "most", "size"
@@ -54,8 +56,8 @@ _BEST = (
 )
 _OTHERS = Variant(_NO_STRENGTH_REDUCTION), Variant(_SOURCE_ORDER), Variant(_SOURCE_ORDER, bases=False)
 EFFORTS = {
-    SPEED: Effort(False, _BEST),
-    MOST: Effort(False, _BEST + _OTHERS),
+    SPEED: Effort(False, _BEST, twice=True),
+    MOST: Effort(False, _BEST + _OTHERS, twice=True),
     SIZE: Effort(True, _BEST + _OTHERS, unroll=False),
     ONCE: Effort(False, (Variant(),)),
     QUICK: Effort(False, (Variant(_NO_STRENGTH_REDUCTION),), unroll=False, apart=True),

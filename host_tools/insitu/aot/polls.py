@@ -44,7 +44,6 @@ _HELPERS = (
     *("@insitu_trap", "@insitu_load", "@insitu_store", "@load_bytes", "@store_bytes"),
 )
 _HOST_CALL = "@insitu_host_call"
-_UNLIKELY = '!prof !{!"branch_weights", i32 1, i32 1048575}'
 _FUEL = "%insitu.fuel"
 _WORD = f"  {_FUEL} = getelementptr i8, ptr %inst, i32 -{layout.INSTANCE_FUEL}"
 _OUTSIDE = "outside"
@@ -367,7 +366,7 @@ class _Function:
         self._made(name, [go_on])
         if polls:
             block.lines.append(f"  %insitu.out{n} = icmp slt i32 %insitu.has{n}, 0")
-            block.end = [f"  br i1 %insitu.out{n}, label %{cold}, label %{go_on}, {_UNLIKELY}"]
+            block.end = [f"  br i1 %insitu.out{n}, label %{cold}, label %{go_on}, {counted_loops.UNLIKELY}"]
             leave = self._leave(word, n, self.blocks.location(go_on) if location is None else location)
             self.blocks[cold] = Block([], leave, [f"  br label %{go_on}"])
             self._made(name, [cold])

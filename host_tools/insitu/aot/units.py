@@ -99,4 +99,5 @@ def compile_unit(text: str, target: Target, effort: str, *, light: bool = False)
         module = optimise.optimise(
             text, target, size=wanted.size, unroll=wanted.unroll, apart=wanted.apart, light=light
         )
-        return generate.generate(optimise.finished(module, target, apart=wanted.apart), target, effort)
+        finished = optimise.finished(module, target, apart=wanted.apart, twice=wanted.twice)
+        return generate.generate(finished, target, effort)

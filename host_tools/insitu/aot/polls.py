@@ -11,6 +11,7 @@ poll: counted.py, halving.py and walks.py know which.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import llvmlite.binding as llvm
@@ -49,6 +50,9 @@ _WORD = f"  {_FUEL} = getelementptr i8, ptr %inst, i32 -{layout.INSTANCE_FUEL}"
 _OUTSIDE = "outside"
 # Turns, of a loop and of those in it: so many are counted where the loop lies; and so many are paid all at once.
 _SHORT, _MOST_PAID = 1 << 12, 1 << 16
+# Of a target whose few registers a loop that walks and jumps needs for itself: on Cortex-M0+ an interpreter takes 1.13
+# of the instructions where it polls each turn, else 1.16.
+_FEW_REGISTERS = 'target triple = "thumbv6m'
 # Turns that a loop that halves counts as where it lies, of 64 at most: at that many each, those that make few would
 # poll far too often.
 _HALVING = 8
@@ -72,7 +76,8 @@ def placed(text: str) -> list[str]:
     recursive, asking = _recursive(functions), _asking(functions)
     found = []
     for pays in True, False:
-        made = [_Function(f, _name(f) in recursive, asking, pays).text() for f in functions]
+        how = _How(asking, pays, jumps=_FEW_REGISTERS not in head)
+        made = [_Function(f, _name(f) in recursive, how).text() for f in functions]
         module = llvm.parse_assembly("\ndefine ".join([head, *made]) + _DECLARATION)
         module.verify()
         _in_registers(module)
@@ -135,15 +140,26 @@ def _asking(functions: list[str]) -> set[str]:
 # --- one function ---
 
 
-class _Function:
-    """A function's text behind "define ", with its polls.
+@dataclass(frozen=True, slots=True)
+class _How:
+    """How the functions of a module poll.
 
-    recursive: whether its calls poll; asking: callees that may call imports; pays: whether loops whose turns are known
-    may pay before they begin.
+    Attributes:
+        asking: callees that may call imports.
+        pays: whether loops whose turns are known may pay before they begin.
+        jumps: whether loops that walk through memory may jump.
     """
 
-    def __init__(self, text: str, recursive: bool, asking: set[str], pays: bool) -> None:
-        self._asking, self._pays = asking, pays
+    asking: set[str]
+    pays: bool
+    jumps: bool
+
+
+class _Function:
+    """A function's text behind "define ", with its polls. recursive: whether its calls poll."""
+
+    def __init__(self, text: str, recursive: bool, how: _How) -> None:
+        self._how = how
         self._text, self._count = text, 0
         self.blocks = Blocks(text)
         self.first = next(iter(self.blocks), "")
@@ -213,11 +229,11 @@ class _Function:
         loops = [*self._loops.items()]
         for head, members in sorted(loops, key=lambda row: len(row[1])):
             loop = counted_loops.find(self.blocks, head, members) if members else None
-            if not self._asking.isdisjoint(self._callees(members)):
+            if not self._how.asking.isdisjoint(self._callees(members)):
                 continue  # else what stops the call while an import runs is seen after many of them
             weight = self._weight(members, inside)
             total = _MOST_PAID if loop is None or loop.turns is None else (loop.turns + 1) * weight
-            if loop is None or (total >= _MOST_PAID and not self._pays):
+            if loop is None or (total >= _MOST_PAID and not self._how.pays):
                 if not self._close_halving(head, members, inside, closed):
                     self._close_walk(head, members, closed)
                 continue
@@ -254,7 +270,7 @@ class _Function:
         if self._loops.keys() & members != {head, *(part.head for part in parts)} or any(map(self._leaves, members)):
             return
         walk = walks.find(self.blocks, head, members, parts)
-        if walk is None:
+        if walk is None or (walk.jumps and not self._how.jumps):
             return
         for part in inner:
             del self._walks[part.head]

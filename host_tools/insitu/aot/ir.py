@@ -68,7 +68,7 @@ def parts(plan: Plan, *, unroll: bool) -> Iterator[tuple[str, str]]:
     for i in range(first):
         yield f"f{i}", _wrapper(plan, i)
     for i, function in enumerate(plan.wasm.functions, first):
-        body = unrolled(function.body, few=not plan.target.unroll) if unroll else function.body
+        body = unrolled(function.body, plan.target.copies) if unroll else function.body
         yield f"f{i}", _function(plan, i, replace(function, body=body))
     for i in plan.thunk_types:
         yield f"t{i}", _thunk(plan, i)

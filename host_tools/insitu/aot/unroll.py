@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 # In instructions of WebAssembly: the longest loop, and the most that become of one, but for a second copy.
 _LONGEST, _MOST = 64, 64
-_COPIES, _FEW = 4, 2  # _FEW: where the target makes little of them
+_COPIES = 4
 
 _BLOCK, _LOOP, _IF, _END, _BR, _BR_IF = codes("block", "loop", "if", "end", "br", "br_if")
 _BR_TABLE, _CALL, _CALL_INDIRECT = codes("br_table", "call", "call_indirect")
 _LOCAL_GET, _LOCAL_SET, _LOCAL_TEE = codes("local.get", "local.set", "local.tee")
 
 
-def unrolled(body: Expression, *, few: bool = False) -> Expression:
-    """A function's body with such loops written out. few: twice, no more."""
+def unrolled(body: Expression, copies: int = _COPIES) -> Expression:
+    """A function's body with such loops written out, so often at most."""
     made: Expression = []
     opened: list[int] = []  # where in made; of loops, the last one opened is an innermost one
     innermost = -1
@@ -44,7 +44,7 @@ def unrolled(body: Expression, *, few: bool = False) -> Expression:
         if opcode == _END and opened:
             start = opened.pop()
             if start == innermost and _is_short(made[start:]) and _goes_on_by_data(made[start + 1 : -1]):
-                made[start:] = _written_out(made[start], made[start + 1 : -1], _FEW if few else _COPIES)
+                made[start:] = _written_out(made[start], made[start + 1 : -1], copies)
     return made
 
 

@@ -61,6 +61,24 @@ def generate(irs: list[str], target: Target, effort: str) -> list[bytes]:
     ]
 
 
+def cheapest(ways: list[list[bytes]], target: Target) -> list[bytes]:
+    """Of a unit's object files, compiled in one way or several: the last that has no more instructions and bytes.
+
+    Their loops differ, which the instructions count by: what is only likely to be better is not taken.
+    """
+    best, *others = ways
+    for other in others:
+        had, has = _whole(best, target), _whole(other, target)
+        if has.weighed <= had.weighed and has.bytes <= had.bytes:
+            best = other
+    return best
+
+
+def _whole(objects: list[bytes], target: Target) -> cost.Cost:
+    costs = [of for data in objects for of in cost.of_functions(data, target).values()]
+    return cost.Cost(sum(of.weighed for of in costs), sum(of.bytes for of in costs))
+
+
 def _parsed(ir: str, with_bases: bool) -> llvm.ModuleRef:
     module = llvm.parse_assembly(bases.hoist(ir) if with_bases else ir, llvm.create_context())
     module.verify()

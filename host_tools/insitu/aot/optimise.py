@@ -161,28 +161,39 @@ def _standard_passes(
     module: llvm.ModuleRef, target_machine: llvm.TargetMachine, ir: str, *, unroll: bool, apart: bool
 ) -> None:
     """LLVM may abort. ir: the module's text."""
+    builder = llvm.create_pass_builder(target_machine, _tuning(unroll=unroll))
+    if may_abort(ir):  # less likely where constant branches are decided first
+        passes = llvm.create_new_module_pass_manager()
+        passes.add_sccp_pass()
+        passes.run(module, builder)
+    _run(module, builder, apart=apart)
+
+
+def again(module: llvm.ModuleRef, ir: str, target: Target, *, apart: bool) -> list[llvm.ModuleRef]:
+    """A module after LLVM's passes once more, where ir, its text before them, has far calls: what those stood in the
+    way of. It makes the cheaper code of most modules, not of all. apart: see optimise.
+    """
+    if far_calls.NAME not in ir:
+        return []
+    made = module.clone()
+    with stand_ins.options(ir):
+        _run(made, llvm.create_pass_builder(machine(target), _tuning(unroll=False)), apart=apart)
+    return [made]
+
+
+def _tuning(*, unroll: bool) -> llvm.PipelineTuningOptions:
     options = llvm.create_pipeline_tuning_options(speed_level=_SPEED_LEVEL)
     options.inlining_threshold = INLINING_THRESHOLD
     options.loop_unrolling = unroll
     options.loop_vectorization = False
     options.slp_vectorization = False
-    builder = llvm.create_pass_builder(target_machine, options)
-    if may_abort(ir):  # less likely where constant branches are decided first
-        passes = llvm.create_new_module_pass_manager()
-        passes.add_sccp_pass()
-        passes.run(module, builder)
-    run = _run_apart if apart else _run_whole
-    run(module, builder)
-    if far_calls.NAME in ir:  # what calls stood in the way of that are gone by now: 0.96 of the instructions
-        options.loop_unrolling = False
-        run(module, llvm.create_pass_builder(target_machine, options))
+    return options
 
 
-def _run_whole(module: llvm.ModuleRef, builder: llvm.PassBuilder) -> None:
-    builder.getModulePassManager().run(module, builder)
-
-
-def _run_apart(module: llvm.ModuleRef, builder: llvm.PassBuilder) -> None:
+def _run(module: llvm.ModuleRef, builder: llvm.PassBuilder, *, apart: bool) -> None:
+    if not apart:
+        builder.getModulePassManager().run(module, builder)
+        return
     first = llvm.create_new_module_pass_manager()
     first.add_always_inliner_pass()
     first.add_global_dead_code_eliminate_pass()

@@ -6,10 +6,12 @@ alone: the linker takes the routine itself (stubs/far_*.S, stubs/poll_*.S). Of o
 so, for they are called by the convention; a weak definition tells LLVM that.
 
 LLVM would copy what follows a far call behind it, and again for each access that follows: two of its options keep it
-from that. One more puts such calls behind the loops that they are in. Where a poll comes last before a loop, LLVM would
-copy what is left of its block, a jump, to those before it, and moves nothing out of a loop that has no such block: one
-option keeps it (quicksort on rv32 takes 1.14 of the instructions so, not 1.31). Options are of the process, and are put
-back.
+from that. One more puts such calls behind the loops that they are in, and one merges what ends in the same two
+instructions. LLVM gives up to inline a function as soon as it costs more than its own threshold, before it looks at the
+one that ir.py sets, which leaves far calls out: with one option it goes on. Where a poll comes last before a loop, LLVM
+would copy what is left of its block, a jump, to those before it, and moves nothing out of a loop that has no such
+block: one option keeps it (quicksort on rv32 takes 1.14 of the instructions so, not 1.31). Options are of the process,
+and are put back.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ _OPTIONS = {
         "enable-ipra": (1, 0),
         "force-loop-cold-block": (1, 0),
         "inline-cost-full": (1, 0),
+        "tail-merge-size": (2, 3),
     },
     POLL: {"enable-ipra": (1, 0), "disable-early-taildup": (1, 0)},
 }

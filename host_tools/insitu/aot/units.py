@@ -99,5 +99,8 @@ def compile_unit(text: str, target: Target, effort: str, *, light: bool = False)
         module = optimise.optimise(
             text, target, size=wanted.size, unroll=wanted.unroll, apart=wanted.apart, light=light
         )
-        finished = optimise.finished(module, target, apart=wanted.apart, twice=wanted.twice)
-        return generate.generate(finished, target, effort)
+        ways = [module] if light else [*optimise.again(module, text, target, apart=wanted.apart), module]
+        if len(wanted.variants) == 1:
+            ways = ways[:1]
+        irs = [optimise.finished(way, target, apart=wanted.apart, twice=wanted.twice) for way in ways]
+        return generate.cheapest([generate.generate(ir, target, effort) for ir in irs], target)

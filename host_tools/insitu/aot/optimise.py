@@ -29,6 +29,8 @@ _HELPERS = ("@llvm.", "@insitu_")
 # Fewer cannot make LLVM abort, see optimise.
 _MANY_BRANCHES = 900
 _BRANCH = "\n  br i1 "
+_MANY_JUMPS = 5000
+_JUMP = "\n  br "
 
 # Functions and thunks, as ir.py names them, and what LLVM makes of them, of this unit and of others.
 _PROGRAM = re.compile(r"^(?:define|declare) .*?@([ft]\d+(?:\.[^(]*)?)\(", re.MULTILINE)
@@ -108,6 +110,13 @@ def may_abort(ir: str) -> bool:
     return ir.count(_BRANCH) > _MANY_BRANCHES
 
 
+def _has_giant(ir: str) -> bool:
+    """Whether a function has so many blocks that they have to be merged before jump threading sees them, which takes as
+    long as the square of their number.
+    """
+    return any(text.count(_JUMP) > _MANY_JUMPS for text in ir.split("\ndefine "))
+
+
 def optimise(
     ir: str, target: Target, *, size: bool = False, unroll: bool = True, apart: bool = False, light: bool = False
 ) -> llvm.ModuleRef:
@@ -166,7 +175,7 @@ def _standard_passes(
         passes = llvm.create_new_module_pass_manager()
         passes.add_sccp_pass()
         passes.run(module, builder)
-    _run(module, builder, apart=apart)
+    _run(module, builder, apart=apart and not _has_giant(ir))
 
 
 def again(module: llvm.ModuleRef, ir: str, target: Target, *, apart: bool) -> list[llvm.ModuleRef]:

@@ -20,8 +20,6 @@ import contextlib
 import re
 from typing import TYPE_CHECKING
 
-import llvmlite.binding as llvm
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -60,6 +58,8 @@ def definition(head: str, body: str) -> str:
 @contextlib.contextmanager
 def options(ir: str) -> Iterator[None]:
     """LLVM's options as a module's text needs them."""
+    import llvmlite.binding as llvm  # not before: what compiles nothing has names from this file, too
+
     wanted = {option: values for name, row in _OPTIONS.items() if name in ir for option, values in row.items()}
     for option, (value, _) in wanted.items():
         llvm.set_option("insitu", f"-{option}={value}")

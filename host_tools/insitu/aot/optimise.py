@@ -72,19 +72,23 @@ _OPTIONS = (
     # Sums in another order for cores that execute several instructions at once: without it rv32's kernels take 0.996 of
     # the instructions and 0.997 of the bytes.
     "-riscv-enable-machine-combiner=false",
-    # A loop that asks each turn what stays the same is two loops: a merge sort by two keys takes 0.89 of the
-    # instructions. With LLVM's threshold, which is 50, counting words takes 1.04 on Cortex-M4F.
-    "-enable-nontrivial-unswitch=true",
-    "-unswitch-threshold=32",
+    "-unswitch-threshold=32",  # of _SEARCHES; with LLVM's, 50, counting words takes 1.04 on Cortex-M4F
     # What is computed before a loop, so that its checks become comparisons with the number of turns, is no more than a
     # sum: in loops of a few turns it is not worth it. A matcher of regular expressions takes 0.97 of the instructions
     # on Cortex-M4F, 0.94 on rv32; with 0 others take more on rv32.
     "-scev-cheap-expansion-budget=1",
-    # And 0.97 on rv32, small systems of equations 0.97 on Cortex-M4F: checks that never fail are found so.
-    "-scalar-evolution-use-expensive-range-sharpening",
     # Of two ways only one is gone, where what a choice makes of both would be more than an instruction: quantising,
     # which divides, takes 0.91 on Cortex-M4F.
     "-two-entry-phi-node-folding-threshold=1",
+)
+# Those that take time, a sixth of a large module's, which does without them.
+_SEARCHES = (
+    # A loop that asks each turn what stays the same is two loops: a merge sort by two keys takes 0.89 of the
+    # instructions.
+    "enable-nontrivial-unswitch",
+    # Checks that never fail are found so: a matcher of regular expressions takes 0.97 of the instructions on rv32,
+    # small systems of equations 0.97 on Cortex-M4F.
+    "scalar-evolution-use-expensive-range-sharpening",
 )
 
 
@@ -128,6 +132,8 @@ def optimise(
     size: for the fewest bytes. unroll: write loops out, where the target gains by it. apart: see efforts.Effort. light:
     passes that LLVM does not abort in.
     """
+    for option in _SEARCHES:
+        llvm.set_option("insitu", f"-{option}={str(not apart).lower()}")
     if apart:
         ir = with_small_ones_inlined(ir)
     module = llvm.parse_assembly(ir, llvm.create_context())  # of its own: what was compiled before leaves no trace

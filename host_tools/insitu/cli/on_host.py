@@ -37,7 +37,7 @@ from insitu.toolchain import LANGUAGES
 @options.heap_size
 @options.window
 @click.option(
-    "--interruptible", is_flag=True, help="Calls can be stopped wherever they are; for about 6% more instructions."
+    "--interruptible", is_flag=True, help="Calls can be stopped wherever they are; for about 4% more instructions."
 )
 @click.option(
     "--optimise",

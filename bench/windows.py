@@ -53,21 +53,24 @@ def _measure(kernel: str, name: str) -> Row:
     wasm = compiled.compile_kernel(kernels.SOURCES / f"{kernel}.c", place, target)
     wanted, module = compiled.oracle(wasm, kernels.TIMES), decode(wasm)
 
-    def instructions(window: int | None) -> int:
-        result, executed = compiled.run(aot.compile_wasm(wasm, name, aot.Options(window=window)), target, kernels.TIMES)
+    def costs(window: int | None) -> tuple[int, int]:
+        """Instructions and code bytes."""
+        built = aot.compile_module(wasm, name, aot.Options(window=window))
+        result, executed = compiled.run(built.image, target, kernels.TIMES)
         kernels.check(f"{kernel} on {name} with the window {window}", result, wanted)
-        return executed.instructions
+        return executed.instructions, compiled.bytes_of(built.objects, built.code)
 
-    fixed, growing = Plan(module, target), Plan(module, target)
-    size = fixed.memory.size
+    growing = Plan(module, target)
+    size = growing.memory.size
     growing.memory = replace(growing.memory, fixed=False, grows=True, slack=0)
+    (fixed, fixed_bytes), (window, window_bytes) = costs(None), costs(size)
     return Row(
         kernel,
-        instructions(None),
-        instructions(size),
-        compiled.own_code_bytes(fixed),
+        fixed,
+        window,
+        fixed_bytes,
         compiled.own_code_bytes(growing),
-        compiled.own_code_bytes(Plan(module, target, aot.Options(window=size))),
+        window_bytes,
         compiled.own_code_bytes(Plan(module, target, aot.Options(window=Wanted(_ELSEWHERE, size)))),
     )
 

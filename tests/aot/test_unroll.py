@@ -20,7 +20,7 @@ LOADS = range(0x28, 0x36)
 def test_loops_over_data_are_written_out(text: str, copies: int) -> None:
     """Up to four times, and 64 instructions; one that counts is left to LLVM."""
     body = decode(bytes(wasmtime.wat2wasm(f"(module (memory 1) {text})"))).functions[0].body
-    loads = [sum(opcode in LOADS for opcode, *_ in expression) for expression in (body, unrolled(body))]
+    loads = [sum(opcode in LOADS for opcode, *_ in expression) for expression in (body, unrolled(body, 4))]
     assert loads[1] == copies * loads[0]
 
 
@@ -30,7 +30,7 @@ def test_loops_over_data_are_written_out(text: str, copies: int) -> None:
 def test_long_ones_and_those_that_go_elsewhere_are_not(inside: str) -> None:
     loop = f"(block (loop {inside} (br_if 0 (i32.load (i32.const 0)))))"
     body = decode(bytes(wasmtime.wat2wasm(f"(module (memory 1) (func $f {loop}))"))).functions[0].body
-    assert unrolled(body) == body
+    assert unrolled(body, 4) == body
 
 
 @pytest.mark.parametrize(("window", "unroll", "copies"), [(None, True, 4), (None, False, 1), (1024, True, 4)])

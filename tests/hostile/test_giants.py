@@ -5,35 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from insitu.wasm.write import sized, unsigned
 
 from tests.hostile.worker import IMAGE, Worker
 
 
-def leb(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*out, value])
-
-
 def _section(number: int, body: bytes) -> bytes:
-    return bytes([number]) + leb(len(body)) + body
+    return bytes([number]) + sized(body)
 
 
 def module(code: bytes, local_declarations: bytes = b"\0") -> bytes:
     """One memory, one function "f" without parameters that gives an i32: code and its end."""
     body = local_declarations + code + b"\x0b"
     head = _section(1, b"\1\x60\0\1\x7f") + _section(3, b"\1\0") + _section(5, b"\1\0\1") + _section(7, b"\1\1f\0\0")
-    return b"\0asm\1\0\0\0" + head + _section(10, b"\1" + leb(len(body)) + body)
+    return b"\0asm\1\0\0\0" + head + _section(10, b"\1" + sized(body))
 
 
 ONE_LOCAL = b"\1\1\x7f"
-MANY_LOCALS = b"\1" + leb(50000) + b"\x7f"
+MANY_LOCALS = b"\1" + unsigned(50000) + b"\x7f"
 ZERO = b"\x41\0"
 ADD_TO_LOCAL = b"\x20\0\x41\3\x6a\x21\0"
-_USES = b"".join(b"\x20" + leb(i) + b"\x41\1\x6a\x21" + leb(i) for i in range(0, 50000, 10))
-_TARGETS = b"".join(leb(i % 100) for i in range(10000))
+_USES = b"".join(b"\x20" + unsigned(i) + b"\x41\1\x6a\x21" + unsigned(i) for i in range(0, 50000, 10))
+_TARGETS = b"".join(unsigned(i % 100) for i in range(10000))
 
 GIANTS = {
     "50,000 blocks in each other": (module(b"\2\x40" * 50000 + b"\x0b" * 50000 + ZERO), IMAGE),
@@ -42,7 +35,7 @@ GIANTS = {
     "50,000 locals": (module(ZERO, MANY_LOCALS), IMAGE),
     "50,000 locals, a tenth of them used": (module(_USES + b"\x20\0", MANY_LOCALS), IMAGE),
     "a br_table of 10,000 entries": (
-        module(b"\2\x40" * 100 + b"\x41\5\x0e" + leb(10000) + _TARGETS + b"\0" + b"\x0b" * 100 + ZERO),
+        module(b"\2\x40" * 100 + b"\x41\5\x0e" + unsigned(10000) + _TARGETS + b"\0" + b"\x0b" * 100 + ZERO),
         IMAGE,
     ),
     "1 MiB of additions": (module(ADD_TO_LOCAL * 150000 + b"\x20\0", ONE_LOCAL), IMAGE),

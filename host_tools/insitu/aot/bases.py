@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 
+from insitu.aot.blocks import in_each_function
+
 # Each is a register over the whole function: with 3 the kernels are at 1.223 of native on Cortex-M4F, with 5 at 1.221,
 # with 8 at 1.224.
 _MOST = 5
@@ -21,8 +23,7 @@ _FIELD = re.compile(_ADDED + r"i8, ptr (%[\w.]+), i32 (-?\d+)((?:, !dbg !\d+)?)$
 
 def hoist(ir: str) -> str:
     """A module's IR with the sums of instance pointer and constant made first, at the head of each function."""
-    head, *functions = ir.split("\ndefine ")
-    return "\ndefine ".join([head, *map(_in_function, functions)])
+    return in_each_function(ir, _in_function)
 
 
 def _in_function(text: str) -> str:

@@ -6,8 +6,10 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from insitu.aot.loops import connected
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 LABEL = re.compile(r"([\w.$-]+):")
 TARGET = re.compile(r"label %([\w.$-]+)")
@@ -17,6 +19,12 @@ CALLEE = re.compile(r"\bcall\b.*?([@%][\w.$-]+)\(")
 _NUMBER = re.compile(r"(?m)(%|^)(\d+)\b")  # of a value or a block without a name, which LLVM wants in order
 _LOCATION = re.compile(r", !dbg !\d+")
 _INCOMING = re.compile(r"\[ ([^\[\]]*), %([\w.$-]+) \]")
+
+
+def in_each_function(ir: str, change: Callable[[str], str]) -> str:
+    """A module's IR with the text of each function, behind "define ", changed."""
+    head, *functions = ir.split("\ndefine ")
+    return "\ndefine ".join([head, *map(change, functions)])
 
 
 @dataclass(slots=True)
@@ -99,6 +107,13 @@ class Blocks(dict[str, Block]):
                 found.add(name)
                 pending += self[name].next
         return found
+
+    def loops(self, names: Iterable[str]) -> list[set[str]]:
+        """The outermost loops of some of the blocks."""
+        of = list(names)
+        numbers = {name: i for i, name in enumerate(of)}
+        graph = {i: [numbers[to] for to in self[name].next if to in numbers] for name, i in numbers.items()}
+        return [{of[i] for i in part} for part in connected(graph) if len(part) > 1 or part[0] in graph[part[0]]]
 
     def split(self, name: str, rest: str) -> Block:
         """All of a block but its phis is a block of its own from now on, which the first one is to lead to."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from insitu.aot import loops, stand_ins
-from insitu.aot.contract import ARCHITECTURES
+from insitu.aot.contract import ARCHITECTURES, relaxation
 from insitu.aot.contract import instruction as do
 from insitu.aot.contract.elf import Object
 
@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 
 _ROUNDS = 8  # of a loop of which nothing is known
 _DEEPEST = 6  # loops in one another
-_CALLS = (10, 30, 19)  # R_ARM_THM_CALL, R_ARM_THM_JUMP24, R_RISCV_CALL_PLT
-_CALL_PAIR = 19  # AUIPC and JALR, of which the linker makes one JAL
-_PAIR_SAVED = 4
+_CALLS = (10, 30, relaxation.CALL)  # R_ARM_THM_CALL, R_ARM_THM_JUMP24
+_PAIR_SAVED = relaxation.PAIR - relaxation.JAL_SIZE  # bytes: the linker makes a JAL of most
 _LOCAL = (16, 17, 44, 45)  # R_RISCV_BRANCH, R_RISCV_JAL, R_RISCV_RVC_BRANCH, R_RISCV_RVC_JUMP
 _COLD = ("insitu_trap", stand_ins.POLL)  # what is called seldom; of a poll, nor does what follows count
 
@@ -65,7 +64,7 @@ def of_functions(data: bytes, target: Target) -> dict[str, Cost]:
         names = [symbol.name for symbol in symbols if symbol.function and not symbol.local]
         if len(names) == 1:
             size = of.sections[index].size + sizes.get(f".rodata.{names[0]}", 0)
-            pairs = sum(r.type == _CALL_PAIR for r in of.relocations(index))
+            pairs = sum(r.type == relaxation.CALL for r in of.relocations(index))
             found[names[0]] = Cost(_weighed(_blocks(of, index, machine)), size - _PAIR_SAVED * pairs)
     return found
 
@@ -136,7 +135,7 @@ def _blocks(of: Object, index: int, machine: Architecture) -> dict[int, _Block]:
                 block.to.append(at)
             block = blocks[at] = _Block()
         kind, callee = calls.get(at, paired or (0, ""))
-        paired = (0, callee) if kind == _CALL_PAIR else None
+        paired = (0, callee) if kind == relaxation.CALL else None
         block.instructions += not paired
         if i is None or paired:
             continue

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from insitu.aot.blocks import in_each_function
+
 _MOST = 3  # log2 of the instance pointer's alignment
 _ELEMENTS = {"i8": 0, "i16": 1, "i32": 2, "i64": 3}  # log2 of bytes
 _VALUE = r"([^\s,]+)"
@@ -25,8 +27,7 @@ _ACCESS = re.compile(r"^(  (?:%[\w.]+ = )?(?:load|store) .*ptr (%[\w.]+), align 
 
 def inferred(ir: str) -> str:
     """A module's IR with the alignment of accesses that is known."""
-    head, *functions = ir.split("\ndefine ")
-    return "\ndefine ".join([head, *map(_in_function, functions)])
+    return in_each_function(ir, _in_function)
 
 
 def _in_function(text: str) -> str:

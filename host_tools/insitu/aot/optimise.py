@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import llvmlite.binding as llvm
 
 from insitu.aot import far_calls, inferred_alignment, polls, stack_checks, stand_ins, twin_phis, versions
-from insitu.aot.blocks import CALLEE
+from insitu.aot.blocks import CALLEE, in_each_function
 from insitu.port.xip import layout
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def may_abort(ir: str) -> bool:
     return ir.count(_BRANCH) > _MANY_BRANCHES
 
 
-def _has_giant(ir: str) -> bool:
+def has_giant(ir: str) -> bool:
     """Whether a function has so many blocks that they have to be merged before jump threading sees them, which takes as
     long as the square of their number.
     """
@@ -156,8 +156,7 @@ def optimise(
 
 def with_small_ones_inlined(ir: str) -> str:
     """A module's text that asks for it, of functions that call no others."""
-    head, *functions = ir.split("\ndefine ")
-    return "\ndefine ".join([head, *map(_inlined_if_small, functions)])
+    return in_each_function(ir, _inlined_if_small)
 
 
 def _inlined_if_small(text: str) -> str:
@@ -181,7 +180,7 @@ def _standard_passes(
         passes = llvm.create_new_module_pass_manager()
         passes.add_sccp_pass()
         passes.run(module, builder)
-    _run(module, builder, apart=apart and not _has_giant(ir))
+    _run(module, builder, apart=apart)
 
 
 def again(module: llvm.ModuleRef, ir: str, target: Target, *, apart: bool) -> list[llvm.ModuleRef]:
@@ -248,9 +247,7 @@ def add_stack_checks(ir: str) -> str:
     out whether a check is missing).
     """
     program = set(_PROGRAM.findall(ir))
-    head, *functions = ir.split("\ndefine ")
-    checked = (stack_checks.checked(text, program) for text in functions)
-    text = "\ndefine ".join([head, *checked]) + _DECLARATIONS
+    text = in_each_function(ir, lambda function: stack_checks.checked(function, program)) + _DECLARATIONS
     return text if "declare void @insitu_trap(" in ir else text + _TRAP_DECLARATION
 
 
@@ -305,7 +302,7 @@ def finished(module: llvm.ModuleRef, target: Target, *, apart: bool = False, twi
     loops have a version without checks.
     """
     text = add_stack_checks(versions.written(str(module)) if twice else str(module))
-    text = twin_phis.joined("\ndefine ".join(map(_without_fences, text.split("\ndefine "))))
+    text = twin_phis.joined(in_each_function(text, _without_fences))
     if apart:
         text = inferred_alignment.inferred(text)
     ways = polls.placed(text) if polls.wanted(text) else [text]

@@ -315,12 +315,7 @@ class _Function:
     def _members(self, head: str) -> set[str]:
         """The blocks from which control comes to the head only by the head itself, and comes there again."""
         before = self.blocks.before()
-        others, pending = {head}, [self.first]
-        while pending:
-            name = pending.pop()
-            if name not in others:
-                others.add(name)
-                pending += self.blocks[name].next
+        others = self.blocks.reached(self.first, head)
         found, pending = {head}, [name for name in before[head] if name == head or name not in others]
         while pending:
             name = pending.pop()
@@ -351,12 +346,7 @@ class _Function:
     def _begun(self, walk: Walk, place: str) -> list[str]:
         n, word = self._new(), self._word(walk.head)
         price, lines = walk.counts(place, n)
-        return [
-            *lines,
-            f"  %insitu.had{n} = load i32, ptr {word}, align 4",
-            f"  %insitu.has{n} = add i32 %insitu.had{n}, {price}",
-            f"  store i32 %insitu.has{n}, ptr {word}, align 4",
-        ]
+        return [*lines, *_changed(word, n, "add", price)]
 
     def _polled_around(self, walk: Walk) -> bool:
         """Whether each turn of the loop around it polls."""
@@ -373,12 +363,7 @@ class _Function:
         n, word = self._new(), self._word(name)
         go_on, cold = f"insitu.go{n}", f"insitu.poll{n}"
         block = self.blocks.split(name, go_on)
-        block.lines = [
-            *lines,
-            f"  %insitu.had{n} = load i32, ptr {word}, align 4",
-            f"  %insitu.has{n} = sub i32 %insitu.had{n}, {price}",
-            f"  store i32 %insitu.has{n}, ptr {word}, align 4",
-        ]
+        block.lines = [*lines, *_changed(word, n, "sub", price)]
         self._made(name, [go_on])
         if polls:
             block.lines.append(f"  %insitu.out{n} = icmp slt i32 %insitu.has{n}, 0")
@@ -399,15 +384,11 @@ class _Function:
     def _quiet(self, names: Iterable[str], heads: set[str]) -> list[set[str]]:
         """The outermost loops with some of these heads in which nothing else can poll."""
         names = list(names)
-        numbers = {name: i for i, name in enumerate(names)}
-        graph = {i: [numbers[to] for to in self.blocks[name].next if to in numbers] for name, i in numbers.items()}
         found = []
-        for part in connected(graph):
-            members = {names[i] for i in part}
-            if len(part) == 1 and part[0] not in graph[part[0]]:
-                continue
+        for members in self.blocks.loops(names):
             if any(self._leaves(name) for name in members):
-                found += self._quiet([n for n in names if n in members and n not in self._entries(members)], heads)
+                inside = members - self._entries(members)
+                found += self._quiet([name for name in names if name in inside], heads)
             elif members & heads:
                 found.append(members)
         return found
@@ -431,6 +412,15 @@ class _Function:
                 back = [] if source == _FUEL else _moved(source, _FUEL, f"2.{n}")
                 there = [] if target == _FUEL else _moved(_FUEL, target, f"3.{n}")
                 self.blocks.between(name, to, f"insitu.way{n}").lines = [*back, *there]
+
+
+def _changed(word: str, n: int, how: str, price: str) -> list[str]:
+    """The word is %insitu.has{n} from now on."""
+    return [
+        f"  %insitu.had{n} = load i32, ptr {word}, align 4",
+        f"  %insitu.has{n} = {how} i32 %insitu.had{n}, {price}",
+        f"  store i32 %insitu.has{n}, ptr {word}, align 4",
+    ]
 
 
 def _moved(source: str, target: str, name: str) -> list[str]:

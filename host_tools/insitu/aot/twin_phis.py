@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from insitu.aot.blocks import PHI, Blocks
+from insitu.aot.blocks import PHI, Blocks, in_each_function
 
 _LOCATION = r"((?:, !dbg !\d+)?)"
 # Of values that have a name: what has a number has it in the order of the lines, and the phi would be another line.
@@ -30,8 +30,7 @@ class Sum(NamedTuple):
 
 def joined(ir: str) -> str:
     """A module's IR with one of each such pair."""
-    head, *functions = ir.split("\ndefine ")
-    return "\ndefine ".join([head, *map(_in_function, functions)])
+    return in_each_function(ir, _in_function)
 
 
 def _in_function(text: str) -> str:

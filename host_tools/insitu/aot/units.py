@@ -95,12 +95,11 @@ def compiled(texts: Iterator[str], target: Target, effort: str) -> list[bytes]:
 def compile_unit(text: str, target: Target, effort: str, *, light: bool = False) -> list[bytes]:
     """The object files of one unit. light: see optimise.optimise."""
     wanted = EFFORTS[effort]
+    apart = wanted.apart and not optimise.has_giant(text)
     with _LLVM:
-        module = optimise.optimise(
-            text, target, size=wanted.size, unroll=wanted.unroll, apart=wanted.apart, light=light
-        )
-        ways = [module] if light else [*optimise.again(module, text, target, apart=wanted.apart), module]
+        module = optimise.optimise(text, target, size=wanted.size, unroll=wanted.unroll, apart=apart, light=light)
+        ways = [module] if light else [*optimise.again(module, text, target, apart=apart), module]
         if len(wanted.variants) == 1:
             ways = ways[:1]
-        irs = [optimise.finished(way, target, apart=wanted.apart, twice=wanted.twice) for way in ways]
+        irs = [optimise.finished(way, target, apart=apart, twice=wanted.twice) for way in ways]
         return generate.cheapest([generate.generate(ir, target, effort) for ir in irs], target)

@@ -23,14 +23,13 @@ if TYPE_CHECKING:
 
 # In instructions of WebAssembly: the longest loop, and the most that become of one, but for a second copy.
 _LONGEST, _MOST = 64, 64
-_COPIES = 4
 
 _BLOCK, _LOOP, _IF, _END, _BR, _BR_IF = codes("block", "loop", "if", "end", "br", "br_if")
 _BR_TABLE, _CALL, _CALL_INDIRECT = codes("br_table", "call", "call_indirect")
 _LOCAL_GET, _LOCAL_SET, _LOCAL_TEE = codes("local.get", "local.set", "local.tee")
 
 
-def unrolled(body: Expression, copies: int = _COPIES) -> Expression:
+def unrolled(body: Expression, copies: int) -> Expression:
     """A function's body with such loops written out, so often at most."""
     made: Expression = []
     opened: list[int] = []  # where in made; of loops, the last one opened is an innermost one

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import llvmlite.binding as llvm
 
 from insitu.aot import counted
-from insitu.aot.blocks import BRANCH, Block, Blocks
-from insitu.aot.loops import connected
+from insitu.aot.blocks import BRANCH, Block, Blocks, in_each_function
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +49,7 @@ class _Check(NamedTuple):
 
 
 def _number(operand: str) -> int | None:
-    return int(operand) if operand.lstrip("-").isdecimal() else None
+    return int(operand) if counted.is_number(operand) else None
 
 
 def _signed(number: int) -> int:
@@ -66,12 +65,12 @@ def _most_turns(check: _Check) -> int:
 def written(ir: str) -> str:
     """A module's IR with such loops twice."""
     _, *functions = ir.split("\ndefine ")
-    found = [name[1] for text in functions if (name := _FUNCTION.search(text)) and _has_any(text)]
+    found = [_name(text) for text in functions if _has_any(text)]
     if not found:
         return ir
     # What is behind a loop takes its values by phis that lie right behind it.
-    head, *functions = _passed(ir, found, "add_lcssa_pass").split("\ndefine ")
-    text = "\ndefine ".join([head, *map(_in_function, functions)])
+    text = _passed(ir, found, "add_lcssa_pass")
+    text = in_each_function(text, lambda function: _in_function(function) if _name(function) in found else function)
     # What only a check needed goes, and what its branches kept apart is one again.
     return _passed(text, found, "add_simplify_cfg_pass", "add_aggressive_dce_pass")
 
@@ -87,6 +86,12 @@ def _passed(ir: str, functions: list[str], *add: str) -> str:
     for name in functions:
         passes.run(module.get_function(name), builder)
     return str(module)
+
+
+def _name(text: str) -> str:
+    """A function's, of its text behind "define "."""
+    found = _FUNCTION.search(text)
+    return found[1] if found else ""
 
 
 def _has_any(text: str) -> bool:
@@ -119,23 +124,16 @@ def _version(blocks: Blocks, head: str, members: set[str]) -> _Version | None:
 
 def _innermost(blocks: Blocks) -> list[tuple[str, set[str]]]:
     """Head and members of each loop that has one head and no loop in it."""
-    found, pending, before = [], _parts(blocks, set(blocks)), blocks.before()
+    found, pending, before = [], blocks.loops(blocks), blocks.before()
     while pending:
         members = pending.pop()
         heads = {name for name in members if not members.issuperset(before[name])}
-        inner = _parts(blocks, members - heads)
+        inside = members - heads
+        inner = blocks.loops(name for name in blocks if name in inside)
         if not inner and len(heads) == 1:
             found.append((heads.pop(), members))
         pending += inner
     return found
-
-
-def _parts(blocks: Blocks, names: set[str]) -> list[set[str]]:
-    """The outermost loops of these blocks."""
-    of = [name for name in blocks if name in names]
-    numbers = {name: i for i, name in enumerate(of)}
-    graph = {i: [numbers[to] for to in blocks[name].next if to in numbers] for name, i in numbers.items()}
-    return [{of[i] for i in part} for part in connected(graph) if len(part) > 1 or part[0] in graph[part[0]]]
 
 
 class _Version:

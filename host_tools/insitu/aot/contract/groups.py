@@ -39,7 +39,10 @@ def follow(around: Surroundings, news: News) -> Found:
         _rounds(hosts, own, news)
         for host in hosts:
             host.ask(None)
-        found = [host.answer() for host in hosts]
+        return _as_one([host.answer() for host in hosts])
+
+
+def _as_one(found: list[Found]) -> Found:
     walks = {start: walk for some in found for start, walk in some.walks.items()}
     return Found(dict(sorted(walks.items())), {start for some in found for start in some.whole})
 
@@ -82,9 +85,7 @@ class Host:
         """What each group has to tell; or the groups' Found as one. Raises ContractError."""
         if self._asked is not None:
             return [group.follow(news) for group, news in zip(self._groups, self._asked, strict=True)]
-        found = [group.found() for group in self._groups]
-        walks = {start: walk for some in found for start, walk in some.walks.items()}
-        return Found(walks, {start for some in found for start in some.whole})
+        return _as_one([group.found() for group in self._groups])
 
 
 class _Process(Host):

@@ -29,18 +29,19 @@ def serve(function, instance):
         trap = TRAP_TERMINATED if peek(base, at + ENV_STOP) else 0
         if runtime.limit is not None and not trap:
             trap = runtime.limit.reached(instance, had)
+        if not trap:
+            return  # not by the try's end, a jump, at which MicroPython would raise outside of it
     except KeyboardInterrupt:
         poke(base, at + ENV_PC, pc)
         raise KeyboardInterrupt(_where(env, instance))
     finally:
         runtime.stopped -= 1
-    if trap:
-        poke(base, at + ENV_STOP, 0)
-        poke(base, at + ENV_LEFT, left)
-        poke(base, at + ENV_PC, pc)
-        if trap == TRAP_FUEL:
-            runtime.limit.run_out(function, instance)
-        stop(env, instance, trap)
+    poke(base, at + ENV_STOP, 0)
+    poke(base, at + ENV_LEFT, left)
+    poke(base, at + ENV_PC, pc)
+    if trap == TRAP_FUEL:
+        runtime.limit.run_out(function, instance)
+    stop(env, instance, trap)
 
 
 # Raises what says where the code was.

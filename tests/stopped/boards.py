@@ -78,21 +78,30 @@ def _on_a_pico() -> Iterator[Stops]:
 def _by_the_console(link: Link, count: int, random: Random) -> str:
     """The same with Ctrl-C, some time after the call has begun."""
     link.run("stops(stopped, 'by_fuel', 1)", timeout=_PATIENCE)  # what is imported for a poll is there then
-    said = ""
-    for _ in range(count):
+    stopped: list[DeviceError] = []
+    while len(stopped) < count:
         name = random.choice(("forever()", "fib(60)", "nest(-1, 3)"))
-        timer = Timer(random.uniform(0.1, 1.0), link.write, (b"\x03",))
-
-        def begun(printed: bytes, timer: Timer = timer) -> None:
-            if printed.strip() and not timer.is_alive():
-                timer.start()
-
-        try:
-            link.run(f"print(1)\nstopped.instance.exports.{name}", timeout=_PATIENCE, say=begun)
-        except DeviceError as error:
-            said = error.text
-        timer.join()
-        if "stopped in function" not in said:
-            raise DeviceError(said)
+        error = _interrupted(link, name, random.uniform(0.1, 1.0))
+        if "stopped in function" in error.text:
+            stopped.append(error)
+        elif error.kind != "KeyboardInterrupt" or "serve" in error.traceback:
+            raise error  # else it came before the call's machine code began
         link.run("stopped.whole()", timeout=_PATIENCE)
-    return said
+    return stopped[-1].text
+
+
+def _interrupted(link: Link, call: str, after: float) -> DeviceError:
+    """What a call of the module ends with, that many seconds after which Ctrl-C comes."""
+    timer = Timer(after, link.write, (b"\x03",))
+
+    def begun(printed: bytes) -> None:
+        if printed.strip() and not timer.is_alive():
+            timer.start()
+
+    try:
+        link.run(f"print(1)\nstopped.instance.exports.{call}", timeout=_PATIENCE, say=begun)
+    except DeviceError as error:
+        return error
+    finally:
+        timer.join()
+    raise AssertionError(f"{call} has ended")

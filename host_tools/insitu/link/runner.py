@@ -23,7 +23,7 @@ class DeviceError(InsituError):
         # Behind the calls, which are indented: a text may have lines of its own.
         lines = self.traceback.split("\n")
         calls = next((i for i, line in enumerate(lines) if i and not line.startswith("  ")), len(lines) - 1)
-        self.kind, _, self.text = "\n".join(lines[calls:]).partition(": ")
+        self.kind, _, self.text = "\n".join(lines[calls:]).removesuffix(":").partition(": ")
         self.output = output
 
 

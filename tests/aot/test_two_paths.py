@@ -54,3 +54,55 @@ def test_loops_and_fields_over_the_window_s_end(target: str) -> None:
             assert getattr(instance.exports, name)(first, second) & 0xFFFFFFFF == expected & 0xFFFFFFFF, (name, first)
         assert instance.memory.read(0, 2048) == theirs["memory"].read(store, 0, 2048), (name, first, second)
     assert traps > 2
+
+
+_OPERATIONS = ("add", "sub", "and", "or", "xor", "xchg")
+
+
+def _atomics() -> str:
+    """A function for each instruction that reads and writes, with operands below its own on the stack."""
+    text = []
+    for width in ("", "8", "16"):
+        signed = "_u" if width else ""
+        name = f"i32.atomic.rmw{width}"
+        text += [
+            f"""(func (export "{operation}{width}") (param i32 i32 i32) (result i32)
+              (i32.xor (local.get 2) ({name}.{operation}{signed} offset=4 (local.get 0) (local.get 1))))"""
+            for operation in _OPERATIONS
+        ]
+        text.append(f"""(func (export "cmpxchg{width}") (param i32 i32 i32) (result i32)
+          (i32.xor (local.get 2) ({name}.cmpxchg{signed} offset=4 (local.get 0) (local.get 1) (local.get 2))))""")
+    return "".join(text)
+
+
+@pytest.mark.parametrize("window", [0, 64])
+@pytest.mark.parametrize("target", ["cortex-m0plus", "cortex-m4f", "rv32imc"])
+def test_atomic_instructions_that_read_and_write(target: str, window: int) -> None:
+    """In the window, far, and where they trap, whichever of the two accesses is the first that is not in it."""
+    wasm = bytes(wasmtime.wat2wasm(f'(module (memory (export "memory") 1) {_atomics()})'))
+    chance, config = random.Random(window), wasmtime.Config()
+    config.wasm_threads = True
+    cpu = insitu.sim.install(insitu.sim.Cpu(target))
+    from insitu import port
+
+    cpu.map_flash(0x08000000, aot.compile_wasm(wasm, target, aot.Options(window=window)))
+    instance = port.Runtime(bytearray(60_000)).load(0x08000000).instantiate(stack_size=1024)
+    store = wasmtime.Store(wasmtime.Engine(config))
+    theirs: Any = wasmtime.Instance(store, wasmtime.Module(store.engine, wasm), []).exports(store)
+    data = chance.randbytes(512)
+    instance.memory.write(0, data)
+    theirs["memory"].write(store, data, 0)
+    for name in [f"{operation}{width}" for width in ("", "8", "16") for operation in (*_OPERATIONS, "cmpxchg")] * 6:
+        at = chance.choice((0, 4, 56, 60, 120, 124, 128, 400, 401, 65528, 65532, -4, chance.randrange(0, 500, 4)))
+        here = int.from_bytes(instance.memory.read(at + 4, 4), "little") if 0 <= at < 500 else 0
+        operand = chance.choice((chance.getrandbits(31), here & 0xFF, here & 0xFFFF, here & 0x7FFFFFFF))
+        arguments = at, operand, chance.getrandbits(31)
+        try:
+            expected = theirs[name](store, *arguments)
+        except wasmtime.Trap as trap:
+            text = "unaligned atomic" if "unaligned" in str(trap) else "out of bounds memory access"
+            with pytest.raises(Trap, match=text):
+                getattr(instance.exports, name)(*arguments)
+        else:
+            assert getattr(instance.exports, name)(*arguments) & 0xFFFFFFFF == expected & 0xFFFFFFFF, (name, arguments)
+        assert instance.memory.read(0, 1024) == theirs["memory"].read(store, 0, 1024), (name, arguments)

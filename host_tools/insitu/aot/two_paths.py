@@ -112,7 +112,8 @@ class TwoPaths(FunctionBuilder):
         counts = Counter(offset for _, _, offset in body)
         self._repeated = {offset for offset, count in counts.items() if count > 1}
         self._entries: dict[int, _Entry] = {}  # by the access's offset in the module
-        self._leaving: tuple[str, Values, State] | None = None
+        self._operands: Values = []  # the stack before the instruction at hand
+        self._leaving: list[tuple[str, State]] = []
         self._other = _Path()
         self._slow_labels: list[_SlowLabel] = []
 
@@ -153,6 +154,7 @@ class TwoPaths(FunctionBuilder):
 
     def emit(self, write: Callable[[], None]) -> None:
         """Write the instruction at hand on the paths that lead to it; what opens a block opens it for both."""
+        self._operands = self.stack[:]
         write()
         opcode, _, offset = self._body[self._at]
         if opcode in _OPENING:
@@ -172,12 +174,12 @@ class TwoPaths(FunctionBuilder):
             return False
         return not self._survey or self._needs.note_use(self.ranges, self.ranges.sum(address).root, self._at)
 
-    def leave_unless(self, near: str, operands: Values) -> None:
-        """Where this i1 is false, the access at hand is the slow path's. operands: what it has taken from the stack."""
+    def leave_unless(self, near: str) -> None:
+        """Where this i1 is false, the instruction at hand is the slow path's, from its beginning on."""
         go_on = self.name("near")
         self.line(f"br i1 {near}, label %{go_on}, label %slow{self._body[self._at][2]}, !prof !likely")
         if not self._survey:
-            self._leaving = self.block, [*self.stack, *operands], self.ranges.state.copy()
+            self._leaving.append((self.block, self.ranges.state.copy()))
         self.start_block(go_on)
 
     def note_near(self, address: str, highest: int) -> None:
@@ -197,11 +199,10 @@ class TwoPaths(FunctionBuilder):
             slow.reachable = False
             ways.append((slow.block, slow.stack))
             known = slow.state
-        if self._leaving:
-            block, stack, state = self._leaving
-            ways.append((block, stack))
+        for block, state in self._leaving:
+            ways.append((block, self._operands))
             known = self.ranges.joined(known, state)
-            self._leaving = None
+        self._leaving = []
         if offset not in self._entries:
             assert known is not None
             self._start(offset, ways[0][1], several=len(ways) > 1 or offset in self._repeated)

@@ -20,7 +20,7 @@ from insitu.port.xip import layout
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from insitu.aot.function import FunctionBuilder, Values
+    from insitu.aot.function import FunctionBuilder
     from insitu.aot.two_paths import TwoPaths
 
 _REACH = 64  # what lies so far from an address, offset and width, shares its check
@@ -132,18 +132,18 @@ def _from_low(f: FunctionBuilder, address: str, offset: int) -> tuple[str, int]:
     return place, offset if offset <= _REACH else 0
 
 
-def _near(f: TwoPaths, address: str, offset: int, width: int, operands: Values) -> str:
+def _near(f: TwoPaths, address: str, offset: int, width: int) -> str:
     """Go on where the access lies in the window, and so in memory; elsewhere the slow path does. invariant: far-memory.
 
-    Gives a pointer to its place. operands: what the access has taken from the stack.
+    Gives a pointer to its place.
     """
     window, (place, beyond) = _window(f), _from_low(f, address, offset)
     if not f.implied(place, window.size - beyond - width):
         highest = window.highest(beyond, width)
         if highest < 0:
-            f.leave_unless("false", operands)
+            f.leave_unless("false")
         else:
-            f.leave_unless(f.value(f"icmp ule i32 {place}, {highest}"), operands)
+            f.leave_unless(f.value(f"icmp ule i32 {place}, {highest}"))
             f.note_near(place, highest)
     return _pointer(f, place, _signed(beyond))
 
@@ -181,7 +181,7 @@ def emit_load(
     if f.slow:
         f.push(result, _far_load(f, row, address, offset))
         return
-    loaded = near(_near(f, address, offset, width, [("i32", address)]))
+    loaded = near(_near(f, address, offset, width))
     if conversion:
         loaded = f.value(f"{conversion} {memory_type} {loaded} to {result}")
     f.push(result, loaded)
@@ -206,11 +206,11 @@ def emit_store(
     near: Callable[[str], None],
 ) -> None:
     """A store. row: memory.STORES'; near: emits that of the window, at a pointer."""
-    _, width, value_type = row
+    _, width, _ = row
     if f.slow:
         _far_store(f, row, address, offset, value)
         return
-    near(_near(f, address, offset, width, [("i32", address), (value_type, value)]))
+    near(_near(f, address, offset, width))
 
 
 def _far_store(f: FunctionBuilder, row: tuple[str, int, str], address: str, offset: int, value: str) -> None:

@@ -1,10 +1,15 @@
-"""Seeds that are other ones every day, so that CI reaches more than one day has time for."""
+"""What is other every day, so that CI reaches more than one day has time for."""
 
 from __future__ import annotations
 
 import datetime
 
 _DAYS = 10_000
+
+
+def is_of_today(which: int, of: int) -> bool:
+    """Whether it is the turn of one of several, each of which has its days."""
+    return datetime.date.today().toordinal() % of == which
 
 
 def first_of_today(count: int) -> int:

@@ -22,7 +22,7 @@ from insitu.port.xip import layout
 
 from tests.rotate import first_of_today
 
-IMAGES, CHUNK = 1200, 200
+IMAGES, CHUNK = 800, 200
 FIRST = first_of_today(IMAGES)
 FLASH = 0x08000000
 BUILT = (

@@ -1,4 +1,4 @@
-"""A third of the official suite on each target in the simulator; which third changes with every commit."""
+"""A fifth of the official suite on each target in the simulator; which one changes with every commit."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tests.spec.suite import NOTHING, found
 
 REPO = Path(__file__).resolve().parents[2]
 TARGETS = ("cortex-m3", "cortex-m4f", "rv32imc", "cortex-m0plus")
+PARTS = 5
 
 
 def commit_count() -> int:
@@ -25,8 +26,8 @@ def commit_count() -> int:
 
 
 def which(target: str) -> int:
-    """Which third a target runs: all targets together, and three commits of one, have them all."""
-    return (TARGETS.index(target) + commit_count()) % 3
+    """Which part a target runs: five commits have them all."""
+    return (TARGETS.index(target) + commit_count()) % PARTS
 
 
 def run(*arguments: str | Path) -> tuple[int, dict[str, Any]]:
@@ -46,14 +47,15 @@ def reasons(report: dict[str, Any]) -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("target", TARGETS)
-def test_third(target: str, request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> None:
+def test_part(target: str, request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> None:
     scripts = found(request.config.getoption("--spec"))
     if not scripts:
         pytest.skip(NOTHING)
     part = which(target)
-    status, report = run(*scripts[part::3], "--target", target)
+    status, report = run(*scripts[part::PARTS], "--target", target)
     failures = [f"{f['file']}:{x['line']}: {x['why']}" for f in report["files"] for x in f["failures"]]
-    text = f"{target}, third {part + 1} of {len(scripts)} scripts: {report['passed']} passed, {report['failed']} failed"
+    which_one = f"{target}, part {part + 1} of {PARTS} of {len(scripts)} scripts"
+    text = f"{which_one}: {report['passed']} passed, {report['failed']} failed"
     record_property("official suite", f"{text}; NOT RUN: {reasons(report) or 'nothing'}")
     assert not failures, "\n" + "\n".join(failures[:50])
     assert status == 0 and report["passed"]

@@ -12,8 +12,8 @@ from tests.fuzz.systems.shrink import REGRESSIONS, read
 from tests.fuzz.systems.worker import Worker, place_of
 from tests.rotate import first_of_today
 
-SYSTEMS, CHUNK = 90, 15
-ON_BOARDS = 12
+SYSTEMS, CHUNK = 60, 15
+ON_BOARDS = 8
 
 
 @pytest.fixture(scope="module")

@@ -78,10 +78,10 @@ def test_each_effort_does_the_same(name: str, effort: str) -> None:
 def test_each_variant_does_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whichever is chosen, and where each function is another's."""
     for n in range(3):
-        monkeypatch.setattr(generate, "_cheapest", lambda costs, _, n=n: n if costs[n] else 0)
+        monkeypatch.setattr(generate, "_cheapest", lambda costs, *_, n=n: n if costs[n] else 0)
         _behaves(aot.compile_wasm(_WASM, name), name)
     turns = iter(range(100))
-    monkeypatch.setattr(generate, "_cheapest", lambda costs, _: next(turns) % 3 if costs[1] else 0)
+    monkeypatch.setattr(generate, "_cheapest", lambda costs, *_: next(turns) % 3 if costs[1] else 0)
     assert len(build(_WASM, name).objects) > 1
     _behaves(aot.compile_wasm(_WASM, name), name)
 
@@ -136,8 +136,8 @@ def test_small_functions_are_inlined_where_each_is_compiled_apart() -> None:
 
 def test_loops_in_loops_are_counted() -> None:
     graph = {0: [1], 1: [2, 6], 2: [3], 3: [3, 4], 4: [2, 5], 5: [1], 6: []}
-    assert loops.depths(graph) == {0: 0, 1: 1, 2: 2, 3: 3, 4: 2, 5: 1, 6: 0}
-    assert loops.depths({0: [1, 2], 1: [2, 3], 2: [1], 3: []}) == {0: 0, 1: 1, 2: 1, 3: 0}  # entered in two places
+    assert loops.depths(graph, 0) == {0: 0, 1: 1, 2: 2, 3: 3, 4: 2, 5: 1, 6: 0}
+    assert loops.depths({0: [1, 2], 1: [2, 3], 2: [1], 3: []}, 0) == {0: 0, 1: 1, 2: 1, 3: 0}  # entered in two places
 
 
 def test_what_leads_to_a_trap_costs_nothing_but_its_bytes() -> None:

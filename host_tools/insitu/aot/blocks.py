@@ -9,16 +9,22 @@ from typing import TYPE_CHECKING
 from insitu.aot.loops import connected
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 LABEL = re.compile(r"([\w.$-]+):")
 TARGET = re.compile(r"label %([\w.$-]+)")
+NAME = re.compile(r"%[\w.$-]+")
 PHI = re.compile(r"  %\S+ = phi ")
 BRANCH = re.compile(r"  br i1 (%[\w.$-]+), label %([\w.$-]+), label %([\w.$-]+)")
 CALLEE = re.compile(r"\bcall\b.*?([@%][\w.$-]+)\(")
 _NUMBER = re.compile(r"(?m)(%|^)(\d+)\b")  # of a value or a block without a name, which LLVM wants in order
 _LOCATION = re.compile(r", !dbg !\d+")
 _INCOMING = re.compile(r"\[ ([^\[\]]*), %([\w.$-]+) \]")
+
+
+def renamed(line: str, names: dict[str, str]) -> str:
+    """A line with other names of values and blocks."""
+    return NAME.sub(lambda name: names.get(name[0], name[0]), line)
 
 
 def in_each_function(ir: str, change: Callable[[str], str]) -> str:
@@ -52,6 +58,18 @@ class Block:
         self.end = [target.sub(f"label %{instead}", line) for line in self.end]
 
 
+def reached(blocks: Mapping[str, Block], starts: Iterable[str]) -> set[str]:
+    """Those of the blocks that some of them lead to, themselves among it, on ways through these blocks."""
+    found: set[str] = set()
+    pending = list(starts)
+    while pending:
+        name = pending.pop()
+        if name in blocks and name not in found:
+            found.add(name)
+            pending += blocks[name].next
+    return found
+
+
 _ENDS = ("  br ", "  ret ", "  switch ", "  unreachable", "  indirectbr ")
 
 
@@ -60,7 +78,10 @@ class Blocks(dict[str, Block]):
 
     def __init__(self, text: str) -> None:
         super().__init__()
-        body, end, behind = _NUMBER.sub(r"\1n.\2", text).partition("\n}")
+        prefix = "n."
+        while f"%{prefix}" in text:  # of numbers that were made names before
+            prefix = f"n{prefix}"
+        body, end, behind = _NUMBER.sub(rf"\1{prefix}\2", text).partition("\n}")
         self.behind = end + behind
         self.head, *lines = body.split("\n")
         for line in lines:
@@ -97,16 +118,9 @@ class Blocks(dict[str, Block]):
                 found[to].append(name)
         return found
 
-    def reached(self, start: str, without: str) -> set[str]:
-        """What a block leads to, itself among it, on ways that do not come through another one."""
-        found: set[str] = set()
-        pending = [start]
-        while pending:
-            name = pending.pop()
-            if name != without and name not in found:
-                found.add(name)
-                pending += self[name].next
-        return found
+    def reached(self, start: str, *without: str) -> set[str]:
+        """What a block leads to, itself among it, on ways that do not come through others."""
+        return reached({name: block for name, block in self.items() if name not in without}, [start])
 
     def loops(self, names: Iterable[str]) -> list[set[str]]:
         """The outermost loops of some of the blocks."""
@@ -114,6 +128,20 @@ class Blocks(dict[str, Block]):
         numbers = {name: i for i, name in enumerate(of)}
         graph = {i: [numbers[to] for to in self[name].next if to in numbers] for name, i in numbers.items()}
         return [{of[i] for i in part} for part in connected(graph) if len(part) > 1 or part[0] in graph[part[0]]]
+
+    def innermost(self, names: Iterable[str]) -> list[tuple[str, set[str]]]:
+        """Head and members of each loop among some of the blocks that has one head and no loop in it."""
+        of = set(names)
+        found, pending, before = [], self.loops(name for name in self if name in of), self.before()
+        while pending:
+            members = pending.pop()
+            heads = {name for name in members if not members.issuperset(of.intersection(before[name]))}
+            inside = members - heads
+            inner = self.loops(name for name in self if name in inside)
+            if not inner and len(heads) == 1:
+                found.append((heads.pop(), members))
+            pending += inner
+        return found
 
     def split(self, name: str, rest: str) -> Block:
         """All of a block but its phis is a block of its own from now on, which the first one is to lead to."""
@@ -160,6 +188,19 @@ class Blocks(dict[str, Block]):
     def incoming(phi: str) -> dict[str, str]:
         """Of a phi's line: block to what comes from it."""
         return {block: value for value, block in _INCOMING.findall(phi)}
+
+    @staticmethod
+    def only(phi: str, ways: set[str]) -> str:
+        """A phi's line with what comes from these blocks."""
+        head, behind = phi[: phi.index("[")], phi[phi.rindex("]") + 1 :]
+        return head + ", ".join(f"[ {value}, %{way} ]" for value, way in _INCOMING.findall(phi) if way in ways) + behind
+
+    @staticmethod
+    def also(phi: str, way: str, other: str, names: dict[str, str]) -> str:
+        """A phi's line that takes from another block, too, what it takes from one; names: of values there."""
+        end = phi.rindex("]") + 1
+        more = "".join(f", [ {names.get(v, v)}, %{other} ]" for v, of in _INCOMING.findall(phi) if of == way)
+        return phi[:end] + more + phi[end:]
 
     def _rename(self, of: str, before: str, now: str) -> None:
         """Phis of a block have what came from one block from another; several times where a switch leads there so."""

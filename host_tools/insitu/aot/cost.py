@@ -71,41 +71,50 @@ def of_functions(data: bytes, target: Target) -> dict[str, Cost]:
 
 def _weighed(blocks: dict[int, _Block]) -> float:
     reached = {to for block in blocks.values() for to in block.to}
-    tabled = [at for at in blocks if at not in reached]
-    graph = {at: [*block.to, *(tabled if block.table else ())] for at, block in blocks.items()}
-    cold = _leading_to_traps(blocks, graph)
-    if far := {at for at, block in blocks.items() if block.far}:
-        cold |= far
-        cold |= blocks.keys() - _reached(graph, cold)
+    start, *tabled = sorted(blocks.keys() - reached | {min(blocks)})
+    graph = {at: block.to[:] for at, block in blocks.items()}
+    for at in tabled if any(block.table for block in blocks.values()) else ():
+        graph[_table_of(at, blocks)].append(at)
+    cold = _cold(blocks, graph)
+    if start in cold:
+        return 0.0
     warm = {at: [to for to in ways if to in graph and to not in cold] for at, ways in graph.items() if at not in cold}
-    depths = loops.depths(warm)
-    return sum(blocks[at].instructions * float(_ROUNDS) ** min(depths[at], _DEEPEST) for at in warm)
+    depths = loops.depths(warm, start)
+    return sum(blocks[at].instructions * float(_ROUNDS) ** min(depth, _DEEPEST) for at, depth in depths.items())
 
 
-def _reached(graph: loops.Graph, without: set[int]) -> set[int]:
-    """What the first block leads to, other than through some."""
-    found, pending = set(), [min(graph)]
-    while pending:
-        at = pending.pop()
-        if at in graph and at not in found and at not in without:
-            found.add(at)
-            pending += graph[at]
-    return found
+def _table_of(at: int, blocks: dict[int, _Block]) -> int:
+    """The block whose jump table probably leads to one: the nearest before it, or the first."""
+    tables = sorted(of for of, block in blocks.items() if block.table)
+    return max((of for of in tables if of < at), default=tables[0])
 
 
-def _leading_to_traps(blocks: dict[int, _Block], graph: dict[int, list[int]]) -> set[int]:
-    cold = {at for at, block in blocks.items() if block.trap}
+def _cold(blocks: dict[int, _Block], graph: loops.Graph) -> set[int]:
+    """What traps, or is far, and what only leads there."""
+    cold = {at for at, block in blocks.items() if block.trap or block.far}
     while more := {at for at, ways in graph.items() if at not in cold and ways and cold.issuperset(ways)}:
         cold |= more
     return cold
 
 
+def _parts(of: Object, index: int) -> list[tuple[int, int, str]]:
+    """Begin and end of what is code and what is data, and which it is."""
+    marks = sorted((s.value, s.name[:2]) for s in of.defined[index] if s.name[:2] in ("$d", "$t", "$x"))
+    ends = [*marks[1:], (of.sections[index].size, "")]
+    return [(at, end, kind) for (at, kind), (end, _) in zip(marks, ends, strict=True)]
+
+
+def _through_table(of: Object, index: int, at: int, width: int) -> list[int]:
+    """Where TBB or TBH leads, whose table of entries of width bytes begins at an offset."""
+    end = next((end for begin, end, _ in _parts(of, index) if begin == at), at)
+    data = of.bytes_of(of.sections[index])
+    return [at + 2 * int.from_bytes(data[entry : entry + width], "little") for entry in range(at, end, width)]
+
+
 def _code(of: Object, index: int, machine: Architecture) -> Iterator[tuple[int, int, Instruction | None]]:
     """Offset, size and meaning of each instruction; None: of one that no program may have, which contract/ will say."""
-    section = of.sections[index]
-    data = of.bytes_of(section) + bytes(4)
-    marks = sorted((s.value, s.name[:2]) for s in of.defined[index] if s.name[:2] in ("$d", "$t", "$x"))
-    for (at, kind), (end, _) in zip(marks, [*marks[1:], (section.size, "")], strict=True):
+    data = of.bytes_of(of.sections[index]) + bytes(4)
+    for at, end, kind in _parts(of, index):
         while kind != "$d" and at < end:
             try:
                 i = machine.decode(data, at)
@@ -126,7 +135,8 @@ def _blocks(of: Object, index: int, machine: Architecture) -> dict[int, _Block]:
         for at, _, i in rows
         if i and i.flow in (do.JUMP, do.BRANCH) and at not in calls
     }
-    starts = set(to.values())
+    tables = [_through_table(of, index, at + size, i.target) for at, size, i in rows if i and i.flow == do.TABLE]
+    starts = {*to.values(), *(entry for entries in tables for entry in entries)}
     blocks: dict[int, _Block] = {}
     block, conditional, paired = None, 0, None
     for at, size, i in rows:
@@ -141,6 +151,8 @@ def _blocks(of: Object, index: int, machine: Architecture) -> dict[int, _Block]:
             continue
         block.far |= callee.startswith(stand_ins.FAR) and not conditional
         ends = _leave(block, i, to.get(at), callee, machine)
+        if i.flow == do.TABLE:
+            block.to += dict.fromkeys(_through_table(of, index, at + size, i.target))
         if conditional:
             conditional -= 1
             if ends or i.flow == do.BRANCH:
@@ -165,8 +177,6 @@ def _leave(block: _Block, i: Instruction, to: int | None, callee: str, machine: 
     if to is not None:
         block.to.append(to)
         return i.flow == do.JUMP
-    if i.flow == do.TABLE:
-        block.table = True
-    elif i.flow == do.JUMP_REGISTER:
+    if i.flow == do.JUMP_REGISTER:
         block.table = i.register != machine.link and not any(e[0] == do.LOAD and e[2] == machine.sp for e in i.effects)
     return i.flow in (do.TABLE, do.JUMP_REGISTER)

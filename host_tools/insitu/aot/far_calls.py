@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from insitu.aot import stand_ins
 
 if TYPE_CHECKING:
+    from insitu.aot.blocks import Blocks
     from insitu.aot.targets import Target
 
 NAME = stand_ins.FAR
@@ -51,6 +52,13 @@ def _parameters(target: Target, kind: str) -> list[str]:
     """The address comes in the second register. The first one's is not used where the instance has its own."""
     instance = ["ptr swiftself", "i32"] if target.instance_register else ["ptr"]
     return [*instance, "i32", *(["i64" if kind == "s64" else "i32"] if kind[0] == "s" else [])]
+
+
+def slow(blocks: Blocks) -> list[str]:
+    """Those of a function's blocks that only far accesses lead to, and these."""
+    far = [name for name, block in blocks.items() if any(NAME in line for line in block.lines)]
+    near = blocks.reached(next(iter(blocks)), *far)
+    return [name for name in blocks if name not in near]
 
 
 def with_stand_ins(target: Target, ir: str) -> str:

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING
 
 import llvmlite.binding as llvm
 
-from insitu.aot import far_calls, inferred_alignment, polls, stack_checks, stand_ins, twin_phis, versions
+from insitu.aot import (
+    far_calls,
+    far_operands,
+    inferred_alignment,
+    polls,
+    stack_checks,
+    stand_ins,
+    tails,
+    twin_phis,
+    versions,
+)
 from insitu.aot.blocks import CALLEE, in_each_function
 from insitu.port.xip import layout
 
@@ -295,18 +305,40 @@ def _in_sections(text: str) -> str:
     return "\n".join([_DEFINITION.sub(r"define hidden \1 comdat\3 {", text), *groups]) + "\n"
 
 
-def finished(module: llvm.ModuleRef, target: Target, *, apart: bool = False, twice: bool = False) -> list[str]:
+def finished(module: llvm.ModuleRef, target: Target, *, apart: bool = False, twice: bool = False) -> list[list[str]]:
     """IR for code generation: with stack checks, the fences that it needs and no others; each function apart.
 
     Of what polls, in several ways, one of which is the cheapest for a function. apart: as in optimise. twice: whether
     loops have a version without checks.
     """
-    text = add_stack_checks(versions.written(str(module)) if twice else str(module))
-    text = twin_phis.joined(in_each_function(text, _without_fences))
+    ways = [str(module)]
+    if twice:
+        text = versions.written(ways[0])
+        ways = [far_operands.remade(versions.tidied(way), target) for way in _with_tails(text, target)]
+    return [[_for_generation(way, target) for way in _checked(text, apart=apart)] for text in ways]
+
+
+def _with_tails(text: str, target: Target) -> list[str]:
+    """A module's text, and another way, where there is one (tails.py)."""
+    changed, names = tails.written(text) if far_calls.NAME in text else (text, [])
+    if not names:
+        return [text]
+    module = llvm.parse_assembly(changed, llvm.create_context())
+    module.verify()
+    builder = llvm.create_pass_builder(machine(target), _tuning(unroll=False))
+    passes = builder.getFunctionPassManager()
+    with stand_ins.options(text):
+        for name in names:
+            passes.run(module.get_function(name), builder)
+    return [text, str(module)]
+
+
+def _checked(text: str, *, apart: bool) -> list[str]:
+    """A module's text with stack checks; where it polls, in several ways."""
+    text = twin_phis.joined(in_each_function(add_stack_checks(text), _without_fences))
     if apart:
         text = inferred_alignment.inferred(text)
-    ways = polls.placed(text) if polls.wanted(text) else [text]
-    return [_for_generation(way, target) for way in ways]
+    return polls.placed(text) if polls.wanted(text) else [text]
 
 
 def _for_generation(text: str, target: Target) -> str:

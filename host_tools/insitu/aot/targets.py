@@ -28,6 +28,7 @@ class Target:
         tail_calls: whether LLVM can make a call the last jump of a function; not where Thumb has no b.w.
         instance_register: whether functions that only their own module calls are given the instance pointer in a
             register that calls keep, r10 (LLVM's swiftself). Cortex-M0+ can do little with r10, RISC-V has none.
+        few_registers: whether most instructions take half of them only, as on ARMv6-M.
         unroll: whether unrolled loops are worth their bytes here; what clang does for the same CPU but where a
             row says why not.
         copies: of a loop over data, at most (unroll.py). On rv32 kernels take 1.004 of the instructions and 0.98 of the
@@ -49,6 +50,7 @@ class Target:
     unaligned: bool
     tail_calls: bool
     instance_register: bool
+    few_registers: bool
     unroll: bool
     copies: int
 
@@ -70,6 +72,7 @@ _ROWS = (
         unaligned=False,
         tail_calls=False,
         instance_register=False,
+        few_registers=True,
         unroll=False,  # the kernels: 2% fewer instructions for 46% more bytes, and an RP2040 caches 16 KiB of flash
         copies=4,
     ),
@@ -89,6 +92,7 @@ _ROWS = (
         unaligned=True,
         tail_calls=True,
         instance_register=True,
+        few_registers=False,
         unroll=True,
         copies=4,
     ),
@@ -108,6 +112,7 @@ _ROWS = (
         unaligned=True,
         tail_calls=True,
         instance_register=True,
+        few_registers=False,
         unroll=True,
         copies=4,
     ),
@@ -128,6 +133,7 @@ _ROWS = (
         unaligned=True,
         tail_calls=True,
         instance_register=True,
+        few_registers=False,
         unroll=True,
         copies=4,
     ),
@@ -147,6 +153,7 @@ _ROWS = (
         unaligned=True,
         tail_calls=True,
         instance_register=True,
+        few_registers=False,
         unroll=True,
         copies=4,
     ),
@@ -168,6 +175,7 @@ _ROWS = (
         unaligned=True,
         tail_calls=True,
         instance_register=False,
+        few_registers=False,
         unroll=False,
         copies=2,
     ),
@@ -190,6 +198,7 @@ _ROWS = (
         unaligned=False,
         tail_calls=True,
         instance_register=False,
+        few_registers=False,
         unroll=False,
         copies=2,
     ),

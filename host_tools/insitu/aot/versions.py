@@ -1,8 +1,8 @@
 """Loops whose turns are known before they begin, written twice: as they are, and without checks that none would fail.
 
 What such a check compares changes by the same number each turn, so that a few comparisons before the loop say whether
-it holds in all turns. Where one of them does not, the loop is the one with checks, which traps when it always did.
-It is done on LLVM's IR, after its passes.
+it holds in all turns. Where one of them does not, the loop is the one with checks, which traps when it always did, or
+goes to memory outside of the window. It is done on LLVM's IR, after its passes.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import llvmlite.binding as llvm
 
-from insitu.aot import counted
-from insitu.aot.blocks import BRANCH, Block, Blocks, in_each_function
+from insitu.aot import counted, far_calls
+from insitu.aot.blocks import BRANCH, NAME, Block, Blocks, in_each_function, reached, renamed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,16 +28,30 @@ _LONGEST = 32  # lines of a loop for each check that it loses
 _MOST = (1 << 31) - 1  # what a number may change by in all turns
 _WORDS = 1 << 32
 
-_NAME = re.compile(r"%[\w.$-]+")
+_ENTER = "insitu.enter.v"
+CHECKED = "insitu.checked.v"  # names the block before a loop that is only for where a check may fail
+
 _FUNCTION = re.compile(r"@([\w.$-]+)\(")
-_COMPARED = re.compile(r"  \S+ = icmp (?:samesign )?(ugt|sgt|eq) i32 ([^\s,]+), ([^\s,]+)")
-_EITHER = re.compile(r"  \S+ = (?:select i1 ([^\s,]+), i1 true, i1 ([^\s,]+)|or i1 ([^\s,]+), ([^\s,]+))")
+_COMPARED = re.compile(r"  \S+ = icmp (?:samesign )?(\w+) i32 ([^\s,]+), ([^\s,]+)")
+# A condition of two that is true where one of them is, or false.
+_EITHER = {
+    True: re.compile(
+        r"  \S+ = (?:select i1 ([^\s,]+), i1 true, i1 ([^\s,]+)|or (?:disjoint )?i1 ([^\s,]+), ([^\s,]+))"
+    ),
+    False: re.compile(r"  \S+ = (?:select i1 ([^\s,]+), i1 ([^\s,]+), i1 false|and i1 ([^\s,]+), ([^\s,]+))"),
+}
+_JOINED = {True: "i1 true, i1 {}", False: "i1 {}, i1 false"}  # by select
+# Relations that say that a check fails where they are true, or false.
+_FAILING = {
+    True: {"ugt": "ugt", "sgt": "sgt", "eq": "eq"},
+    False: {"ule": "ugt", "sle": "sgt", "ne": "eq", "ult": "ugt"},
+}
 _MADE = re.compile(r"  \S+ = (add|sub|or disjoint|shl|mul) (?:nuw |nsw )*i32 ([^\s,]+), ([^\s,]+)(?=,|$)")
 _I32_PHI = re.compile(r"  \S+ = phi i32 ")
 
 
 class _Check(NamedTuple):
-    """What traps where value > limit, with sign or without, or where they are equal.
+    """What fails where value > limit, with sign or without, or where they are equal: it traps, or is far.
 
     relation: LLVM's; step: what value changes by each turn.
     """
@@ -63,16 +77,20 @@ def _most_turns(check: _Check) -> int:
 
 
 def written(ir: str) -> str:
-    """A module's IR with such loops twice."""
+    """A module's IR with such loops twice; tidied is to come."""
     _, *functions = ir.split("\ndefine ")
-    found = [_name(text) for text in functions if _has_any(text)]
+    found = [name_of(text) for text in functions if _has_any(text)]
     if not found:
         return ir
     # What is behind a loop takes its values by phis that lie right behind it.
     text = _passed(ir, found, "add_lcssa_pass")
-    text = in_each_function(text, lambda function: _in_function(function) if _name(function) in found else function)
-    # What only a check needed goes, and what its branches kept apart is one again.
-    return _passed(text, found, "add_simplify_cfg_pass", "add_aggressive_dce_pass")
+    return in_each_function(text, lambda function: _in_function(function) if name_of(function) in found else function)
+
+
+def tidied(ir: str) -> str:
+    """A module's IR where what only a check needed is gone, and what its branches kept apart is one again."""
+    found = [name_of(text) for text in ir.split("\ndefine ")[1:] if _ENTER in text]
+    return _passed(ir, found, "add_simplify_cfg_pass", "add_aggressive_dce_pass") if found else ir
 
 
 def _passed(ir: str, functions: list[str], *add: str) -> str:
@@ -88,22 +106,22 @@ def _passed(ir: str, functions: list[str], *add: str) -> str:
     return str(module)
 
 
-def _name(text: str) -> str:
+def name_of(text: str) -> str:
     """A function's, of its text behind "define "."""
     found = _FUNCTION.search(text)
     return found[1] if found else ""
 
 
 def _has_any(text: str) -> bool:
-    if "@insitu_trap(" not in text or " = phi i32 " not in text:
+    if " = phi i32 " not in text:
         return False
     blocks = Blocks(text)
-    return any(_version(blocks, head, members) for head, members in _innermost(blocks))
+    return any(_version(blocks, head, members) for head, members in blocks.innermost(blocks))
 
 
 def _in_function(text: str) -> str:
     blocks, n = Blocks(text), 0
-    for head, members in _innermost(blocks):
+    for head, members in blocks.innermost(blocks):
         version = _version(blocks, head, members)
         if version:
             version.write(n)
@@ -117,23 +135,9 @@ def _version(blocks: Blocks, head: str, members: set[str]) -> _Version | None:
     if loop is None or (loop.turns is not None and loop.turns < _FEWEST_TURNS):
         return None
     version = _Version(blocks, loop, members)
-    lines, checks = sum(len(blocks[name].lines) for name in members), len(version.checks)
-    worth = checks >= _FEWEST_CHECKS and lines <= _LONGEST * checks
+    checks = len(version.checks)
+    worth = checks >= _FEWEST_CHECKS and version.lines() <= _LONGEST * checks
     return version if worth and version.traps_alone() else None
-
-
-def _innermost(blocks: Blocks) -> list[tuple[str, set[str]]]:
-    """Head and members of each loop that has one head and no loop in it."""
-    found, pending, before = [], blocks.loops(blocks), blocks.before()
-    while pending:
-        members = pending.pop()
-        heads = {name for name in members if not members.issuperset(before[name])}
-        inside = members - heads
-        inner = blocks.loops(name for name in blocks if name in inside)
-        if not inner and len(heads) == 1:
-            found.append((heads.pop(), members))
-        pending += inner
-    return found
 
 
 class _Version:
@@ -152,20 +156,34 @@ class _Version:
 
     def _find(self) -> Iterator[tuple[str, _Check]]:
         for name in self._members:
-            branch = BRANCH.match(self._blocks[name].end[0])
-            if branch and self._blocks.traps(branch[2]):
-                for condition in self._parts_of(branch[1]):
+            leaves = self._leaves(self._blocks[name])
+            if leaves:
+                for condition in self._parts_of(*leaves):
                     compared = _COMPARED.match(self._defined.get(condition, ""))
-                    check = self._check(compared[1], compared[2], compared[3]) if compared else None
+                    check = self._check(*compared.groups(), fails=leaves[1]) if compared else None
                     if check:
                         yield condition, check
 
-    def _parts_of(self, condition: str) -> list[str]:
-        """Conditions any of which makes this one true."""
-        either = _EITHER.match(self._defined.get(condition, ""))
-        return [part for of in either.groups() if of for part in self._parts_of(of)] if either else [condition]
+    def _leaves(self, block: Block) -> tuple[str, bool] | None:
+        """A condition, and whether the block goes where it is cold where that is true, or where it is false."""
+        branch = BRANCH.match(block.end[0])
+        cold = [to for to in branch.group(2, 3) if self._is_cold(to)] if branch else []
+        return (branch[1], cold[0] == branch[2]) if branch and len(cold) == 1 else None
 
-    def _check(self, relation: str, value: str, limit: str) -> _Check | None:
+    def _is_cold(self, name: str) -> bool:
+        return self._blocks.traps(name) or any(far_calls.NAME in line for line in self._blocks[name].lines)
+
+    def _parts_of(self, condition: str, value: bool) -> list[str]:
+        """Conditions any of which makes this one true, or false."""
+        either = _EITHER[value].match(self._defined.get(condition, ""))
+        return [p for of in either.groups() if of for p in self._parts_of(of, value)] if either else [condition]
+
+    def _check(self, relation: str, value: str, limit: str, *, fails: bool) -> _Check | None:
+        if relation not in _FAILING[fails] or (relation == "ult" and not (limit.isdecimal() and int(limit))):
+            return None
+        if relation == "ult":
+            limit = str(int(limit) - 1)
+        relation = _FAILING[fails][relation]
         step, step_of_limit = self._step(value), self._step(limit)
         if relation == "eq" and not step:
             value, limit, step, step_of_limit = limit, value, step_of_limit, step
@@ -212,10 +230,14 @@ class _Version:
             value, step = added[0], step + added[1]
         return _signed(step)
 
+    def lines(self) -> int:
+        """Of the copy."""
+        return sum(len(self._blocks[name].lines) for name in self._ends())
+
     def traps_alone(self) -> bool:
         """Whether what traps needs to know nothing of the loop."""
         traps = {to for name in self._members for to in self._blocks[name].next if self._blocks.traps(to)}
-        used = {name for trap in traps for line in self._blocks[trap].lines for name in _NAME.findall(line)}
+        used = {name for trap in traps for line in self._blocks[trap].lines for name in NAME.findall(line)}
         return not any(self._blocks[trap].phis for trap in traps) and used.isdisjoint(self._defined)
 
     # --- the comparisons ---
@@ -223,7 +245,7 @@ class _Version:
     def write(self, n: int) -> None:
         """n: the version's number in its function."""
         blocks, loop, self._n = self._blocks, self._loop, n
-        enter, self._entry = f"insitu.enter.v{n}", f"insitu.checked.v{n}"
+        enter, self._entry = f"{_ENTER}{n}", f"{CHECKED}{n}"
         blocks.joined(loop.head, [name for name in blocks.before()[loop.head] if name != loop.latch], enter)
         blocks.between(enter, loop.head, self._entry)
         fails = self._any(list(self._failing()))
@@ -304,36 +326,41 @@ class _Version:
 
     def _copy(self, copies: dict[str, str]) -> None:
         """The blocks with checks come behind those without: LLVM goes by the order."""
+        ends = self._ends()
         for name in self._members:
             block = self._blocks.pop(name)
-            parts = (block.phis, block.lines, self._end(block))
-            copy = Block(*([_renamed(line, copies) for line in part] for part in parts))
-            self._blocks[copies[f"%{name}"][1:]], self._blocks[name] = copy, block
+            if name in ends:
+                ways = {of for of in ends if name in ends[of].next} | {self._entry}
+                parts = ([Blocks.only(line, ways) for line in block.phis], block.lines, ends[name].end)
+                copy = Block(*([renamed(line, copies) for line in part] for part in parts))
+                self._blocks[copies[f"%{name}"][1:]] = copy
+            self._blocks[name] = block
+
+    def _ends(self) -> dict[str, Block]:
+        """Of the blocks that the copy has, no more than how they end."""
+        ends = {name: Block(end=self._end(self._blocks[name])) for name in self._members}
+        kept = reached(ends, [self._loop.head])
+        return {name: end for name, end in ends.items() if name in kept}
 
     def _end(self, block: Block) -> list[str]:
         """A block's end without checks that hold."""
-        branch = BRANCH.match(block.end[0])
-        parts = self._parts_of(branch[1]) if branch else []
+        leaves, branch = self._leaves(block), BRANCH.match(block.end[0])
+        parts = self._parts_of(*leaves) if leaves else []
         left = [part for part in parts if part not in self.checks]
-        if not branch or left == parts:
+        if not branch or not leaves or left == parts:
             return block.end
         if not left:
-            return [f"  br label %{branch[3]}"]
-        either, *others = left
+            return [f"  br label %{branch[3 if leaves[1] else 2]}"]
+        one, *others = left
         lines = []
         for i, part in enumerate(others):
-            lines.append(f"  {branch[1]}.{i} = select i1 {either}, i1 true, i1 {part}")
-            either = f"{branch[1]}.{i}"
-        return [*lines, block.end[0].replace(f"i1 {branch[1]},", f"i1 {either},")]
+            lines.append(f"  {branch[1]}.{i} = select i1 {one}, {_JOINED[leaves[1]].format(part)}")
+            one = f"{branch[1]}.{i}"
+        return [*lines, block.end[0].replace(f"i1 {branch[1]},", f"i1 {one},")]
 
     def _lead_on(self, copies: dict[str, str]) -> None:
         """Where the loop ends, the copy's values are known, too."""
-        test, copy = self._loop.test, copies[f"%{self._loop.test}"]
+        test, copy = self._loop.test, copies[f"%{self._loop.test}"][1:]
         phis = self._blocks[self._loop.end].phis
         for i, line in enumerate(phis):
-            value, end = self._blocks.incoming(line)[test], line.rindex("]") + 1
-            phis[i] = f"{line[:end]}, [ {copies.get(value, value)}, {copy} ]{line[end:]}"
-
-
-def _renamed(line: str, names: dict[str, str]) -> str:
-    return _NAME.sub(lambda name: names.get(name[0], name[0]), line)
+            phis[i] = Blocks.also(line, test, copy, copies)

@@ -64,17 +64,20 @@
 17: b     far_trap
 18:
 #endif
+#ifdef UNALIGNED
     .if \width > 1
-    cmp   r5, #FAR_PAGE - \width
-    bhi   1f
-#ifndef UNALIGNED
+#else
     .if \width > 2
     lsls  r4, r5, #30
-    .else
-    lsls  r4, r5, #31
-    .endif
     bne   1f
+    .elseif \width > 1
+    lsls  r4, r5, #31
+    bne   1f
+    .endif
+    .if \width > 4                      // others, where they are aligned, end in their page
 #endif
+    cmp   r5, #FAR_PAGE - \width
+    bhi   1f
     .endif
     .endm
 

@@ -44,7 +44,7 @@ class _Block:
 
     Attributes:
         to: offsets where control goes from it.
-        table: whether it goes through a jump table, to where nothing else does.
+        table: whether it goes through a jump table that is not read here, to where nothing else does.
         trap: whether it ends in a trap.
         far: whether it calls the far routine.
     """
@@ -104,7 +104,7 @@ def _parts(of: Object, index: int) -> list[tuple[int, int, str]]:
     return [(at, end, kind) for (at, kind), (end, _) in zip(marks, ends, strict=True)]
 
 
-def _through_table(of: Object, index: int, at: int, width: int) -> list[int]:
+def _entries(of: Object, index: int, at: int, width: int) -> list[int]:
     """Where TBB or TBH leads, whose table of entries of width bytes begins at an offset."""
     end = next((end for begin, end, _ in _parts(of, index) if begin == at), at)
     data = of.bytes_of(of.sections[index])
@@ -135,8 +135,8 @@ def _blocks(of: Object, index: int, machine: Architecture) -> dict[int, _Block]:
         for at, _, i in rows
         if i and i.flow in (do.JUMP, do.BRANCH) and at not in calls
     }
-    tables = [_through_table(of, index, at + size, i.target) for at, size, i in rows if i and i.flow == do.TABLE]
-    starts = {*to.values(), *(entry for entries in tables for entry in entries)}
+    tables = {at: _entries(of, index, at + size, i.target) for at, size, i in rows if i and i.flow == do.TABLE}
+    starts = {*to.values(), *(entry for entries in tables.values() for entry in entries)}
     blocks: dict[int, _Block] = {}
     block, conditional, paired = None, 0, None
     for at, size, i in rows:
@@ -151,8 +151,7 @@ def _blocks(of: Object, index: int, machine: Architecture) -> dict[int, _Block]:
             continue
         block.far |= callee.startswith(stand_ins.FAR) and not conditional
         ends = _leave(block, i, to.get(at), callee, machine)
-        if i.flow == do.TABLE:
-            block.to += dict.fromkeys(_through_table(of, index, at + size, i.target))
+        block.to += dict.fromkeys(tables.get(at, ()))
         if conditional:
             conditional -= 1
             if ends or i.flow == do.BRANCH:

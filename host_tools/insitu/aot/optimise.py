@@ -315,7 +315,7 @@ def finished(module: llvm.ModuleRef, target: Target, *, apart: bool = False, twi
     if twice:
         text = versions.written(ways[0])
         ways = [far_operands.remade(versions.tidied(way), target) for way in _with_tails(text, target)]
-    return [[_for_generation(way, target) for way in _checked(text, apart=apart)] for text in ways]
+    return [[_for_generation(way, target) for way in _checked(text, target, apart=apart)] for text in ways]
 
 
 def _with_tails(text: str, target: Target) -> list[str]:
@@ -333,12 +333,12 @@ def _with_tails(text: str, target: Target) -> list[str]:
     return [text, str(module)]
 
 
-def _checked(text: str, *, apart: bool) -> list[str]:
+def _checked(text: str, target: Target, *, apart: bool) -> list[str]:
     """A module's text with stack checks; where it polls, in several ways."""
     text = twin_phis.joined(in_each_function(add_stack_checks(text), _without_fences))
     if apart:
         text = inferred_alignment.inferred(text)
-    return polls.placed(text) if polls.wanted(text) else [text]
+    return polls.placed(text, target) if polls.wanted(text) else [text]
 
 
 def _for_generation(text: str, target: Target) -> str:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from insitu.aot.loops import Graph
+    from insitu.aot.targets import Target
     from insitu.aot.walks import Walk
 
 MARK = "!insitu.polls = !{}\n"  # in the text of a module that is to poll
@@ -50,9 +51,6 @@ _WORD = f"  {_FUEL} = getelementptr i8, ptr %inst, i32 -{layout.INSTANCE_FUEL}"
 _OUTSIDE = "outside"
 # Turns, of a loop and of those in it: so many are counted where the loop lies; and so many are paid all at once.
 _SHORT, _MOST_PAID = 1 << 12, 1 << 16
-# Of a target whose few registers a loop that walks and jumps needs for itself: on Cortex-M0+ an interpreter takes 1.13
-# of the instructions where it polls each turn, else 1.16.
-_FEW_REGISTERS = 'target triple = "thumbv6m'
 # Turns that a loop that halves counts as where it lies, of 64 at most: at that many each, those that make few would
 # poll far too often.
 _HALVING = 8
@@ -68,15 +66,18 @@ def with_stand_in(ir: str) -> str:
     return _DECLARED.sub(stand_ins.definition(f"void @{stand_ins.POLL}(ptr %0)", "  ret void"), ir)
 
 
-def placed(text: str) -> list[str]:
+def placed(text: str, target: Target) -> list[str]:
     """A module's text with polls, before its functions are told apart by sections: with loops that pay before they
     begin, which takes registers, and without.
     """
+    # A loop that walks and jumps needs few registers for itself: on Cortex-M0+ an interpreter takes 1.13 of the
+    # instructions where it polls each turn, else 1.16.
+    jumps = not target.few_registers
     head, *functions = _KNOWN.sub("", text).split("\ndefine ")
     recursive, asking = _recursive(functions), _asking(functions)
     found = []
     for pays in True, False:
-        how = _How(asking, pays, jumps=_FEW_REGISTERS not in head)
+        how = _How(asking, pays, jumps)
         made = [_Function(f, _name(f) in recursive, how).text() for f in functions]
         module = llvm.parse_assembly("\ndefine ".join([head, *made]) + _DECLARATION)
         module.verify()

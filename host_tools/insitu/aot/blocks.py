@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from insitu.aot.loops import connected
+from insitu.aot.loops import cycles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,6 +16,7 @@ TARGET = re.compile(r"label %([\w.$-]+)")
 NAME = re.compile(r"%[\w.$-]+")
 PHI = re.compile(r"  %\S+ = phi ")
 BRANCH = re.compile(r"  br i1 (%[\w.$-]+), label %([\w.$-]+), label %([\w.$-]+)")
+_FUNCTION = re.compile(r"@([\w.$-]+)\(")
 CALLEE = re.compile(r"\bcall\b.*?([@%][\w.$-]+)\(")
 _NUMBER = re.compile(r"(?m)(%|^)(\d+)\b")  # of a value or a block without a name, which LLVM wants in order
 _LOCATION = re.compile(r", !dbg !\d+")
@@ -31,6 +32,12 @@ def in_each_function(ir: str, change: Callable[[str], str]) -> str:
     """A module's IR with the text of each function, behind "define ", changed."""
     head, *functions = ir.split("\ndefine ")
     return "\ndefine ".join([head, *map(change, functions)])
+
+
+def name_of(text: str) -> str:
+    """A function's, of its text behind "define "."""
+    found = _FUNCTION.search(text)
+    return found[1] if found else ""
 
 
 @dataclass(slots=True)
@@ -127,7 +134,7 @@ class Blocks(dict[str, Block]):
         of = list(names)
         numbers = {name: i for i, name in enumerate(of)}
         graph = {i: [numbers[to] for to in self[name].next if to in numbers] for name, i in numbers.items()}
-        return [{of[i] for i in part} for part in connected(graph) if len(part) > 1 or part[0] in graph[part[0]]]
+        return [{of[i] for i in part} for part in cycles(graph)]
 
     def innermost(self, names: Iterable[str]) -> list[tuple[str, set[str]]]:
         """Head and members of each loop among some of the blocks that has one head and no loop in it."""

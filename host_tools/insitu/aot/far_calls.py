@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from insitu.aot import stand_ins
 
 if TYPE_CHECKING:
-    from insitu.aot.blocks import Blocks
+    from insitu.aot.blocks import Block, Blocks
     from insitu.aot.targets import Target
 
 NAME = stand_ins.FAR
@@ -54,9 +54,14 @@ def _parameters(target: Target, kind: str) -> list[str]:
     return [*instance, "i32", *(["i64" if kind == "s64" else "i32"] if kind[0] == "s" else [])]
 
 
+def is_far(block: Block) -> bool:
+    """Whether a block calls the far routine."""
+    return any(NAME in line for line in block.lines)
+
+
 def slow(blocks: Blocks) -> list[str]:
     """Those of a function's blocks that only far accesses lead to, and these."""
-    far = [name for name, block in blocks.items() if any(NAME in line for line in block.lines)]
+    far = [name for name, block in blocks.items() if is_far(block)]
     near = blocks.reached(next(iter(blocks)), *far)
     return [name for name in blocks if name not in near]
 

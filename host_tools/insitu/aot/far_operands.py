@@ -8,10 +8,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import llvmlite.binding as llvm
-
 from insitu.aot import far_calls
-from insitu.aot.blocks import NAME, Blocks, in_each_function
+from insitu.aot.blocks import NAME, Blocks, in_each_function, name_of
+from insitu.aot.passes import passed
 
 if TYPE_CHECKING:
     from insitu.aot.targets import Target
@@ -27,19 +26,10 @@ def remade(ir: str, target: Target) -> str:
         return ir
     few = target.few_registers
     text = in_each_function(ir, lambda text: _Function(text).text(few) if far_calls.NAME in text else text)
-    return text if few else _sunk(text)
-
-
-def _sunk(ir: str) -> str:
-    """A module's IR where values are made no earlier than they have to be, in functions with far accesses."""
-    module = llvm.parse_assembly(ir, llvm.create_context())
-    passes = llvm.create_new_function_pass_manager()
-    passes.add_sinking_pass()
-    builder = llvm.create_pass_builder(None, llvm.create_pipeline_tuning_options())
-    for function in module.functions:
-        if not function.is_declaration and far_calls.NAME in str(function):
-            passes.run(function, builder)
-    return str(module)
+    if few:
+        return text
+    functions = [name_of(function) for function in text.split("\ndefine ")[1:] if far_calls.NAME in function]
+    return passed(text, functions, "add_sinking_pass")  # values are made no earlier than they have to be
 
 
 class _Function:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from insitu.aot.dominators import Dominators
 
 Graph = dict[int, list[int]]
 
@@ -13,72 +13,19 @@ def depths(graph: Graph, start: int) -> dict[int, int]:
     A loop is what leads back to a node that all ways to it come through, without that node; or a strongly connected
     part that has no such node.
     """
-    order = _order(graph, start)
-    before = _before(graph, order)
-    above = _above(order, before)
-    found = dict.fromkeys(order, 0)
+    over = Dominators(graph, start)
+    found = dict.fromkeys(over.order, 0)
     bodies = []
-    for head in order:
-        back = [node for node in before[head] if _is_above(head, node, above, order)]
+    for head in over.order:
+        back = [node for node in over.before[head] if over.common(head, node) == head]
         if back:
-            bodies.append(_body(head, back, before))
-    parts = ({node for node in part if node in order} for part in connected(graph))
+            bodies.append(_body(head, back, over.before))
+    parts = ({node for node in part if node in found} for part in connected(graph))
     several = [part for part in parts if len(part) > 1 and not any(part <= body for body in bodies)]
     for body in bodies + several:
         for node in body:
             found[node] += 1
     return found
-
-
-def _order(graph: Graph, start: int) -> dict[int, int]:
-    """Each node that is reached, and its number in reverse postorder."""
-    left: list[int] = []
-    seen, work = {start}, [(start, iter(graph[start]))]
-    while work:
-        node, ways = work[-1]
-        to = next((to for to in ways if to not in seen), None)
-        if to is None:
-            left.append(node)
-            work.pop()
-        else:
-            seen.add(to)
-            work.append((to, iter(graph[to])))
-    return {node: i for i, node in enumerate(reversed(left))}
-
-
-def _before(graph: Graph, order: dict[int, int]) -> defaultdict[int, list[int]]:
-    found = defaultdict(list)
-    for node in order:
-        for to in dict.fromkeys(graph[node]):
-            found[to].append(node)
-    return found
-
-
-def _above(order: dict[int, int], before: dict[int, list[int]]) -> dict[int, int]:
-    """For each node, the nearest one that all ways to it come through (Cooper, Harvey and Kennedy's algorithm)."""
-    start, *others = order
-    found = {start: start}
-    changed = True
-    while changed:
-        changed = False
-        for node in others:
-            nearest, *more = (way for way in before[node] if way in found)
-            for way in more:
-                while nearest != way:
-                    if order[nearest] > order[way]:
-                        nearest = found[nearest]
-                    else:
-                        way = found[way]
-            if found.get(node) != nearest:
-                found[node], changed = nearest, True
-    return found
-
-
-def _is_above(one: int, node: int, above: dict[int, int], order: dict[int, int]) -> bool:
-    """Whether all ways to a node come through one."""
-    while order[node] > order[one]:
-        node = above[node]
-    return node == one
 
 
 def _body(head: int, back: list[int], before: dict[int, list[int]]) -> set[int]:
@@ -90,6 +37,11 @@ def _body(head: int, back: list[int], before: dict[int, list[int]]) -> set[int]:
             found.add(node)
             pending += before[node]
     return found
+
+
+def cycles(graph: Graph) -> list[list[int]]:
+    """The strongly connected parts whose nodes lead back to themselves."""
+    return [part for part in connected(graph) if len(part) > 1 or part[0] in graph[part[0]]]
 
 
 def connected(graph: Graph) -> list[list[int]]:

@@ -20,7 +20,7 @@ from insitu.aot import counted as counted_loops
 from insitu.aot import halving, stand_ins, walks
 from insitu.aot.blocks import CALLEE, Block, Blocks
 from insitu.aot.counted import Counted
-from insitu.aot.loops import connected
+from insitu.aot.loops import cycles
 from insitu.port.xip import layout
 
 if TYPE_CHECKING:
@@ -119,8 +119,8 @@ def _recursive(functions: list[str]) -> set[str]:
                 graph[number].append(numbers.get(callee[1:], 0))
         if not function.startswith("internal"):
             graph[0].append(number)
-    cycles = [part for part in connected(graph) if len(part) > 1 or part[0] in graph[part[0]]]
-    return {name for name, number in numbers.items() if any(number in part for part in cycles)}
+    recursive = {number for part in cycles(graph) for number in part}
+    return {name for name, number in numbers.items() if number in recursive}
 
 
 def _asking(functions: list[str]) -> set[str]:

@@ -12,6 +12,7 @@ import re
 from collections import Counter
 
 from insitu.aot.blocks import CALLEE, LABEL, PHI, TARGET
+from insitu.aot.dominators import Dominators
 from insitu.port.xip import layout
 
 _MARK = "call void @insitu_stack_check("
@@ -101,49 +102,8 @@ class _Graph:
         return found
 
     @functools.cached_property
-    def _order(self) -> dict[str, int]:
-        """Blocks that can be reached, each but in a loop behind those that lead to it."""
-        first = next(iter(self.lines))
-        seen, done, open_ = {first}, [], [(first, iter(self.next[first]))]
-        while open_:
-            block, ways = open_[-1]
-            to = next((to for to in ways if to not in seen), None)
-            if to is None:
-                done.append(block)
-                open_.pop()
-            else:
-                seen.add(to)
-                open_.append((to, iter(self.next[to])))
-        return {block: i for i, block in enumerate(reversed(done))}
-
-    @functools.cached_property
-    def _dominator(self) -> dict[str, str]:
-        """Cooper, Harvey, Kennedy: A Simple, Fast Dominance Algorithm, figure 3."""
-        before: dict[str, list[str]] = {block: [] for block in self._order}
-        for block in self._order:
-            for to in self.next[block]:
-                before[to].append(block)
-        first, *others = self._order
-        found, changed = {first: first}, True
-        while changed:
-            changed = False
-            for block in others:
-                known = [b for b in before[block] if b in found]
-                common = known[0]
-                for other in known[1:]:
-                    common = self._common(found, common, other)
-                changed |= found.get(block) != common
-                found[block] = common
-        return found
-
-    def _common(self, dominator: dict[str, str], a: str, b: str) -> str:
-        order = self._order
-        while a != b:
-            while order[a] > order[b]:
-                a = dominator[a]
-            while order[b] > order[a]:
-                b = dominator[b]
-        return a
+    def _over(self) -> Dominators[str]:
+        return Dominators(self.next, next(iter(self.lines)))
 
     def _once(self, block: str) -> str:
         """The last block on every way to this one that is in no loop."""
@@ -154,13 +114,13 @@ class _Graph:
                 if block not in reached:
                     return block
                 looping |= reached  # of what leads here, those that can be come to from here, too, are in the loop
-            block = self._dominator[block]
+            block = self._over.nearest[block]
 
     def places(self, calling: list[str]) -> list[str]:
         """Blocks, of which at most one is executed in a call and one is before each block of calling."""
-        reached = [block for block in calling if block in self._order]
+        reached = [block for block in calling if block in self._over.order]
         if len(reached) > _MOST_CALLING:
-            reached = [functools.reduce(functools.partial(self._common, self._dominator), reached)]
+            reached = [functools.reduce(self._over.common, reached)]
         places = list(dict.fromkeys(self._once(block) for block in reached))
         while len(places) > 1:
             pair = self._in_sequence(places)
@@ -168,7 +128,7 @@ class _Graph:
                 break
             a, b = pair or places[:2]
             places = [place for place in places if place not in (a, b)]
-            joined = self._once(self._common(self._dominator, a, b))
+            joined = self._once(self._over.common(a, b))
             places += [joined] if joined not in places else []
         return places
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import llvmlite.binding as llvm
 
 from insitu.aot import far_calls, versions
-from insitu.aot.blocks import NAME, Block, Blocks, in_each_function, reached, renamed
+from insitu.aot.blocks import NAME, Block, Blocks, in_each_function, name_of, reached, renamed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ def written(ir: str) -> tuple[str, list[str]]:
     def changed(text: str) -> str:
         if far_calls.NAME not in text:
             return text
-        name = versions.name_of(text)
+        name = name_of(text)
         function = _Function(text, module.get_function(name))
         if function.copied:
             found.append(name)

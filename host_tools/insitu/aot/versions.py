@@ -10,10 +10,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-import llvmlite.binding as llvm
-
 from insitu.aot import counted, far_calls
-from insitu.aot.blocks import BRANCH, NAME, Block, Blocks, in_each_function, reached, renamed
+from insitu.aot.blocks import BRANCH, NAME, Block, Blocks, in_each_function, name_of, reached, renamed
+from insitu.aot.passes import passed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +30,6 @@ _WORDS = 1 << 32
 _ENTER = "insitu.enter.v"
 CHECKED = "insitu.checked.v"  # names the block before a loop that is only for where a check may fail
 
-_FUNCTION = re.compile(r"@([\w.$-]+)\(")
 _COMPARED = re.compile(r"  \S+ = icmp (?:samesign )?(\w+) i32 ([^\s,]+), ([^\s,]+)")
 # A condition of two that is true where one of them is, or false.
 _EITHER = {
@@ -83,33 +81,14 @@ def written(ir: str) -> str:
     if not found:
         return ir
     # What is behind a loop takes its values by phis that lie right behind it.
-    text = _passed(ir, found, "add_lcssa_pass")
+    text = passed(ir, found, "add_lcssa_pass")
     return in_each_function(text, lambda function: _in_function(function) if name_of(function) in found else function)
 
 
 def tidied(ir: str) -> str:
     """A module's IR where what only a check needed is gone, and what its branches kept apart is one again."""
     found = [name_of(text) for text in ir.split("\ndefine ")[1:] if _ENTER in text]
-    return _passed(ir, found, "add_simplify_cfg_pass", "add_aggressive_dce_pass") if found else ir
-
-
-def _passed(ir: str, functions: list[str], *add: str) -> str:
-    """A module's IR after LLVM's passes over some of its functions; add: methods of a pass manager."""
-    module = llvm.parse_assembly(ir, llvm.create_context())
-    module.verify()
-    passes = llvm.create_new_function_pass_manager()
-    for method in add:
-        getattr(passes, method)()
-    builder = llvm.create_pass_builder(None, llvm.create_pipeline_tuning_options())
-    for name in functions:
-        passes.run(module.get_function(name), builder)
-    return str(module)
-
-
-def name_of(text: str) -> str:
-    """A function's, of its text behind "define "."""
-    found = _FUNCTION.search(text)
-    return found[1] if found else ""
+    return passed(ir, found, "add_simplify_cfg_pass", "add_aggressive_dce_pass") if found else ir
 
 
 def _has_any(text: str) -> bool:
@@ -171,7 +150,7 @@ class _Version:
         return (branch[1], cold[0] == branch[2]) if branch and len(cold) == 1 else None
 
     def _is_cold(self, name: str) -> bool:
-        return self._blocks.traps(name) or any(far_calls.NAME in line for line in self._blocks[name].lines)
+        return self._blocks.traps(name) or far_calls.is_far(self._blocks[name])
 
     def _parts_of(self, condition: str, value: bool) -> list[str]:
         """Conditions any of which makes this one true, or false."""

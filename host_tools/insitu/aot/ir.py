@@ -55,6 +55,7 @@ attributes #3 = { nounwind willreturn memory(inaccessiblemem: readwrite) }
 
 
 _ARGUMENT_WORDS = 4  # in registers, on all targets
+_BITS = {"float": "i32", "double": "i64"}
 # A function of the module's own that is defined; a wrapper has no location.
 _LOCATED = re.compile(r"^define .*?@f(\d+)\(.* !dbg ", re.MULTILINE)
 
@@ -166,25 +167,35 @@ def _is_jump(plan: Plan, params: tuple[str, ...], results: tuple[str, ...]) -> b
 
 
 def _thunk(plan: Plan, type_index: int) -> str:
-    """Called by the stub: arguments from the args area, results back into it.
+    """Called by the stub: arguments from the args area, results back into it, but the first, which the stub puts there.
 
+    The function comes in the last register of an argument, where it is in nobody's way.
     It checks no stack: the stub did; invariant: stack-start. Types and room in the args area; invariant: args-area.
     """
     f, function_type = FunctionBuilder(plan), plan.wasm.types[type_index]
     params, results = ir_types(function_type.params), ir_types(function_type.results)
     f.start_block("entry")
     arguments = "".join(f", {t} {f.load_argument(i, t)}" for i, t in enumerate(params))
-    call = f"call {result_type(results)} %function(ptr %inst{arguments})"
-    if not results:
-        f.line(call)
-    elif len(results) == 1:
-        f.store_argument(0, results[0], f.value(call))
+    call = f"tail call {result_type(results)} %function(ptr %inst{arguments})"
+    returned = "void"
+    if results:
+        first, *others = _each(f, f.value(call), results)
+        for i, (ir_type, value) in enumerate(zip(results[1:], others, strict=True), 1):
+            f.store_argument(i, ir_type, value)
+        bits = _BITS.get(results[0])
+        returned = f"{bits} {f.value(f'bitcast {results[0]} {first} to {bits}')}" if bits else f"{results[0]} {first}"
     else:
-        whole = f.value(call)
-        for i, ir_type in enumerate(results):
-            field = f.value(f"extractvalue {result_type(results)} {whole}, {i}")
-            f.store_argument(i, ir_type, field)
-    f.line("ret void")
+        f.line(call)
+    f.line(f"ret {returned}")
     mark = signature.word(function_type) ^ layout.MARK_THUNK ^ plan.window_mark
-    head = f"define hidden void @t{type_index}(ptr %inst, ptr %function) nounwind align 4 prefix i32 {mark}"
+    kind = returned.partition(" ")[0]
+    unused = ", i32" * (_ARGUMENT_WORDS - 2)
+    head = f"define hidden {kind} @t{type_index}(ptr %inst{unused}, ptr %function) nounwind align 4 prefix i32 {mark}"
     return f"{head} {{\n{f.finish()}\n}}"
+
+
+def _each(f: FunctionBuilder, returned: str, results: tuple[str, ...]) -> list[str]:
+    """The results of a function that returned them as result_type says."""
+    if len(results) == 1:
+        return [returned]
+    return [f.value(f"extractvalue {result_type(results)} {returned}, {i}") for i in range(len(results))]

@@ -39,10 +39,15 @@ insitu_enter:           # a0: exec env, a1: thunk to start, 0: resume; a2: insta
     mv    sp, t3
     beqz  a1, restore
     mv    s0, a0
+    mv    s1, a2
     mv    t0, a1
     mv    a0, a2
-    mv    a1, a3
-    jalr  t0                            # thunk(instance, function)
+    jalr  t0                            # thunk(instance, , , function): the first result, if there is one
+    lw    t0, -INSTANCE_IMAGE(s1)
+    lw    t0, IMAGE_ARGS(t0)
+    sub   t0, s1, t0
+    sw    a0, 0(t0)
+    sw    a1, 4(t0)
     mv    a2, s0
     li    a1, 0                         # REQUEST_RETURN
 leave:                                  # a2: exec env, a1: request

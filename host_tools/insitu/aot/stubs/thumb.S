@@ -80,9 +80,15 @@ insitu_enter:       // r0: exec env, r1: thunk to start, 0: resume; r2: instance
     beq   resume
     mov   r4, r0
     mov   r5, r1
+    mov   r6, r2
     mov   r0, r2
-    mov   r1, r3
-    blx   r5                            // thunk(instance, function)
+    blx   r5                            // thunk(instance, , , function): the first result, if there is one
+    mov   r3, r6
+    subs  r3, #INSTANCE_IMAGE
+    ldr   r3, [r3]
+    ldr   r3, [r3, #IMAGE_ARGS]
+    subs  r3, r6, r3
+    stm   r3!, {r0, r1}
     mov   r2, r4
     movs  r1, #0                        // REQUEST_RETURN
 leave:                                  // r2: exec env, r1: request

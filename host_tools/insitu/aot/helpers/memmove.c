@@ -13,13 +13,6 @@ typedef unsigned char byte;
 typedef struct { u32 words[4]; } quad;  // to Arm's LDM and STM, which want alignment
 typedef struct __attribute__((packed)) { u32 word; } loose;
 
-// LLVM does not see that two shifts are a rotation of 64 bits, which costs four instructions more.
-static inline u32 opaque(u32 value)
-{
-    __asm__("" : "+r"(value));
-    return value;
-}
-
 static inline u32 low_bits(const void *at) { return (u32)at & 3; }
 static inline u32 load(const byte *at) { return ((const loose *)at)->word; }
 static inline void store(byte *at, u32 word) { ((loose *)at)->word = word; }

@@ -15,6 +15,7 @@ from insitu.aot import contract, link
 from insitu.aot.contract import relaxation, relocations, riscv
 from insitu.aot.contract.elf import Object
 from insitu.aot.contract.relaxation import Shortened
+from insitu.aot.efforts import SPEED
 from insitu.aot.options import Options
 from insitu.aot.plan import Plan
 from insitu.aot.targets import target as named
@@ -113,9 +114,11 @@ def _places(of: Object, section: int) -> range:
     )
 
 
-def build(wasm: bytes, target: str, window: Wanted | None = None, *, interruptible: bool = False) -> Built:
+def build(
+    wasm: bytes, target: str, window: Wanted | None = None, *, interruptible: bool = False, optimise: str = SPEED
+) -> Built:
     plan = Plan(decode(wasm), named(target), Options(window=window, interruptible=interruptible))
-    made = aot.object_files(plan)
+    made = aot.object_files(plan, optimise)
     return Built(plan, made, link.link(made, plan))
 
 
@@ -271,7 +274,7 @@ def frames(built: Built) -> Iterator[Patch]:
         elif mnemonic in ("pop", "pop.w") and "pc" in operands and size == 2:
             yield "return changed", offset, struct.pack("<H", word ^ 0x80 if word & 0x80 else word | 0x80)
         elif mnemonic == "c.jr" or mnemonic == "bx":
-            yield "return changed", offset, struct.pack("<H", 0x4718 if mnemonic == "bx" else 0x8502)
+            yield "return changed", offset, struct.pack("<H", 0x4700 if mnemonic == "bx" else 0x8502)
 
 
 def calls(built: Built) -> Iterator[Patch]:

@@ -21,6 +21,12 @@ _DEEPEST = 6  # loops in one another
 _CALLS = (10, 30, relaxation.CALL)  # R_ARM_THM_CALL, R_ARM_THM_JUMP24
 _PAIR_SAVED = relaxation.PAIR - relaxation.JAL_SIZE  # bytes: the linker makes a JAL of most
 _LOCAL = (16, 17, 44, 45)  # R_RISCV_BRANCH, R_RISCV_JAL, R_RISCV_RVC_BRANCH, R_RISCV_RVC_JUMP
+# What a routine that saves or restores registers executes but its call: see stubs/frames_rv32.S.
+_ROUTINES = {
+    f"__riscv_{what}_{n}": 2 + saved
+    for what in ("save", "restore")
+    for n, saved in enumerate([4] * 4 + [8] * 4 + [12] * 4 + [13])
+}
 _COLD = ("insitu_trap", stand_ins.POLL)  # what is called seldom; of a poll, nor does what follows count
 
 
@@ -146,8 +152,10 @@ def _blocks(of: Object, index: int, machine: Architecture) -> dict[int, _Block]:
             block = blocks[at] = _Block()
         kind, callee = calls.get(at, paired or (0, ""))
         paired = (0, callee) if kind == relaxation.CALL else None
-        block.instructions += not paired
+        block.instructions += not paired and 1 + _ROUTINES.get(callee, 0)
         if i is None or paired:
+            if i and i.flow == do.JUMP_REGISTER:
+                block = None
             continue
         block.far |= callee.startswith(stand_ins.FAR) and not conditional
         ends = _leave(block, i, to.get(at), callee, machine)

@@ -2,6 +2,9 @@
 
 LLVM's strength reduction sees the checks in a loop for what they are not: which loops gain by it is known when the code
 is there. Only functions with a loop are generated more than once.
+
+Where a target has routines that save and restore registers, code that is to be small uses them. Other code does so in
+functions with loops that are cheaper then: a prologue and an epilogue of 4 bytes each take some instructions more.
 """
 
 from __future__ import annotations
@@ -46,21 +49,30 @@ def generate(ways: list[list[str]], target: Target, effort: str) -> list[bytes]:
     times = [1 if i == 0 else 1 / _OTHER_WAY for polling in ways for i in range(len(polling)) for _ in wanted.variants]
     ir = irs[0]
     first, *others = wanted.variants
+    small = wanted.size and bool(target.frames)
     looping = {name: _loops(text) for name, text in optimise.definitions(ir)} if others else {}
     straight = {name for name, loops in looping.items() if not loops}
+    recursive = {name for name, text in optimise.definitions(ir) if text.count(f"@{name}(") > 1}
     with stand_ins.options(ir):
         if len(straight) == len(looping):
-            return [_generated(_parsed(ir, first.bases), target, first.options, set())]
+            return [_generated(_parsed(ir, first.bases), target, first.options, set(), frames=small)]
         bases_tried = {variant.bases for variant in wanted.variants}
         modules = {(i, with_bases): _parsed(irs[i], with_bases) for i in range(len(irs)) for with_bases in bases_tried}
 
-        def made_as(i: int, variant: Variant, left_out: set[str]) -> bytes:
-            return _generated(modules[i, variant.bases].clone(), target, variant.options, left_out)
+        def made_as(i: int, variant: Variant, left_out: set[str], frames: bool) -> bytes:
+            module = modules[i, variant.bases].clone()
+            return _generated(module, target, variant.options, left_out, frames=frames)
 
-        tried = [(i, variant) for i in range(len(irs)) for variant in wanted.variants][1:]
-        made = [made_as(0, first, set()), *(made_as(i, variant, straight) for i, variant in tried)]
-    costs = [cost.of_functions(data, target) for data in made]
-    chosen = {name: _cheapest([costs_of.get(name) for costs_of in costs], times, wanted) for name in looping}
+        tried = [(i, variant) for i in range(len(irs)) for variant in wanted.variants]
+        made = [made_as(*n, straight if at else set(), small) for at, n in enumerate(tried)]
+        costs = [cost.of_functions(data, target) for data in made]
+        chosen = {name: _cheapest([costs_of.get(name) for costs_of in costs], times, wanted) for name in looping}
+        for n in sorted(set(chosen.values())) if target.frames and not small else ():
+            own = {name for name, of in chosen.items() if of == n} - straight - recursive
+            framed = made_as(*tried[n], looping.keys() - own, frames=True)
+            costs_of = cost.of_functions(framed, target)
+            chosen |= {name: len(made) for name in own if _weight(costs_of[name]) < _weight(costs[n][name])}
+            made.append(framed)
     return [
         object_file.without(data, {name for name, n in chosen.items() if n != i})
         for i, data in enumerate(made)
@@ -99,12 +111,14 @@ def _loops(definition: str) -> bool:
     return False
 
 
-def _generated(module: llvm.ModuleRef, target: Target, options: tuple[str, ...], left_out: set[str]) -> bytes:
+def _generated(
+    module: llvm.ModuleRef, target: Target, options: tuple[str, ...], left_out: set[str], *, frames: bool
+) -> bytes:
     for name in left_out:
         module.get_function(name).linkage = llvm.Linkage.available_externally
     for option in (*_OFF, *options):
         llvm.set_option("insitu", option)
-    return bytes(optimise.machine(target).emit_object(module))
+    return bytes(optimise.machine(target, frames=frames).emit_object(module))
 
 
 def _cheapest(costs: list[cost.Cost | None], times: list[float], wanted: Effort) -> int:

@@ -55,6 +55,7 @@ attributes #3 = { nounwind willreturn memory(inaccessiblemem: readwrite) }
 
 
 _ARGUMENT_WORDS = 4  # in registers, on all targets
+_POLLING = 4  # copies of a loop over data: what a turn does is there to outweigh its poll
 _BITS = {"float": "i32", "double": "i64"}
 # A function of the module's own that is defined; a wrapper has no location.
 _LOCATED = re.compile(r"^define .*?@f(\d+)\(.* !dbg ", re.MULTILINE)
@@ -66,10 +67,11 @@ def parts(plan: Plan, *, unroll: bool) -> Iterator[tuple[str, str]]:
     unroll: whether loops over data are written out (unroll.py).
     """
     first = plan.wasm.imported_function_count
+    copies = _POLLING if plan.interruptible else plan.target.copies
     for i in range(first):
         yield f"f{i}", _wrapper(plan, i)
     for i, function in enumerate(plan.wasm.functions, first):
-        body = unrolled(function.body, plan.target.copies) if unroll else function.body
+        body = unrolled(function.body, copies, window=bool(plan.memory.window)) if unroll else function.body
         yield f"f{i}", _function(plan, i, replace(function, body=body))
     for i in plan.thunk_types:
         yield f"t{i}", _thunk(plan, i)

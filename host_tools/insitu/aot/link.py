@@ -49,7 +49,7 @@ class LinkError(InsituError):
 
 # Names of inputs in Piece.file; one of the library is its path, a member's name in parentheses behind it.
 _PROGRAM = "module"  # and a number
-STUB, HELPERS, FAR, POLL = "stub.o", "helpers.o", "far.o", "poll.o"
+STUB, HELPERS, FAR, POLL, FRAMES = "stub.o", "helpers.o", "far.o", "poll.o", "frames.o"
 MERGED = "<internal>"  # lld's name for constants that it keeps once for all inputs
 
 
@@ -128,6 +128,12 @@ def _poll(target: Target) -> bytes:
 
 
 @functools.cache
+def _frames(target: Target) -> bytes:
+    """The object file of the target's routines that save and restore registers."""
+    return _compiled(target, [str(stubs.path(target.frames))])
+
+
+@functools.cache
 def _helpers(target: Target) -> bytes:
     """The object file of the helpers that stand in for wrong or slow ones of compiler-rt."""
     return _compiled(target, [*helpers.OPTIONS, *map(str, helpers.paths())])
@@ -184,7 +190,8 @@ def own_objects(target: Target, *, far: window.Far | None = None, polls: bool = 
     far, polls: see Plan.far, Plan.interruptible.
     """
     first = ({FAR: _far(target, far)} if far else {}) | ({POLL: _poll(target)} if polls else {})
-    return first | {STUB: stub(target), HELPERS: _helpers(target)}
+    frames = {FRAMES: _frames(target)} if target.frames else {}
+    return first | {STUB: stub(target), HELPERS: _helpers(target)} | frames
 
 
 def _link(target: Target, inputs: list[str], roots: str, base: int, folder: Path) -> tuple[bytes, str]:

@@ -23,7 +23,13 @@ _SUFFIX = {I32: "i32", I64: "i64", F32: "f32", F64: "f64"}
 _BITS = {I32: 32, I64: 64, F32: 32, F64: 64}
 _INTEGER_OF = {F32: I32, F64: I64}
 
-# Intrinsics that the code here names; declared once a module.
+
+def _saturating(signed: str, source: str, result: str) -> str:
+    """The helper's name, of helpers/trunc_sat.c."""
+    return f"@insitu_{_SUFFIX[result]}_trunc_sat_{_SUFFIX[source]}_{signed}"
+
+
+# Intrinsics and helpers that the code here names; declared once a module.
 DECLARATIONS = "\n".join(
     [f"declare {t} @llvm.{op}.{t}({t}, i1)" for t in (I32, I64) for op in ("ctlz", "cttz")]
     + [f"declare {t} @llvm.ctpop.{t}({t})" for t in (I32, I64)]
@@ -38,6 +44,12 @@ DECLARATIONS = "\n".join(
         f"declare {i} @llvm.fpto{u}i.sat.{i}.{s}({f})"
         for i in (I32, I64)
         for f, s in ((F32, "f32"), (F64, "f64"))
+        for u in "su"
+    ]
+    + [
+        f"declare {i} {_saturating(u, f, i)}({_INTEGER_OF[f]}) nounwind willreturn memory(none)"
+        for i in (I32, I64)
+        for f in (F32, F64)
         for u in "su"
     ]
 )
@@ -119,10 +131,16 @@ def _extend(bits: int, t: str) -> Emit:
 
 
 def _saturate(signed: str, source: str, result: str) -> Emit:
-    name = f"@llvm.fpto{signed}i.sat.{result}.{_SUFFIX[source]}"
+    instruction = f"@llvm.fpto{signed}i.sat.{result}.{_SUFFIX[source]}"
+    helper, bits = _saturating(signed, source, result), _INTEGER_OF[source]
 
     def emit(f: FunctionBuilder) -> None:
-        f.push(result, f.value(f"call {result} {name}({source} {f.pop()})"))
+        a = f.pop()
+        if result == I32 and f.plan.target.has_floats(source):
+            f.push(result, f.value(f"call {result} {instruction}({source} {a})"))
+        else:
+            given = f.value(f"bitcast {source} {a} to {bits}")
+            f.push(result, f.value(f"call {result} {helper}({bits} {given})"))
 
     return emit
 

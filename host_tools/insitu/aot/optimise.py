@@ -11,6 +11,7 @@ from insitu.aot import (
     far_calls,
     far_operands,
     inferred_alignment,
+    partial_unroll,
     polls,
     stack_checks,
     stand_ins,
@@ -19,6 +20,7 @@ from insitu.aot import (
     versions,
 )
 from insitu.aot.blocks import CALLEE, in_each_function
+from insitu.aot.targets import Unroll
 from insitu.port.xip import layout
 
 if TYPE_CHECKING:
@@ -112,10 +114,11 @@ def _initialise() -> None:
 _initialise()
 
 
-def machine(target: Target) -> llvm.TargetMachine:
-    """LLVM's description of the target; small PIC makes every relocation PC-relative."""
+def machine(target: Target, *, frames: bool = False) -> llvm.TargetMachine:
+    """LLVM's description of the target; small PIC makes every relocation PC-relative. frames: as in generate.py."""
+    features = target.features + ",+save-restore" * frames
     return llvm.Target.from_triple(target.triple).create_target_machine(
-        cpu=target.cpu, features=target.features, opt=2, reloc="pic", codemodel="small"
+        cpu=target.cpu, features=features, opt=2, reloc="pic", codemodel="small"
     )
 
 
@@ -160,7 +163,7 @@ def optimise(
         if light:
             _light_passes(module, target_machine)
         else:
-            _standard_passes(module, target_machine, ir, unroll=target.unroll and unroll, apart=apart)
+            _standard_passes(module, target_machine, ir, unroll=unroll and target.unroll is Unroll.ALL, apart=apart)
     return module
 
 
@@ -313,9 +316,20 @@ def finished(module: llvm.ModuleRef, target: Target, *, apart: bool = False, twi
     """
     ways = [str(module)]
     if twice:
-        text = versions.written(ways[0])
+        text = versions.written(_unrolled(ways[0], target), target.soft_floats)
         ways = [far_operands.remade(versions.tidied(way), target) for way in _with_tails(text, target)]
     return [[_for_generation(way, target) for way in _checked(text, target, apart=apart)] for text in ways]
+
+
+def _unrolled(text: str, target: Target) -> str:
+    """A module's text, see partial_unroll.py."""
+    return partial_unroll.unrolled(text, lambda: _of_a_function(target)) if target.unroll is Unroll.SHORT else text
+
+
+def _of_a_function(target: Target) -> tuple[llvm.FunctionPassManager, llvm.PassBuilder]:
+    """LLVM's passes that simplify a function."""
+    builder = llvm.create_pass_builder(machine(target), _tuning(unroll=False))
+    return builder.getFunctionPassManager(), builder
 
 
 def _with_tails(text: str, target: Target) -> list[str]:
@@ -325,8 +339,7 @@ def _with_tails(text: str, target: Target) -> list[str]:
         return [text]
     module = llvm.parse_assembly(changed, llvm.create_context())
     module.verify()
-    builder = llvm.create_pass_builder(machine(target), _tuning(unroll=False))
-    passes = builder.getFunctionPassManager()
+    passes, builder = _of_a_function(target)
     with stand_ins.options(text):
         for name in names:
             passes.run(module.get_function(name), builder)

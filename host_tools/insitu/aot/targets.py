@@ -6,9 +6,20 @@ To add one: a row here, an assembly stub in stubs/, an ARCH_* number in port/xip
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 from insitu.errors import InsituError
 from insitu.port.xip import layout
+
+
+class Unroll(Enum):
+    """Which loops are written out.
+
+    ALL: those that LLVM writes out, by what compiles to WebAssembly and here. EARLY: by the former, where the number of
+    turns is known. SHORT: short ones with a constant number of turns, here (partial_unroll.py).
+    """
+
+    ALL, EARLY, SHORT = "all", "early", "short"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +39,11 @@ class Target:
         tail_calls: whether LLVM can make a call the last jump of a function; not where Thumb has no b.w.
         instance_register: whether functions that only their own module calls are given the instance pointer in a
             register that calls keep, r10 (LLVM's swiftself). Cortex-M0+ can do little with r10, RISC-V has none.
+        frames: file in stubs/ with routines that save and restore registers, for functions that are to be small; "":
+            there are none, as Arm has instructions for that.
         few_registers: whether most instructions take half of them only, as on ARMv6-M.
-        unroll: whether unrolled loops are worth their bytes here; what clang does for the same CPU but where a
-            row says why not.
-        copies: of a loop over data, at most (unroll.py). On rv32 kernels take 1.004 of the instructions and 0.98 of the
+        unroll: which loops are written out; what clang does for the same CPU but where a row says why not.
+        copies: of a loop over data, at most (unroll.py). On rv32 kernels take 1.007 of the instructions and 0.98 of the
             bytes with two instead of four; on Cortex-M0+ 1.01 for that.
     """
 
@@ -50,9 +62,19 @@ class Target:
     unaligned: bool
     tail_calls: bool
     instance_register: bool
+    frames: str
     few_registers: bool
-    unroll: bool
+    unroll: Unroll
     copies: int
+
+    def has_floats(self, ir_type: str) -> bool:
+        """Whether the CPU has instructions for LLVM's "float" or "double"."""
+        return bool(self.cpu_features & (layout.FEATURE_FPU if ir_type == "float" else layout.FEATURE_DOUBLE))
+
+    @property
+    def soft_floats(self) -> list[str]:
+        """Those that it has none for."""
+        return [ir_type for ir_type in ("float", "double") if not self.has_floats(ir_type)]
 
 
 _ROWS = (
@@ -72,8 +94,10 @@ _ROWS = (
         unaligned=False,
         tail_calls=False,
         instance_register=False,
+        frames="",
         few_registers=True,
-        unroll=False,  # the kernels: 2% fewer instructions for 46% more bytes, and an RP2040 caches 16 KiB of flash
+        # ALL: 2% fewer instructions of the kernels for 46% more bytes, and an RP2040 caches 16 KiB of flash
+        unroll=Unroll.EARLY,
         copies=4,
     ),
     Target(
@@ -92,8 +116,9 @@ _ROWS = (
         unaligned=True,
         tail_calls=True,
         instance_register=True,
+        frames="",
         few_registers=False,
-        unroll=True,
+        unroll=Unroll.ALL,
         copies=4,
     ),
     Target(
@@ -112,8 +137,9 @@ _ROWS = (
         unaligned=True,
         tail_calls=True,
         instance_register=True,
+        frames="",
         few_registers=False,
-        unroll=True,
+        unroll=Unroll.ALL,
         copies=4,
     ),
     # Cortex-M7 with a double-precision FPU (FPv5-D16); one with single precision alone runs what is for a Cortex-M4F.
@@ -133,8 +159,9 @@ _ROWS = (
         unaligned=True,
         tail_calls=True,
         instance_register=True,
+        frames="",
         few_registers=False,
-        unroll=True,
+        unroll=Unroll.ALL,
         copies=4,
     ),
     Target(
@@ -153,8 +180,9 @@ _ROWS = (
         unaligned=True,
         tail_calls=True,
         instance_register=True,
+        frames="",
         few_registers=False,
-        unroll=True,
+        unroll=Unroll.ALL,
         copies=4,
     ),
     Target(
@@ -175,8 +203,9 @@ _ROWS = (
         unaligned=True,
         tail_calls=True,
         instance_register=False,
+        frames="frames_rv32.S",
         few_registers=False,
-        unroll=False,
+        unroll=Unroll.SHORT,
         copies=2,
     ),
     # The RP2350's RISC-V core (RP2350 datasheet, 3.8; instructions: Hazard3's doc/sections/introduction.adoc). A
@@ -198,8 +227,9 @@ _ROWS = (
         unaligned=False,
         tail_calls=True,
         instance_register=False,
+        frames="frames_rv32.S",
         few_registers=False,
-        unroll=False,
+        unroll=Unroll.SHORT,
         copies=2,
     ),
 )

@@ -15,7 +15,7 @@ from insitu.aot.blocks import BRANCH, NAME, Block, Blocks, in_each_function, nam
 from insitu.aot.passes import passed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from insitu.aot.counted import Counted
 
@@ -24,6 +24,7 @@ _FEWEST_TURNS = 3  # where they are known
 # instructions, and no other kernel gains.
 _FEWEST_CHECKS = 2
 _LONGEST = 32  # lines of a loop for each check that it loses
+_CALL = 40  # lines that a soft float's arithmetic counts for: LU decomposition has 0.8 of the bytes on rv32, no faster
 _MOST = (1 << 31) - 1  # what a number may change by in all turns
 _WORDS = 1 << 32
 
@@ -45,6 +46,7 @@ _FAILING = {
     False: {"ule": "ugt", "sle": "sgt", "ne": "eq", "ult": "ugt"},
 }
 _MADE = re.compile(r"  \S+ = (add|sub|or disjoint|shl|mul) (?:nuw |nsw )*i32 ([^\s,]+), ([^\s,]+)(?=,|$)")
+_FLOATS = re.compile(r"  \S+ = f(?:add|sub|mul|div|cmp)\b.*? (float|double) ")
 _I32_PHI = re.compile(r"  \S+ = phi i32 ")
 
 
@@ -74,15 +76,18 @@ def _most_turns(check: _Check) -> int:
     return (_MOST if limit is None else limit % _WORDS) // abs(check.step)
 
 
-def written(ir: str) -> str:
-    """A module's IR with such loops twice; tidied is to come."""
+def written(ir: str, soft: Sequence[str] = ()) -> str:
+    """A module's IR with such loops twice; tidied is to come.
+
+    soft: LLVM's types of floats that the CPU has no instructions for.
+    """
     _, *functions = ir.split("\ndefine ")
-    found = [name_of(text) for text in functions if _has_any(text)]
+    found = [name_of(text) for text in functions if _has_any(text, soft)]
     if not found:
         return ir
     # What is behind a loop takes its values by phis that lie right behind it.
     text = passed(ir, found, "add_lcssa_pass")
-    return in_each_function(text, lambda function: _in_function(function) if name_of(function) in found else function)
+    return in_each_function(text, lambda one: _in_function(one, soft) if name_of(one) in found else one)
 
 
 def tidied(ir: str) -> str:
@@ -91,31 +96,31 @@ def tidied(ir: str) -> str:
     return passed(ir, found, "add_simplify_cfg_pass", "add_aggressive_dce_pass") if found else ir
 
 
-def _has_any(text: str) -> bool:
+def _has_any(text: str, soft: Sequence[str]) -> bool:
     if " = phi i32 " not in text:
         return False
     blocks = Blocks(text)
-    return any(_version(blocks, head, members) for head, members in blocks.innermost(blocks))
+    return any(_version(blocks, head, members, soft) for head, members in blocks.innermost(blocks))
 
 
-def _in_function(text: str) -> str:
+def _in_function(text: str, soft: Sequence[str]) -> str:
     blocks, n = Blocks(text), 0
     for head, members in blocks.innermost(blocks):
-        version = _version(blocks, head, members)
+        version = _version(blocks, head, members, soft)
         if version:
             version.write(n)
             n += 1
     return blocks.text() if n else text
 
 
-def _version(blocks: Blocks, head: str, members: set[str]) -> _Version | None:
+def _version(blocks: Blocks, head: str, members: set[str], soft: Sequence[str]) -> _Version | None:
     """Of a loop, if it is worth it."""
     loop = counted.find(blocks, head, members)
     if loop is None or (loop.turns is not None and loop.turns < _FEWEST_TURNS):
         return None
     version = _Version(blocks, loop, members)
     checks = len(version.checks)
-    worth = checks >= _FEWEST_CHECKS and version.lines() <= _LONGEST * checks
+    worth = checks >= _FEWEST_CHECKS and version.lines(soft) <= _LONGEST * checks
     return version if worth and version.traps_alone() else None
 
 
@@ -209,9 +214,11 @@ class _Version:
             value, step = added[0], step + added[1]
         return _signed(step)
 
-    def lines(self) -> int:
-        """Of the copy."""
-        return sum(len(self._blocks[name].lines) for name in self._ends())
+    def lines(self, soft: Sequence[str]) -> int:
+        """Of the copy; what is a call of the library counts as many."""
+        lines = [line for name in self._ends() for line in self._blocks[name].lines]
+        floats = [found[1] for line in lines if (found := _FLOATS.match(line))]
+        return len(lines) + _CALL * sum(floats.count(of) for of in soft)
 
     def traps_alone(self) -> bool:
         """Whether what traps needs to know nothing of the loop."""

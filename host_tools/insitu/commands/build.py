@@ -9,6 +9,7 @@ from pathlib import Path
 
 from insitu.aot import Compiled, cache, compile_module
 from insitu.aot.options import DEFAULT, Options
+from insitu.aot.targets import Unroll
 from insitu.board.record import Board
 from insitu.errors import InsituError
 from insitu.port.xip import layout
@@ -135,7 +136,7 @@ def compile_source(
     flags: Sequence[str],
     *,
     small: bool = False,
-    unroll: bool = True,
+    unroll: Unroll = Unroll.ALL,
 ) -> list[str]:
     """Compile a source to the module made; the command that did it. exports and all others: see toolchain.to_wasm.
 

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from insitu.aot import compile_module
-from insitu.aot.targets import target
+from insitu.aot.targets import Unroll, target
 from insitu.board.record import Board
 from insitu.commands.build import compile_source, is_image, read_file, write_file
 from insitu.commands.tune import Call, Place
@@ -74,7 +74,7 @@ def make(source: Path, boards: Sequence[Board], work: Work = NO_WORK, *, old: Pa
     with tempfile.TemporaryDirectory(prefix="insitu-report-") as folder:
 
         @cache
-        def data(unroll: bool) -> bytes:
+        def data(unroll: Unroll) -> bytes:
             module = source
             if source.suffix in LANGUAGES:
                 module = Path(folder, f"{source.stem}.wasm")

@@ -33,6 +33,8 @@ _KINDS = {
     functions.TRAP: STUB,
     functions.STUB: STUB,
     functions.POLL: STUB,
+    functions.SAVE: LIBRARY,
+    functions.RESTORE: LIBRARY,
 }
 
 

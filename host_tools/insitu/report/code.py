@@ -26,6 +26,8 @@ _KINDS = {
     f.TRAP: ENTRY,
     f.STUB: ENTRY,
     f.POLL: ENTRY,
+    f.SAVE: LIBRARY,
+    f.RESTORE: LIBRARY,
 }
 _TEXT = ".text"
 _BETWEEN = {FUNCTIONS: "signature words, alignment", ENTRY: "stub", LIBRARY: "library, between functions"}

@@ -12,7 +12,8 @@ Proven from the instructions, whatever wrote them:
   entered with, with the stack pointer and the registers that belong to the caller as they were, or by a jump to
   another function in the same state.
 - Direct calls go to starts of functions: of the program, of the library, or the two of the stub that leave for the
-  runtime. Thunks and the stub's entry are called by nobody.
+  runtime. Thunks and the stub's entry are called by nobody. Routines that save and restore registers are followed as if
+  they stood in their callers.
 - Calls through registers: of an import's slot in the instance block, with the instance pointer of the same slot; of
   code whose signature word was compared with one of the module's types on every way there; in a thunk, of what it was
   given. A function that is exposed is given the instance pointer. Where it comes in a register that belongs to
@@ -71,6 +72,8 @@ _STUB = {
     "insitu_host_call": functions.HOST_CALL,
     "insitu_trap": functions.TRAP,
     "insitu_poll": functions.POLL,
+    "__riscv_save_": functions.SAVE,
+    "__riscv_restore_": functions.RESTORE,
 }
 
 
@@ -102,7 +105,7 @@ class _Image:
 
     def _function(self, name: str, offset: int, size: int, role: str) -> Function:
         if role == provenance.STUB:
-            return Function(name, name, offset, size, _STUB[name])
+            return Function(name, name, offset, size, _STUB[name.rstrip("0123456789")])
         if role == provenance.FAR:
             made = Function(name, f"far routine {name}", offset, size, functions.LIBRARY, far=True)
             made.kept, made.results = self.plan.target.instance_register, far_calls.result_words(name)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from insitu.aot.contract.instruction import Architecture
 
-# Kinds of functions. HOST_CALL, TRAP and POLL are the stub's; LIBRARY is compiler-rt's; BYTES are those of
-# aot/alignment.py.
-PROGRAM, THUNK, LIBRARY, HOST_CALL, TRAP, STUB, BYTES, POLL = range(8)
+# Kinds of functions. HOST_CALL, TRAP and POLL are the stub's, SAVE and RESTORE those of aot/stubs/frames_*.S; LIBRARY
+# is compiler-rt's; BYTES are those of aot/alignment.py.
+PROGRAM, THUNK, LIBRARY, HOST_CALL, TRAP, STUB, BYTES, POLL, SAVE, RESTORE = range(10)
 
 
 @dataclass(slots=True)

@@ -85,6 +85,7 @@ class Instruction:
         condition: of BRANCH, and of what follows predicates.
         predicates: of Thumb's IT: whether each instruction behind it is executed where the condition holds, or where
             it does not.
+        kept: of CALL, CALL_REGISTER: where the return address is, if not in the register for that.
     """
 
     size: int
@@ -94,6 +95,7 @@ class Instruction:
     register: int = NO_REGISTER
     condition: int = OTHER
     predicates: tuple[bool, ...] = ()
+    kept: int = NO_REGISTER
 
 
 @dataclass(frozen=True, slots=True)

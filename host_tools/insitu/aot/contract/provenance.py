@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _MAPPING = ("$d", "$t", "$x", "$a")
 PROGRAM, STUB, LIBRARY, FAR = "program", "stub", "library", "far"  # whose code it is
-_ROLES = {link.STUB: STUB, link.POLL: STUB, link.FAR: FAR}
+_ROLES = {link.STUB: STUB, link.POLL: STUB, link.FRAMES: STUB, link.FAR: FAR}
 
 
 @dataclass(frozen=True, slots=True)

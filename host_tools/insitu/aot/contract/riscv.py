@@ -10,7 +10,7 @@ from functools import cache
 from insitu.aot.contract import instruction as do
 from insitu.aot.contract.instruction import Architecture, Effect, Instruction, NotAllowed
 
-_RA, _SP = 1, 2
+_RA, _SP, _T0 = 1, 2, 5
 _RESERVED = (3, 4)  # gp, tp
 
 
@@ -47,7 +47,9 @@ def _jump(d: int, offset: int, size: int) -> Instruction:
         return Instruction(size, (), do.JUMP, offset)
     if d == _RA:
         return Instruction(size, (), do.CALL, offset)
-    raise NotAllowed("a call that keeps its return address elsewhere than in ra")
+    if d == _T0:
+        return Instruction(size, (), do.CALL, offset, kept=d)
+    raise NotAllowed("a call that keeps its return address in neither ra nor t0")
 
 
 def _jump_register(d: int, s: int, offset: int, size: int) -> Instruction:
@@ -55,7 +57,9 @@ def _jump_register(d: int, s: int, offset: int, size: int) -> Instruction:
         return Instruction(size, (), do.JUMP_REGISTER, offset, s)
     if d == _RA:
         return Instruction(size, (), do.CALL_REGISTER, offset, s)
-    raise NotAllowed("a call that keeps its return address elsewhere than in ra")
+    if d == _T0:
+        return Instruction(size, (), do.CALL_REGISTER, offset, s, kept=d)
+    raise NotAllowed("a call that keeps its return address in neither ra nor t0")
 
 
 def _immediate_operation(function: int, high: int, d: int, s: int, constant: int) -> tuple[Effect, ...]:

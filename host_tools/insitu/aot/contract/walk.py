@@ -14,6 +14,8 @@ from insitu.aot.contract.functions import (
     LIBRARY,
     POLL,
     PROGRAM,
+    RESTORE,
+    SAVE,
     STUB,
     THUNK,
     TRAP,
@@ -203,7 +205,8 @@ class Walker:
             self._branch(at + i.target, state, at)
             return False
         if i.flow == do.CALL:
-            return self._call(at, state, (at + i.target) & 0xFFFFFFFF, at + i.size)
+            target = (at + i.target) & 0xFFFFFFFF
+            return self._save(i, state, target) if i.kept >= 0 else self._call(at, state, target, at + i.size)
         if i.flow == do.CALL_REGISTER:
             return self._call_register(i, state, at)
         if i.flow == do.JUMP_REGISTER:
@@ -231,11 +234,35 @@ class Walker:
         callee = self.around.functions[target]
         if callee.kind == TRAP:
             self._call(at, state, target, at)
+        elif callee.kind == RESTORE:
+            self._jump_register(self._follow(callee, state), state, at)
         else:
             self._left(state)
             self._check_callee(callee, state, at, tail=True)
             self.returning |= callee.returns
             self.tails.add(target)
+
+    def _follow(self, routine: Function, state: State) -> Instruction:
+        """What a routine that saves or restores registers does, as if it stood here; the jump at its end."""
+        at = routine.start
+        while True:
+            i = self.machine.decode(self.around.code, at)
+            for effect in i.effects:
+                APPLY[effect[0]](self.effects, effect, state, at)
+            if i.flow:
+                return i
+            at += i.size
+
+    def _save(self, i: Instruction, state: State, target: int) -> bool:
+        """A call that keeps its return address in a register of its own."""
+        callee = self.around.functions.get(target)
+        if callee is None or callee.kind != SAVE:
+            raise Broken("a call that keeps its return address elsewhere than in the link register")
+        end = self._follow(callee, state)
+        if (end.flow, end.register, end.target) != (do.JUMP_REGISTER, i.kept, 0):
+            raise Broken(f"{callee.label} does not return")
+        state.registers[i.kept] = None
+        return True
 
     def _left(self, state: State) -> None:
         """The frame is gone, and registers are as the caller left them."""
@@ -369,6 +396,8 @@ class Walker:
             raise Broken(f"a helper calls {callee.label}")
         if callee.kind in (THUNK, STUB):
             raise Broken(f"a call of {callee.label}, which only the runtime enters")
+        if callee.kind in (SAVE, RESTORE):
+            raise Broken(f"a call of {callee.label} that keeps its return address in the link register")
         if callee.kind == HOST_CALL:
             self._instance_argument(state)
             if not self.function.far:  # it leaves with a trap so, too
@@ -399,6 +428,8 @@ class Walker:
 
     def _call_register(self, i: Instruction, state: State, at: int) -> bool:
         value = state.registers[i.register]
+        if i.kept >= 0:
+            return self._save(i, state, value[1] + i.target & 0xFFFFFFFF if value and value[0] == v.IMAGE else -1)
         if value and value[0] == v.IMAGE:
             return self._call(at, state, (value[1] + i.target & 0xFFFFFFFF) & ~self.machine.code_bit, at + i.size)
         incoming, results = self._check_indirect(value if i.target == 0 else None, state, at, tail=False)

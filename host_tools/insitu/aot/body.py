@@ -52,7 +52,7 @@ def _branch_if(f: FunctionBuilder, depth: int) -> None:
     condition = f.pop_condition()
     target, go_on = f.edge_to(depth), f.name("b")
     f.line(f"br i1 {condition}, label %{target}, label %{go_on}")
-    f.start_block(go_on)
+    f.follow(go_on)
 
 
 def _branch_table(f: FunctionBuilder, table: tuple[tuple[int, ...], int]) -> None:

@@ -63,6 +63,7 @@ class FunctionBuilder:
         self.block = "entry"
         self.reachable = True
         self.location = ""  # of the instruction that is compiled, as LLVM's text has it (locations.py)
+        self.held: dict[int, str] = {}  # of locals whose value is known here: it
         self._count = 0
         self._conditions: dict[str, str] = {}
         self._trap_blocks: dict[int, str] = {}
@@ -87,7 +88,19 @@ class FunctionBuilder:
         self.lines.append(f"  {operand} = {text}{self.location}")
         return operand
 
+    def local(self, index: int) -> str:
+        """What a local has. LLVM makes no instruction of the load, so it needs no location."""
+        self._count += 1
+        operand = f"%v{self._count}"
+        self.lines.append(f"  {operand} = load {self.local_types[index]}, ptr %l{index}")
+        return operand
+
     def start_block(self, name: str) -> None:
+        self.held = {}
+        self.follow(name)
+
+    def follow(self, name: str) -> None:
+        """Start a block that only the one before leads to: locals have what they had there."""
         self.lines.append(f"{name}:")
         self.block = name
 
@@ -145,7 +158,7 @@ class FunctionBuilder:
     def trap_if(self, condition: str, code: int) -> None:
         go_on = self.name("b")
         self.line(f"br i1 {condition}, label %{self.trap_block(code)}, label %{go_on}, !prof !unlikely")
-        self.start_block(go_on)
+        self.follow(go_on)
 
     def trap_always(self, code: int) -> None:
         self.line(f"br label %{self.trap_block(code)}")
@@ -237,7 +250,7 @@ class FunctionBuilder:
         label.before = self.ranges.state.copy()
         then, label.branch = self.name("then"), label.end
         self.line(f"br i1 {condition}, label %{then}, label %{label.end}.else")
-        self.start_block(then)
+        self.follow(then)
 
     def begin_else(self) -> None:
         label = self.labels[-1]

@@ -101,7 +101,8 @@ def _count(op: str, t: str) -> Emit:
 def _shift(op: str, t: str) -> Emit:
     def emit(f: FunctionBuilder) -> None:
         count, a = f.pop(), f.pop()
-        masked = f.value(f"and {t} {count}, {_BITS[t] - 1}")
+        most = _BITS[t] - 1
+        masked = f.value(f"and {t} {count}, {most}") if count.startswith("%") else str(int(count) & most)
         f.push(t, f.value(f"{op} {t} {a}, {masked}"))
 
     return emit

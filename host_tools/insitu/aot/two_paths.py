@@ -127,6 +127,7 @@ class TwoPaths(FunctionBuilder):
     def _switch(self) -> None:
         here = _Path(self.lines, self.stack, self.block, self.reachable, self.ranges.state)
         other, self._other, self.slow = self._other, here, not self.slow
+        self.held = {}
         self.lines, self.stack, self.block, self.reachable = other.lines, other.stack, other.block, other.reachable
         self.ranges.state = other.state
 

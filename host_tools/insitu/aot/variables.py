@@ -30,9 +30,11 @@ def declare_locals(f: FunctionBuilder, parameter_count: int, local_types: list[V
 
 def emit_local_get(f: FunctionBuilder, index: int) -> None:
     held = f.local_types[index]
-    f.push(held, f.value(f"load {held}, ptr %l{index}"))
-    if held == "i32":
-        f.ranges.note_get(f.stack[-1][1], index)
+    if index not in f.held:
+        f.held[index] = f.local(index)
+        if held == "i32":
+            f.ranges.note_get(f.held[index], index)
+    f.push(held, f.held[index])
 
 
 def emit_local_set(f: FunctionBuilder, index: int) -> None:
@@ -43,6 +45,7 @@ def emit_local_set(f: FunctionBuilder, index: int) -> None:
 def emit_local_tee(f: FunctionBuilder, index: int) -> None:
     held, (_, value) = f.local_types[index], f.stack[-1]
     f.line(f"store {held} {value}, ptr %l{index}")
+    f.held[index] = value
     if held == "i32":
         f.ranges.note_set(index, value)
 

@@ -25,7 +25,8 @@ def object_files(plan: Plan, optimise: str = SPEED) -> list[bytes]:
     from insitu.aot import units
 
     effort = by_size(optimise, sum(len(function.body) for function in plan.wasm.functions))
-    return units.compiled(units.write(plan, unroll=EFFORTS[effort].unroll), plan.target, effort)
+    wanted = EFFORTS[effort]
+    return units.compiled(units.write(plan, unroll=wanted.unroll, apart=wanted.apart), plan.target, effort)
 
 
 @dataclass(frozen=True, slots=True)

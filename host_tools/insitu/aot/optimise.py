@@ -69,6 +69,8 @@ _TRAP_DECLARATION = "declare void @insitu_trap(ptr, i32) #900\n"
 
 
 _OPTIONS = (
+    # Whether what is parsed is valid is asked here, once; where there are locations, LLVM's parser would ask before.
+    "-disable-auto-upgrade-debug-info",
     "-arm-atomic-cfg-tidy=0",  # before code generation ARM would simplify control flow once more, nothing left to gain
     # A state machine's loop around a switch: from each state straight to those that it leads to. Such a kernel takes
     # 0.80 (Cortex-M4F) and 0.75 (rv32) of the instructions, others stay as they are.
@@ -291,11 +293,10 @@ def _with_choices_fenced(text: str, types: list[str]) -> str:
     return "\n".join([text, *(line for line in needed if line not in text)]) + "\n"
 
 
-# A definition's end, with what may stand behind its attributes.
+# A definition's first line behind "define ", with what may stand behind its attributes.
 _DEFINITION = re.compile(
-    r"^define (?:weak )?(?:hidden |internal )?(.*?@([ft]\d[^(]*)\(.*?)"
-    r"((?: align \d+)?(?: prefix i32 -?\d+)?(?: !dbg !\d+)?) \{$",
-    re.MULTILINE,
+    r"(?:weak )?(?:hidden |internal )?(.*?@([ft]\d[^(]*)\(.*?)"
+    r"((?: align \d+)?(?: prefix i32 -?\d+)?(?: !dbg !\d+)?) \{"
 )
 
 
@@ -304,8 +305,17 @@ def _in_sections(text: str) -> str:
 
     The group has the function's jump tables, too.
     """
-    groups = [f"${name} = comdat nodeduplicate" for _, name, _ in _DEFINITION.findall(text)]
-    return "\n".join([_DEFINITION.sub(r"define hidden \1 comdat\3 {", text), *groups]) + "\n"
+    groups = []
+
+    def grouped(function: str) -> str:
+        head, _, rest = function.partition("\n")
+        definition = _DEFINITION.fullmatch(head)
+        if not definition:
+            return function
+        groups.append(f"${definition[2]} = comdat nodeduplicate")
+        return f"hidden {definition[1]} comdat{definition[3]} {{\n{rest}"
+
+    return "\n".join([in_each_function(text, grouped), *groups]) + "\n"
 
 
 def finished(module: llvm.ModuleRef, target: Target, *, apart: bool = False, twice: bool = False) -> list[list[str]]:
@@ -364,6 +374,6 @@ def _for_generation(text: str, target: Target) -> str:
 def definitions(finished: str) -> Iterator[tuple[str, str]]:
     """Name and text of each function of the module's that finished IR defines."""
     for text in finished.split("\ndefine ")[1:]:
-        head = _DEFINITION.match(f"define {text}")
+        head = _DEFINITION.fullmatch(text.partition("\n")[0])
         if head:
             yield head[2], text

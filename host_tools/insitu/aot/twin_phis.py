@@ -55,21 +55,23 @@ def _in_function(text: str) -> str:
 
 
 def _twins(block: dict[str, dict[str, str]], sums: dict[str, Sum]) -> dict[str, Sum]:
+    brought = {
+        name: {before: _sum(value, sums) for before, value in incoming.items()} for name, incoming in block.items()
+    }
     found: dict[str, Sum] = {}
-    for later, of_later in block.items():
-        for earlier, of_earlier in block.items():
-            if not {later, earlier} & found.keys() and later not in {twin.root for twin in found.values()}:
-                ahead = _ahead(of_later, of_earlier, sums)
-                if ahead:
-                    found[earlier] = Sum(later, -ahead)
+    for later, of_later in brought.items():
+        for earlier, of_earlier in brought.items():
+            ahead = _ahead(of_later, of_earlier)
+            if ahead and not {later, earlier} & found.keys() and later not in {twin.root for twin in found.values()}:
+                found[earlier] = Sum(later, -ahead)
     return found
 
 
-def _ahead(of_later: dict[str, str], of_earlier: dict[str, str], sums: dict[str, Sum]) -> int:
+def _ahead(of_later: dict[str, Sum], of_earlier: dict[str, Sum]) -> int:
     """By how much each value of one phi is more than the other's; 0: not by the same, or by less."""
     distances = set()
-    for before, value in of_later.items():
-        one, other = _sum(value, sums), _sum(of_earlier[before], sums)
+    for before, one in of_later.items():
+        other = of_earlier[before]
         if one.root != other.root:
             return 0
         distances.add(one.constant - other.constant)

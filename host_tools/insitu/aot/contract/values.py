@@ -171,11 +171,14 @@ class State:
         if mine != others or self.slots != other.slots or self.flags != other.flags:
             for i, value in enumerate(mine):
                 if value is not None and (value != others[i] or value[0] in _NAMED):
-                    mine[i] = names.merged(value, others[i], i)
-                    changed |= mine[i] != value
+                    merged = names.merged(value, others[i], i)
+                    if merged != value:
+                        mine[i] = merged
+                        changed = True
             changed |= self._join_slots(other, names)
-            changed |= self._join_flags(other, names)
-        if names.new or self.most != other.most or self.words != other.words:
+            if self.flags is not None:
+                changed |= self._join_flags(other, names)
+        if (self.most or self.words) and (names.new or self.most != other.most or self.words != other.words):
             changed |= self._join_facts(other, names)
         if self.checked is not None and (other.checked is None or other.checked < self.checked):
             self.checked = other.checked
@@ -236,8 +239,9 @@ class State:
                 registers[i] = None
         for at in [at for at, v in self.slots.items() if v and v[0] in _NAMED and v[1] == symbol]:
             del self.slots[at]
-        if self.flags and any(v and v[0] in _NAMED and v[1] == symbol for v in self.flags):
-            self.flags = None
+        for value in self.flags or ():
+            if value and value[0] in _NAMED and value[1] == symbol:
+                self.flags = None
         self.words.pop(symbol, None)
         self.most.pop(symbol, None)
 

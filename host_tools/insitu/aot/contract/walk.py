@@ -109,23 +109,30 @@ class Walker:
             raise self._error(at, "the stack pointer differs from one way to another") from None
 
     def _straight(self, at: int) -> None:
-        begun, state, end = at, self.states[at].copy(), self.function.end
+        """Follow to where control goes on elsewhere, or comes to where it has been. Most of a proof's time is here."""
+        begun, state, states, effects = at, self.states[at].copy(), self.states, self.effects
+        leader, decoded = self.leader, self._decoded
         try:
             while True:
-                i = self._instruction(at, begun)
+                self._at = at
+                leader[at] = begun
+                i = decoded.get(at) or self._decode(at)
                 if i.predicates:
                     at, going = self._it_block(i, state, at, begun)
+                    if going is None:
+                        return
+                    state = going
                 else:
-                    going = self._execute(i, state, at)
+                    for effect in i.effects:
+                        APPLY[effect[0]](effects, effect, state, at)
+                    if i.flow and not self._flow(i, state, at):
+                        return
                     at += i.size
-                if going is None:
-                    return
-                state = going
-                if at in self.states:
+                if at in states:
                     self._arrive(at, state)
                     return
         except (do.NotAllowed, Broken) as error:
-            raise self._error(min(self._at, end), str(error)) from None
+            raise self._error(min(self._at, self.function.end), str(error)) from None
 
     def _instruction(self, at: int, begun: int) -> Instruction:
         self._at = at

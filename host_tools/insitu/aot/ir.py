@@ -36,7 +36,15 @@ _METADATA = """
 !20 = !{!"branch_weights", i32 1, i32 1048575}
 !21 = !{!"branch_weights", i32 1048575, i32 1}
 """
-_TAGS = {"memory": 11, "header": 12, "args": 13, "global": 14, "table": 15, "unlikely": 20, "likely": 21}
+_TAGS = {
+    "!tbaa !memory": "!tbaa !11",
+    "!tbaa !header": "!tbaa !12",
+    "!tbaa !args": "!tbaa !13",
+    "!tbaa !global": "!tbaa !14",
+    "!tbaa !table": "!tbaa !15",
+    "!prof !unlikely": "!prof !20",
+    "!prof !likely": "!prof !21",
+}
 # LLVM's units. The toolchain that wrote the module could not inline what it calls through a table; others it has judged
 # (optimise.py).
 _INLINING_CHOSEN = 60
@@ -91,7 +99,9 @@ def write(plan: Plan, texts: Iterable[str]) -> str:
         text += "\n" + far_calls.declarations(plan.target, text)
     if plan.interruptible:
         text += polls.MARK
-    text = re.sub(r"(!tbaa|!prof) !([a-z]+)", lambda m: f"{m[1]} !{_TAGS[m[2]]}", text) + _METADATA
+    for tag, number in _TAGS.items():
+        text = text.replace(tag, number)
+    text += _METADATA
     if not plan.located:
         return text
     return text + locations.metadata(map(int, _LOCATED.findall(text)))

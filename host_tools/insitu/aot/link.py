@@ -6,6 +6,7 @@ import functools
 import io
 import subprocess
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ from insitu.aot import helpers, stubs, window
 from insitu.errors import InsituError
 
 if TYPE_CHECKING:
+    from elftools.elf.sections import Section
+
     from insitu.aot.plan import Plan
     from insitu.aot.targets import Target
 
@@ -216,9 +219,12 @@ def _pieces(linker_map: str, base: int, folder: Path) -> tuple[Piece, ...]:
     return tuple(found)
 
 
+def _code(elf: bytes) -> Section:
+    return ELFFile(io.BytesIO(elf)).get_section_by_name(".insitu")
+
+
 def _read(elf: bytes, pieces: tuple[Piece, ...], target: Target) -> Code:
-    file = ELFFile(io.BytesIO(elf))
-    section = file.get_section_by_name(".insitu")
+    file, section = ELFFile(io.BytesIO(elf)), _code(elf)
     base, data = section["sh_addr"], section.data()
     symbols = {}
     for symbol in file.get_section_by_name(".symtab").iter_symbols():
@@ -244,12 +250,13 @@ def link(objects: list[bytes], plan: Plan) -> Code:
         inputs = own | program(objects) if routines else program(objects) | own
         for file, data in inputs.items():
             (folder / file).write_bytes(data)
-        linked = []
-        for base in _ADDRESSES:
-            elf, linker_map = _link(target, list(inputs), roots, base, folder)
-            linked.append(_read(elf, _pieces(linker_map, base, folder), target))
-    first, second = linked
-    if first.data != second.data:
-        at = next(i for i, (a, b) in enumerate(zip(first.data, second.data, strict=True)) if a != b)
+        library(target)  # the first time it is built, and not by both links at the same time
+        with ThreadPoolExecutor() as pool:
+            linked = pool.map(lambda base: _link(target, list(inputs), roots, base, folder), _ADDRESSES)
+            (elf, linker_map), (elsewhere, _) = linked
+        first = _read(elf, _pieces(linker_map, _ADDRESSES[0], folder), target)
+    second = _code(elsewhere).data()
+    if first.data != second:
+        at = next(i for i, (a, b) in enumerate(zip(first.data, second, strict=True)) if a != b)
         raise LinkError(f"the code holds an absolute address at offset {at:#x}: it cannot run from any flash address")
     return first

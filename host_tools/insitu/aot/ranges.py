@@ -85,7 +85,10 @@ class Ranges:
         """What an i32 operand is: a constant, or one that was seen before, or a root of its own."""
         if not operand.startswith("%"):
             return Sum(_ZERO, int(operand), int(operand))
-        return self._sums.setdefault(operand, self._new())
+        known = self._sums.get(operand)
+        if known is None:
+            known = self._sums[operand] = self._new()
+        return known
 
     def note_number(self, operand: str, low: int, high: int) -> None:
         """operand is one of these numbers."""

@@ -22,13 +22,13 @@ from bench.windows import FirstWrites, Windowed
 # Of compiled code, by target: in instructions (a byte where it says so), but for the bytes.
 _TARGETS = ("cortex-m0plus", "cortex-m3", "cortex-m4f", "cortex-m7", "cortex-m33", "rv32imc")
 _CODE = {
-    "kernels against clang, geometric mean": (1.28, 1.12, 1.12, 1.13, 1.12, 1.06),
-    "kernels against the better compiler, geometric mean": (1.4, 1.2, 1.18, 1.2, 1.19, 1.13),
-    "first ten kernels against clang, geometric mean": (1.34, 1.12, 1.12, 1.12, 1.12, 1.06),
-    "first ten kernels against the better, geometric mean": (1.4, 1.27, 1.22, 1.2, 1.22, 1.12),
+    "kernels against clang, geometric mean": (1.24, 1.06, 1.09, 1.13, 1.09, 1.03),
+    "kernels against the better compiler, geometric mean": (1.36, 1.14, 1.15, 1.2, 1.16, 1.09),
+    "first ten kernels against clang, geometric mean": (1.27, 1.04, 1.07, 1.12, 1.07, 1.0),
+    "first ten kernels against the better, geometric mean": (1.32, 1.15, 1.15, 1.2, 1.15, 1.04),
     "kernels against clang, worst": (2.2, 1.47, 1.47, 1.49, 1.47, 1.54),
     "mix of list, matrix, states, CRC against clang": (1.82, 1.3, 1.27, 1.3, 1.27, 1.24),
-    "code bytes against clang, geometric mean": (1.13, 1.08, 1.06, 1.12, 1.06, 1.54),
+    "code bytes against clang, geometric mean": (1.03, 1.03, 1.03, 1.1, 1.03, 1.28),
     "memory.copy, aligned, a byte": (0.6, 0.5, 0.5, 0.5, 0.5, 0.7),
     "memory.copy, misaligned, a byte": (2.3, 0.6, 0.6, 0.6, 0.6, 0.7),
     "memory.copy, onto itself, a byte": (1.6, 0.5, 0.5, 0.5, 0.5, 0.7),
@@ -50,9 +50,9 @@ _WINDOW = {
 FIRST_WRITE = 10_000  # instructions, chunks through Python included
 # Of python -m bench.large, on two idle cores: seconds for a MiB of WebAssembly, and again; MiB of memory.
 LARGE, LARGE_AGAIN, LARGE_MEMORY = 20.0, 1.0, 1536
-CYCLES = {"cortex-m3": 1.1, "cortex-m4f": 1.12}  # against clang, geometric mean, with each number of wait states
+CYCLES = {"cortex-m3": 1.03, "cortex-m4f": 1.07}  # against clang, geometric mean, with each number of wait states
 INTERRUPTIBLE = 1.05
-SMALLEST = {"cortex-m4f": 1.19, "rv32imc": 1.28}
+SMALLEST = {"cortex-m4f": 1.15, "rv32imc": 1.11}
 EXPORT_CALL, IMPORT_CALL = 1.0, 1.2
 ALLOCATION = 1300
 GLOBAL_HEAP, MICROPYTHON_HEAP = 512, 2048

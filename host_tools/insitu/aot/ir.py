@@ -93,18 +93,16 @@ def declaration(plan: Plan, index: int) -> str:
 
 def write(plan: Plan, texts: Iterable[str]) -> str:
     """LLVM IR of these definitions and declarations, before the operand stack checks (optimise.add_stack_checks)."""
-    head = [f'target triple = "{plan.target.triple}"', numeric.DECLARATIONS, _RUNTIME_DECLARATIONS]
-    text = "\n".join([*head, *alignment.helpers(plan), *texts])
+    text = "\n".join([numeric.DECLARATIONS, _RUNTIME_DECLARATIONS, *alignment.helpers(plan), *texts])
     if plan.memory.window:
         text += "\n" + far_calls.declarations(plan.target, text)
     if plan.interruptible:
         text += polls.MARK
     for tag, number in _TAGS.items():
         text = text.replace(tag, number)
-    text += _METADATA
-    if not plan.located:
-        return text
-    return text + locations.metadata(map(int, _LOCATED.findall(text)))
+    # before the functions: LLVM makes a location again when what it refers to comes behind it
+    located = locations.metadata(map(int, _LOCATED.findall(text))) if plan.located else ""
+    return f'target triple = "{plan.target.triple}"\n{_METADATA}{located}{text}'
 
 
 def _define(plan: Plan, index: int, names: str) -> str:

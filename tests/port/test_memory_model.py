@@ -289,6 +289,6 @@ def test_several_exec_envs_on_one_instance(device: Device) -> None:
     instance = _load(device, TOOLCHAIN).instantiate(stack_size=0)
     small, large = instance.create_exec_env(512), instance.create_exec_env(2048)
     assert small.call("load", 1024) == large.call("load", 1025) + ord("h") - ord("e")
-    assert 0 < large.stack_used() < 512
+    assert large.stack_used() < 512  # none of it where what Python calls needs no frame
     with pytest.raises(Error, match="has no exec env"):
         instance.exports.load(1024)

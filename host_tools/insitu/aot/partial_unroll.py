@@ -1,7 +1,8 @@
 """Short loops with a constant number of turns, written out some times by LLVM: IR text to text, after its passes.
 
 For a target whose code grows more than it gains where LLVM does so with all of them. In a function with loops in loops,
-those that are in no other stay as they are: what is set up there is not what takes the time.
+those that are in no other stay as they are: what is set up there is not what takes the time. So do loops with calls,
+which take longer than what is saved; each turn of one that calls an import polls, too.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 import llvmlite.binding as llvm
 
 from insitu.aot import counted
-from insitu.aot.blocks import Blocks, name_of
+from insitu.aot.blocks import CALLEE, Blocks, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,13 +59,18 @@ def _noted(text: str, number: int) -> str:
     noted = False
     for head, members in innermost:
         loop = counted.find(blocks, head, members)
-        if loop is None or loop.turns is None or (nested and members in outer):
+        if loop is None or loop.turns is None or (nested and members in outer) or _calls(blocks, members):
             continue
         end, copies = blocks[loop.latch].end, _copies(loop.turns + 1, _lines(blocks, members))
         if copies and end[0].startswith("  br ") and _NOTE not in end[0]:
             end[0] += f"{_NOTE}{number + 2 * copies}"
             noted = True
     return blocks.text() if noted else ""
+
+
+def _calls(blocks: Blocks, members: set[str]) -> bool:
+    called = (CALLEE.search(line) for name in members for line in blocks[name].lines)
+    return any(found and not found[1].startswith("@llvm.") for found in called)
 
 
 def _lines(blocks: Blocks, members: set[str]) -> int:

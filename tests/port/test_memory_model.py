@@ -26,6 +26,10 @@ TOOLCHAIN = """(module
     (i32.store8 (global.get $sp) (i32.const 7))
     (global.set $sp (i32.add (global.get $sp) (local.get 0)))
     (global.get $sp)))"""
+# Takes operand stack on every CPU; what calls nothing need not.
+DEEP = """(func $deep (export "deep") (param i32) (result i32)
+  (if (result i32) (local.get 0)
+    (then (i32.add (call $deep (i32.sub (local.get 0) (i32.const 1))) (i32.const 1))) (else (i32.const 0))))"""
 GROWING = """(module (memory 1 4)
   (func (export "load") (param i32) (result i32) (i32.load8_u (local.get 0)))
   (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0)))
@@ -286,9 +290,10 @@ def test_memory_in_a_region_of_its_own(device: Device) -> None:
 
 
 def test_several_exec_envs_on_one_instance(device: Device) -> None:
-    instance = _load(device, TOOLCHAIN).instantiate(stack_size=0)
+    instance = _load(device, f"{TOOLCHAIN[:-1]} {DEEP})").instantiate(stack_size=0)
     small, large = instance.create_exec_env(512), instance.create_exec_env(2048)
     assert small.call("load", 1024) == large.call("load", 1025) + ord("h") - ord("e")
-    assert large.stack_used() < 512  # none of it where what Python calls needs no frame
+    assert large.call("deep", 3) == 3
+    assert 0 < large.stack_used() < 512
     with pytest.raises(Error, match="has no exec env"):
         instance.exports.load(1024)

@@ -50,11 +50,10 @@ def generate(ways: list[list[str]], target: Target, effort: str) -> list[bytes]:
     ir = irs[0]
     first, *others = wanted.variants
     small = wanted.size and bool(target.frames)
-    looping = {name: _loops(text) for name, text in optimise.definitions(ir)} if others else {}
-    straight = {name for name, loops in looping.items() if not loops}
-    recursive = {name for name, text in optimise.definitions(ir) if text.count(f"@{name}(") > 1}
+    texts = dict(optimise.definitions(ir)) if others else {}
+    straight = {name for name, text in texts.items() if not _loops(text)}
     with stand_ins.options(ir):
-        if len(straight) == len(looping):
+        if len(straight) == len(texts):
             return [_generated(_parsed(ir, first.bases), target, first.options, set(), frames=small)]
         bases_tried = {variant.bases for variant in wanted.variants}
         modules = {(i, with_bases): _parsed(irs[i], with_bases) for i in range(len(irs)) for with_bases in bases_tried}
@@ -66,10 +65,10 @@ def generate(ways: list[list[str]], target: Target, effort: str) -> list[bytes]:
         tried = [(i, variant) for i in range(len(irs)) for variant in wanted.variants]
         made = [made_as(*n, straight if at else set(), small) for at, n in enumerate(tried)]
         costs = [cost.of_functions(data, target) for data in made]
-        chosen = {name: _cheapest([costs_of.get(name) for costs_of in costs], times, wanted) for name in looping}
+        chosen = {name: _cheapest([costs_of.get(name) for costs_of in costs], times, wanted) for name in texts}
         for n in sorted(set(chosen.values())) if target.frames and not small else ():
-            own = {name for name, of in chosen.items() if of == n} - straight - recursive
-            framed = made_as(*tried[n], looping.keys() - own, frames=True)
+            own = {name for name, of in chosen.items() if of == n and not _recursive(name, texts[name])} - straight
+            framed = made_as(*tried[n], texts.keys() - own, frames=True)
             costs_of = cost.of_functions(framed, target)
             chosen |= {name: len(made) for name in own if _weight(costs_of[name]) < _weight(costs[n][name])}
             made.append(framed)
@@ -109,6 +108,11 @@ def _loops(definition: str) -> bool:
         elif target in seen:
             return True
     return False
+
+
+def _recursive(name: str, definition: str) -> bool:
+    """Whether a function calls itself."""
+    return definition.count(f"@{name}(") > 1
 
 
 def _generated(

@@ -64,7 +64,6 @@ attributes #3 = { nounwind willreturn memory(inaccessiblemem: readwrite) }
 
 _ARGUMENT_WORDS = 4  # in registers, on all targets
 _POLLING = 4  # copies of a loop over data: what a turn does is there to outweigh its poll
-_BITS = {"float": "i32", "double": "i64"}
 # A function of the module's own that is defined; a wrapper has no location.
 _LOCATED = re.compile(r"^define .*?@f(\d+)\(.* !dbg ", re.MULTILINE)
 
@@ -192,7 +191,7 @@ def _thunk(plan: Plan, type_index: int) -> str:
         first, *others = _each(f, f.value(call), results)
         for i, (ir_type, value) in enumerate(zip(results[1:], others, strict=True), 1):
             f.store_argument(i, ir_type, value)
-        bits = _BITS.get(results[0])
+        bits = numeric.INTEGER_OF.get(results[0])
         returned = f"{bits} {f.value(f'bitcast {results[0]} {first} to {bits}')}" if bits else f"{results[0]} {first}"
     else:
         f.line(call)

@@ -21,7 +21,7 @@ Emit = Callable[["FunctionBuilder"], None]
 
 _SUFFIX = {I32: "i32", I64: "i64", F32: "f32", F64: "f64"}
 _BITS = {I32: 32, I64: 64, F32: 32, F64: 64}
-_INTEGER_OF = {F32: I32, F64: I64}
+INTEGER_OF = {F32: I32, F64: I64}
 
 
 def _saturating(signed: str, source: str, result: str) -> str:
@@ -47,7 +47,7 @@ DECLARATIONS = "\n".join(
         for u in "su"
     ]
     + [
-        f"declare {i} {_saturating(u, f, i)}({_INTEGER_OF[f]}) nounwind willreturn memory(none)"
+        f"declare {i} {_saturating(u, f, i)}({INTEGER_OF[f]}) nounwind willreturn memory(none)"
         for i in (I32, I64)
         for f in (F32, F64)
         for u in "su"
@@ -133,7 +133,7 @@ def _extend(bits: int, t: str) -> Emit:
 
 def _saturate(signed: str, source: str, result: str) -> Emit:
     instruction = f"@llvm.fpto{signed}i.sat.{result}.{_SUFFIX[source]}"
-    helper, bits = _saturating(signed, source, result), _INTEGER_OF[source]
+    helper, bits = _saturating(signed, source, result), INTEGER_OF[source]
 
     def emit(f: FunctionBuilder) -> None:
         a = f.pop()
@@ -230,7 +230,7 @@ def _nearest(t: str) -> Emit:
 
 def _minimum(t: str, less: str, zeros: str) -> Emit:
     """min (less olt, zeros or) and max (ogt, and): of -0 and +0 the signs decide, a NaN wins."""
-    i = _INTEGER_OF[t]
+    i = INTEGER_OF[t]
 
     def emit(f: FunctionBuilder) -> None:
         b, a = f.pop(), f.pop()
@@ -369,7 +369,7 @@ def _conversion_rows() -> dict[str, Emit]:
                 rows[f"{_SUFFIX[i]}.trunc_{_SUFFIX[f]}_{u}"] = _truncate(u, f, i)
                 rows[f"{_SUFFIX[i]}.trunc_sat_{_SUFFIX[f]}_{u}"] = _saturate(u, f, i)
                 rows[f"{_SUFFIX[f]}.convert_{_SUFFIX[i]}_{u}"] = _convert(f"{u}itofp", i, f)
-    for f, i in _INTEGER_OF.items():
+    for f, i in INTEGER_OF.items():
         rows[f"{_SUFFIX[i]}.reinterpret_{_SUFFIX[f]}"] = _convert("bitcast", f, i)
         rows[f"{_SUFFIX[f]}.reinterpret_{_SUFFIX[i]}"] = _convert("bitcast", i, f)
     rows |= {"i32.wrap_i64": _convert("trunc", I64, I32), "i64.extend32_s": _extend(32, I64)}

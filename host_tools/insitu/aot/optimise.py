@@ -12,6 +12,7 @@ from insitu.aot import (
     far_operands,
     inferred_alignment,
     partial_unroll,
+    passes,
     polls,
     stack_checks,
     stand_ins,
@@ -283,7 +284,7 @@ def _without_fences(text: str) -> str:
 
 def _fenced_types(target: Target) -> list[str]:
     """What FPv5 has in its registers, of LLVM's types."""
-    if target.cpu_features & layout.FEATURE_DOUBLE:
+    if target.has_floats("double"):
         return ["float", "double"]
     return ["float"] if target.cpu_features & layout.FEATURE_ARMV8M else []
 
@@ -356,13 +357,9 @@ def _with_tails(text: str, target: Target) -> list[str]:
     changed, names = tails.written(text) if far_calls.NAME in text else (text, [])
     if not names:
         return [text]
-    module = llvm.parse_assembly(changed, llvm.create_context())
-    module.verify()
-    passes, builder = _of_a_function(target)
+    simplifying, builder = _of_a_function(target)
     with stand_ins.options(text):
-        for name in names:
-            passes.run(module.get_function(name), builder)
-    return [text, str(module)]
+        return [text, passes.run(changed, names, builder, simplifying)]
 
 
 def _checked(text: str, target: Target, *, apart: bool) -> list[str]:

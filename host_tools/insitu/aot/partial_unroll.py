@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import llvmlite.binding as llvm
-
-from insitu.aot import counted
+from insitu.aot import counted, passes
 from insitu.aot.blocks import CALLEE, Blocks, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import llvmlite.binding as llvm
 
 # In lines: what a loop becomes at most; and the longest that is there twice, be that more.
 _MOST, _LONGEST = 40, 32
@@ -26,8 +26,8 @@ _NOTE = ", !llvm.loop !"
 _NUMBERED = re.compile(r"^!(\d+) = ", re.MULTILINE)
 
 
-def unrolled(ir: str, passes: Callable[[], tuple[llvm.FunctionPassManager, llvm.PassBuilder]]) -> str:
-    """A module's text with such loops; the same where there are none. passes: what makes those that follow."""
+def unrolled(ir: str, following: Callable[[], tuple[llvm.FunctionPassManager, llvm.PassBuilder]]) -> str:
+    """A module's text with such loops; the same where there are none. following: makes the passes that follow."""
     head, *functions = ir.split("\ndefine ")
     number = max(map(int, _NUMBERED.findall(ir)), default=0)
     texts = [_noted(text, number) for text in functions]
@@ -35,16 +35,8 @@ def unrolled(ir: str, passes: Callable[[], tuple[llvm.FunctionPassManager, llvm.
     if not names:
         return ir
     text = "\ndefine ".join([head, *(new or old for new, old in zip(texts, functions, strict=True))])
-    module = llvm.parse_assembly(text + _metadata(number), llvm.create_context())
-    module.verify()
-    first = llvm.create_new_function_pass_manager()
-    first.add_loop_unroll_pass()
-    behind, builder = passes()
-    for name in names:
-        function = module.get_function(name)
-        first.run(function, builder)
-        behind.run(function, builder)
-    return str(module)
+    behind, builder = following()
+    return passes.run(text + _metadata(number), names, builder, passes.made("add_loop_unroll_pass"), behind)
 
 
 def _noted(text: str, number: int) -> str:

@@ -152,7 +152,7 @@ class Group:
         registers = on_entry(self.around)
         if function.kind == functions.THUNK:
             registers[machine.arguments[0]] = (v.INSTANCE, 0)
-            registers[machine.arguments[3]] = (v.GIVEN,)
+            registers[machine.arguments[3]] = (v.GIVEN,)  # behind two that nobody uses: ir.py
         elif function.kept:
             registers[machine.instance] = self._entries[start][0]
         elif start in self._entries:

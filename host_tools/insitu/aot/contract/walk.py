@@ -148,10 +148,12 @@ class Walker:
 
     def _execute(self, i: Instruction, state: State, at: int) -> State | None:
         """The state behind the instruction; None where control does not come there."""
-        effects = self.effects
-        for effect in i.effects:
-            APPLY[effect[0]](effects, effect, state, at)
+        self._apply(i, state, at)
         return state if not i.flow or self._flow(i, state, at) else None
+
+    def _apply(self, i: Instruction, state: State, at: int) -> None:
+        for effect in i.effects:
+            APPLY[effect[0]](self.effects, effect, state, at)
 
     def _it_block(self, it: Instruction, state: State, at: int, begun: int) -> tuple[int, State | None]:
         """Instructions that are executed on a condition or its opposite: both ways are followed side by side.
@@ -254,8 +256,7 @@ class Walker:
         at = routine.start
         while True:
             i = self.machine.decode(self.around.code, at)
-            for effect in i.effects:
-                APPLY[effect[0]](self.effects, effect, state, at)
+            self._apply(i, state, at)
             if i.flow:
                 return i
             at += i.size

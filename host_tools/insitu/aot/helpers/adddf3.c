@@ -1,5 +1,5 @@
-// f64.add and f64.sub in place of compiler-rt's, which take 1.7 times the instructions. IEEE 754-2019, 5.4.1, ties to
-// even.
+// f64.add and f64.sub in place of compiler-rt's, which take 1.8 times the instructions on Cortex-M3. IEEE 754-2019,
+// 5.4.1, ties to even.
 //
 // Significands have their highest bit in the highest of 64, so that 11 bits below are there to round by; of what is
 // shifted out of those, it is only known whether it is 0.
@@ -12,8 +12,6 @@
 #define BELOW 11
 
 #define EXPONENT(high) ((high) >> 20 & 0x7FF)
-
-static inline u64 word(u32 high, u32 low) { return (u64)high << 32 | low; }
 
 static inline u64 rounded(u64 significand, u32 exponent, u32 sign)
 {

@@ -41,16 +41,20 @@ typedef unsigned long long u64;
 // Of a number that is not zero.
 static inline int leading_zeros_32(u32 a) { return __builtin_clz(a); }
 
-#ifdef __ARM_FEATURE_CLZ
-static inline int leading_zeros(u64 a)
+static inline int leading_zeros_64(u64 a)
 {
     u32 head = a >> 32;
     return (head ? 0 : 32) + leading_zeros_32(head ? head : (u32)a);
 }
+
+#ifdef __ARM_FEATURE_CLZ
+#define leading_zeros leading_zeros_64
 #else  // 30 instructions
 #define leading_zeros insitu_leading_zeros
 int leading_zeros(u64 a);
 #endif
+
+static inline u64 word(u32 high, u32 low) { return (u64)high << 32 | low; }
 
 // The product of 64 bits.
 static inline u64 wide(u32 a, u32 b)
@@ -65,8 +69,8 @@ static inline u64 wide(u32 a, u32 b)
 #endif
 }
 
-// A word of which LLVM knows nothing from here on. Where two shifts are a rotation of 64 bits it takes four instructions
-// more, and of a sum of products it works out each word apart, with some products twice.
+// A word of which LLVM knows nothing from here on. Where two shifts are a rotation of 64 bits it takes four
+// instructions more, and of a sum of products it works out each word apart, with some products twice.
 static inline u32 opaque(u32 a)
 {
     __asm__("" : "+r"(a));

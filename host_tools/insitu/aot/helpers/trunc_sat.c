@@ -1,5 +1,5 @@
-// Saturating conversions to integers that the CPU has no instruction for, WebAssembly's trunc_sat: LLVM writes out three
-// comparisons around each. Called by these names, with a float's bits, from aot/numeric.py.
+// Saturating conversions to integers that the CPU has no instruction for, WebAssembly's trunc_sat: LLVM writes out
+// three comparisons around each. Called by these names, with a float's bits, from aot/numeric.py.
 #include "helpers.h"
 
 // significand: of 1 to 2, the highest bit of the result's type being 1.
